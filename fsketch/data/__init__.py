@@ -1,0 +1,1 @@
+"""Sources of pairs, the embedded faces, the input pipeline and augmentation."""

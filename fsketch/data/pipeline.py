@@ -1,0 +1,114 @@
+"""Pairs in memory -> batches, as a pure function of a position in the data.
+
+Position p of the endless training stream is example permutation(seed, p // N)[p % N]: every
+epoch holds each pair once, in an order that depends on (seed, epoch) alone.  Nothing is
+buffered, so a run resumes exactly from the number of examples it has seen, whatever the batch
+size or the number of processes.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from fsketch import images
+from fsketch.data import sources
+
+
+class Canvases(NamedTuple):
+    """Pairs of one split, centred on square canvases.
+
+    photo uint8[N, S, S, 3], sketch uint8[N, S, S, 1], box int32[N, 4] = (top, left, height,
+    width) of the image on its canvas, id list of N names, identity int32[N].
+    """
+
+    photo: np.ndarray
+    sketch: np.ndarray
+    box: np.ndarray
+    id: list[str]
+    identity: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+
+def place(pairs: sources.Pairs, *, canvas_px: int, fill_photo: int, fill_sketch: int) -> Canvases:
+    """Puts every pair in the middle of a canvas_px square of the fill colours (0..255).
+
+    Raises ValueError naming the first pair that is larger than the canvas.
+    """
+    count = len(pairs.id)
+    if not count:
+        raise ValueError("the split holds no pairs")
+    photo = np.full((count, canvas_px, canvas_px, 3), fill_photo, np.uint8)
+    sketch = np.full((count, canvas_px, canvas_px, 1), fill_sketch, np.uint8)
+    box = np.zeros((count, 4), np.int32)
+    for i in range(count):
+        height, width = pairs.photo[i].shape[:2]
+        try:
+            top, left = images.centre((height, width), (canvas_px, canvas_px))
+        except ValueError as error:
+            raise ValueError(
+                f"{pairs.id[i]}: {error}; use a larger data.canvas_px and data.crop_px"
+            ) from None
+        photo[i, top : top + height, left : left + width] = pairs.photo[i]
+        sketch[i, top : top + height, left : left + width] = pairs.sketch[i]
+        box[i] = top, left, height, width
+    return Canvases(photo, sketch, box, list(pairs.id), np.asarray(pairs.identity, np.int32))
+
+
+def cut(image: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """The image [S, S, C] without its padding: [height, width, C]."""
+    top, left, height, width = box
+    return image[top : top + height, left : left + width]
+
+
+def order(position: int, count: int, *, num_examples: int, seed: int) -> np.ndarray:
+    """Indices int64[count] of the examples at stream positions position .. position + count."""
+    stream = np.arange(position, position + count)
+    epochs = stream // num_examples
+    indices = np.empty(count, np.int64)
+    for epoch in np.unique(epochs):
+        permutation = np.random.default_rng((seed, int(epoch))).permutation(num_examples)
+        here = epochs == epoch
+        indices[here] = permutation[stream[here] % num_examples]
+    return indices
+
+
+def training_batch(
+    canvases: Canvases,
+    position: int,
+    *,
+    batch_size: int,
+    seed: int,
+    process: int = 0,
+    num_processes: int = 1,
+) -> dict[str, np.ndarray]:
+    """This process's part of the global batch at `position` (examples seen so far).
+
+    photo and sketch uint8, identity int32; batch_size is global and must divide by
+    num_processes.
+    """
+    if batch_size % num_processes:
+        raise ValueError(f"batch_size {batch_size} does not divide over {num_processes} processes")
+    indices = order(position, batch_size, num_examples=len(canvases), seed=seed)
+    mine = indices.reshape(num_processes, -1)[process]
+    return {name: getattr(canvases, name)[mine] for name in ("photo", "sketch", "identity")}
+
+
+def evaluation_batches(canvases: Canvases, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
+    """All pairs once, in order, in batches of batch_size.
+
+    The last batch is filled up with its last pair; mask bool[B] is False there.  index
+    int32[B] is the pair's place in `canvases`.
+    """
+    for start in range(0, len(canvases), batch_size):
+        stream = np.arange(start, start + batch_size)
+        index = np.minimum(stream, len(canvases) - 1)
+        yield {
+            "photo": canvases.photo[index],
+            "sketch": canvases.sketch[index],
+            "identity": canvases.identity[index],
+            "index": index.astype(np.int32),
+            "mask": stream < len(canvases),
+        }

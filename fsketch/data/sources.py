@@ -1,0 +1,289 @@
+"""Decoded photo-sketch pairs by name, from the builders of `tfds_builders`.
+
+`prepare` builds a data set once, `load` reads a split of it.  Both take local
+folders only.  Drawing 'procedural_faces' uses jax's CPU device: in a job of
+several processes, `jax.distributed.initialize` comes first.
+
+What is prepared can never be older than what it was prepared from: its folder
+is named after the content of its source, see `prepare`.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import os
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, TextIO
+
+import numpy as np
+from PIL import Image
+
+
+class DataError(ValueError):
+    """What is wrong with a folder of images or with the arguments, all of it in one message.
+
+    Attributes:
+      problems: {(found, admitted): [file or field, ...]}
+      notes: remarks that alone would not have refused the folder.
+    """
+
+    def __init__(
+        self,
+        subject: str,
+        *,
+        problems: Mapping[tuple[str, str], Sequence[str]],
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.subject, self.problems, self.notes = subject, problems, notes
+        num_problems = sum(len(places) for places in problems.values())
+        lines = [f"{num_problems} problem{'s' * (num_problems > 1)} in {subject}; nothing written"]
+        for (found, admitted), places in problems.items():
+            where = places[0] if len(places) == 1 else f"{len(places)} places"
+            lines.append(f"- {where}: found {found}; admitted {admitted}")
+            lines += [f"    {place}" for place in places if len(places) > 1]
+        lines += [f"note: {note}" for note in notes]
+        super().__init__("\n".join(lines))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions pickle by their positional arguments only.
+        return _revive, (self.subject, dict(self.problems), list(self.notes))
+
+
+def _revive(subject: str, problems: dict, notes: list) -> DataError:
+    return DataError(subject, problems=problems, notes=notes)
+
+
+def _refusal(field: str, *, found: str, admitted: str) -> DataError:
+    return DataError("the arguments", problems={(found, admitted): [field]})
+
+
+class Pairs(NamedTuple):
+    """Decoded pairs of one split, in the builder's order."""
+
+    photo: list[np.ndarray]  # uint8[H, W, 3] each
+    sketch: list[np.ndarray]  # uint8[H, W, 1] each
+    id: list[str]
+    identity: np.ndarray  # int32[N]
+
+
+def names() -> list[str]:
+    """The admitted names: 'cufs/cuhk', ..., 'paired_folder', 'procedural_faces/small', ..."""
+    return list(_builders())
+
+
+def prepare(name: str, *, data_dir: str, manual_dir: str = "") -> Any:
+    """Builds a data set unless it is built already, and says on stdout which.
+
+    The result lies in `data_dir/<data set>-<digest>/`: the digest is the first 12
+    hex digits of the sha256 over (relative path, size, content) of all files under
+    `manual_dir`, or, for 'procedural_faces', over the source code of its renderer.  A
+    changed source hence gets a new folder; old ones may be deleted at any time.
+    With `manual_dir` empty, a data set of a folder is taken as prepared if exactly
+    one such result lies in `data_dir`.
+
+    Several processes may call this at once: one builds, the others wait for it.
+    A result appears by a rename at the end, so a killed preparation leaves none.
+
+    Args:
+      name: one of `names()`.
+      data_dir: where prepared data lies; empty for TFDS' default folder.
+      manual_dir: the folder to read; its layout is in the builder's README.
+
+    Returns:
+      The TFDS builder, ready for `as_data_source`.
+
+    Raises:
+      DataError: the folder's content is not admitted, with every problem; or the
+        name is unknown, or the folders do not fit it.
+    """
+    builder_cls, config = _lookup(name)
+    root = _root(name, builder_cls, data_dir=data_dir, manual_dir=manual_dir)
+    builder = builder_cls(config=config, data_dir=str(root))
+    if _is_prepared(builder):
+        print(f"{name}: reusing {builder.data_dir}", flush=True)
+        return builder
+
+    import tensorflow_datasets as tfds
+
+    root.mkdir(parents=True, exist_ok=True)
+    with _turn(root / f".{config or builder_cls.name}.lock", name):
+        builder = builder_cls(config=config, data_dir=str(root))
+        if _is_prepared(builder):  # by another process, while this one waited
+            print(f"{name}: reusing {builder.data_dir}", flush=True)
+            return builder
+        for left_over in Path(builder.data_dir).parent.glob(
+            f"{tfds.core.constants.INCOMPLETE_PREFIX}*"
+        ):
+            print(f"{name}: removing {left_over.name}, left by a killed preparation", flush=True)
+            shutil.rmtree(left_over, ignore_errors=True)
+        print(f"{name}: preparing {builder.data_dir}", flush=True)
+        if not sys.stderr.isatty():
+            tfds.disable_progress_bar()
+        start_sec = time.monotonic()
+        builder.download_and_prepare(
+            download_config=tfds.download.DownloadConfig(manual_dir=manual_dir or None),
+            file_format="array_record",
+        )
+        counts = ", ".join(f"{k} {v.num_examples}" for k, v in builder.info.splits.items())
+        print(f"{name}: {counts} pairs in {time.monotonic() - start_sec:.1f} s", flush=True)
+    return builder
+
+
+def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> Pairs:
+    """Reads a split into memory, preparing the data set first where needed.
+
+    Args:
+      name: one of `names()`.
+      split: as TFDS writes it: 'train', 'train[:80]', 'train[80%:]', 'train+test'.
+      data_dir: as for `prepare`.
+      manual_dir: as for `prepare`.
+
+    Returns:
+      The pairs in the builder's order, which does not depend on the machine:
+      that of the lists (cufs), of pairs.csv or else of the sorted ids
+      (paired_folder), or of the identities (procedural_faces).
+
+    Raises:
+      DataError: as `prepare`.
+      ValueError: unknown split.
+    """
+    builder = prepare(name, data_dir=data_dir, manual_dir=manual_dir)
+
+    import tensorflow_datasets as tfds
+
+    skip = tfds.decode.SkipDecoding()  # TFDS would choose its decoder by what is installed
+    examples = builder.as_data_source(split, decoders={"photo": skip, "sketch": skip})
+    photos, sketches, ids, identities = [], [], [], []
+    for example in examples:
+        photos.append(_decode(example["photo"]))
+        sketches.append(_decode(example["sketch"])[..., None])
+        ids.append(example["id"].decode())
+        identities.append(example["identity"])
+    return Pairs(photos, sketches, ids, np.asarray(identities, np.int32))
+
+
+def _decode(png: bytes) -> np.ndarray:
+    """uint8[H, W, 3] or uint8[H, W], as the builder stored it."""
+    with Image.open(io.BytesIO(png)) as image:
+        return np.asarray(image)
+
+
+def _builders() -> dict[str, tuple[Any, str | None]]:
+    """Admitted name -> (builder class, config name)."""
+    # Here, since tfds_builders lies above this package, and TFDS takes a second.
+    import tfds_builders
+
+    return {
+        f"{builder.name}/{config}" if config else builder.name: (builder, config)
+        for builder in tfds_builders.BUILDERS
+        for config in [config.name for config in builder.BUILDER_CONFIGS] or [None]
+    }
+
+
+def _is_prepared(builder: Any) -> bool:
+    """TFDS writes this file last, and renames the folder into place after it."""
+    return Path(builder.data_dir, "dataset_info.json").is_file()
+
+
+def _lookup(name: str) -> tuple[Any, str | None]:
+    builders = _builders()
+    if name not in builders:
+        raise _refusal("data set name", found=repr(name), admitted=", ".join(builders))
+    return builders[name]
+
+
+def _root(name: str, builder_cls: Any, *, data_dir: str, manual_dir: str) -> Path:
+    """The folder named after the source's content; see `prepare`."""
+    import tensorflow_datasets as tfds
+
+    for field, value in (("data_dir", data_dir), ("manual_dir", manual_dir)):
+        if "://" in value:
+            raise _refusal(field, found=value, admitted="a local folder (mount the bucket)")
+    parent = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser().resolve()
+
+    if not builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS:
+        if manual_dir:
+            raise _refusal(
+                "manual_dir", found=manual_dir, admitted=f"'', since {name} reads no folder"
+            )
+        return parent / f"{builder_cls.name}-{_digest(builder_cls.source_files())}"
+
+    if not manual_dir:
+        pattern = f"{name}/{builder_cls.VERSION}/dataset_info.json"
+        done = [p for p in parent.glob(f"{builder_cls.name}-*") if any(p.glob(pattern))]
+        if len(done) != 1:
+            copies = ", ".join(sorted(p.name for p in done)) or "none"
+            raise _refusal(
+                "manual_dir",
+                found=f"'' while {parent} holds {len(done)} prepared copies of {name} ({copies})",
+                admitted=f"the folder to read:\n{builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS}",
+            )
+        return done[0]
+
+    source = Path(manual_dir).expanduser().resolve()
+    if not source.is_dir() or not any(source.iterdir()):
+        raise _refusal(
+            "manual_dir",
+            found=f"{manual_dir}, which is {'empty' if source.is_dir() else 'no folder'}",
+            admitted=f"the folder to read:\n{builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS}",
+        )
+    if parent.is_relative_to(source):
+        raise _refusal(
+            "data_dir", found=f"{parent}, inside manual_dir", admitted="a folder elsewhere"
+        )
+    return parent / f"{builder_cls.name}-{folder_digest(source)}"
+
+
+def folder_digest(folder: Path) -> str:
+    """12 hex digits of the sha256 over (relative path, size, content) of a folder's files."""
+    files, visited = [], set()
+    for place, subfolders, leaves in os.walk(folder, followlinks=True):
+        if (real := os.path.realpath(place)) in visited:  # a link in a circle
+            subfolders.clear()
+            continue
+        visited.add(real)
+        subfolders.sort()
+        files += [Path(place, leaf) for leaf in leaves]
+    return _digest(sorted(files), folder)
+
+
+def _digest(files: Sequence[Path], folder: Path | None = None) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        name = path.relative_to(folder).as_posix() if folder else path.name
+        content = path.read_bytes() if path.is_file() else b""  # b"": a broken link
+        digest.update(f"{name}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
+    return digest.hexdigest()[:12]
+
+
+@contextlib.contextmanager
+def _turn(path: Path, name: str) -> Iterator[None]:
+    """One process at a time; the kernel drops the lock of a process that dies."""
+    with path.open("a+") as file:
+        try:
+            _lock(file, fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "another process"
+            print(f"{name}: waiting while {holder} prepares it ({path})", flush=True)
+            _lock(file, 0)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield
+
+
+def _lock(file: TextIO, flag: int) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | flag)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        admitted = "data_dir must be on a file system with locks"
+        raise OSError(error.errno, f"{error.strerror}; {admitted}", file.name) from error

@@ -1,0 +1,205 @@
+"""Evaluation of a method's predictions on a split, by one named protocol.
+
+Protocol `cufs`: outputs are cut out of their padding, rounded to 8 bits and compared in grey
+(BT.601) at the size of the original image, 0..255.  SSIM as in metrics/ssim.py, PSNR in dB, both
+averaged over images.  Predictions that are embeddings give the rank-1 rate of sketches
+against photos.  Results do not depend on the batch size or on the number of devices.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from importlib import metadata
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+from jax.experimental import multihost_utils
+from ml_collections import ConfigDict
+
+from fsketch import checkpoint, images, methods, parallel, state, types, writers
+from fsketch.data import augment, pipeline, sources
+from fsketch.methods import interface, pretrained
+from fsketch.metrics import retrieval, ssim
+
+PROTOCOL = "cufs"
+DIRECTIONS = {"to_sketch": "sketch", "to_photo": "photo"}  # direction -> what is predicted
+
+# A host-side function: a padded batch of numpy arrays in, predictions as numpy out.
+Predict = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+
+
+def predictor(
+    method: interface.Method,
+) -> Callable[[state.TrainState, interface.Frozens], Predict]:
+    """A method's `predict` on all local devices: bind (state, frozen), both replicated."""
+
+    def one_device(train_state: state.TrainState, frozen: dict, batch: types.Batch) -> dict:
+        return method.predict(train_state, frozen, augment.scale(batch))
+
+    mapped = parallel.pmap(one_device)
+
+    def bind(train_state: state.TrainState, frozen: interface.Frozens) -> Predict:
+        return lambda batch: parallel.join(mapped(train_state, frozen, parallel.split(batch)))
+
+    return bind
+
+
+def predictions(
+    predict: Predict, canvases: pipeline.Canvases, *, batch_size: int
+) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """(index, {name: prediction}) of each pair once, in order; padding examples are dropped."""
+    for batch in pipeline.evaluation_batches(canvases, batch_size):
+        inputs = {name: batch[name] for name in ("photo", "sketch")}
+        outputs = predict(inputs)
+        for i in np.flatnonzero(batch["mask"]):
+            yield int(batch["index"][i]), {name: value[i] for name, value in outputs.items()}
+
+
+def evaluate(predict: Predict, canvases: pipeline.Canvases, *, batch_size: int) -> dict[str, float]:
+    """Metrics over a split: "to_sketch/ssim", "to_sketch/psnr", "to_photo/...", or "rank1"."""
+    rows: dict[str, list[float]] = {}
+    embeddings: dict[str, list[np.ndarray]] = {}
+    for index, outputs in predictions(predict, canvases, batch_size=batch_size):
+        for name, value in outputs.items():
+            if name.startswith("embedding"):
+                embeddings.setdefault(name, []).append(value)
+        for direction, kind in DIRECTIONS.items():
+            if kind in outputs:
+                box = canvases.box[index]
+                truth = pipeline.cut(getattr(canvases, kind)[index], box)
+                output = images.to_uint8(pipeline.cut(outputs[kind], box))
+                for metric, score in compare(truth, output).items():
+                    rows.setdefault(f"{direction}/{metric}", []).append(score)
+    result = {name: float(np.mean(values)) for name, values in rows.items()}
+    if embeddings:
+        probe, gallery = (np.stack(embeddings[f"embedding_{k}"]) for k in ("sketch", "photo"))
+        result["rank1"] = float(retrieval.rank1(probe, gallery, canvases.identity))
+    return result
+
+
+def compare(truth: np.ndarray, output: np.ndarray) -> dict[str, float]:
+    """SSIM and PSNR of one pair of images uint8[H, W, 1 or 3], in grey."""
+    if truth.shape[:2] != output.shape[:2]:
+        raise ValueError(f"sizes differ: truth {truth.shape[:2]}, output {output.shape[:2]}")
+    one, other = (jnp.asarray(images.grey_uint8(image))[None] for image in (truth, output))
+    return {name: float(score[0]) for name, score in _scores(one, other).items()}
+
+
+@jax.jit
+def _scores(truth: jax.Array, output: jax.Array) -> dict[str, jax.Array]:
+    return {"ssim": ssim.ssim(truth, output), "psnr": ssim.psnr(truth, output)}
+
+
+def sample_sheet(
+    predict: Predict, canvases: pipeline.Canvases, *, num_samples: int, batch_size: int
+) -> np.ndarray | None:
+    """A contact sheet of the first pairs: photo, drawn sketch, fake sketch, fake photo by row.
+
+    None for a method that predicts no images.
+    """
+    first = pipeline.Canvases(*(field[:num_samples] for field in canvases))
+    rows: dict[str, list[np.ndarray]] = {
+        "photo": [],
+        "sketch": [],
+        "fake sketch": [],
+        "fake photo": [],
+    }
+    for index, outputs in predictions(predict, first, batch_size=batch_size):
+        box = first.box[index]
+        for kind in DIRECTIONS.values():
+            rows[kind].append(pipeline.cut(getattr(first, kind)[index], box))
+            if kind in outputs:
+                rows[f"fake {kind}"].append(images.to_uint8(pipeline.cut(outputs[kind], box)))
+    if not rows["fake sketch"] and not rows["fake photo"]:
+        return None
+    return images.grid([row for row in rows.values() if row])
+
+
+def load_canvases(data: ConfigDict, split: str, *, canvas_px: int) -> pipeline.Canvases:
+    """A split of `config.data`, decoded into memory on canvases of this side."""
+    pairs = sources.load(data.name, split, data_dir=data.data_dir, manual_dir=data.manual_dir)
+    return pipeline.place(
+        pairs, canvas_px=canvas_px, fill_photo=data.fill_photo, fill_sketch=data.fill_sketch
+    )
+
+
+def report(config: ConfigDict, metrics: dict[str, float], *, step: int, num_images: int) -> dict:
+    """Metrics with everything needed to compare them: protocol, N, data, versions."""
+    packages = ("fsketch", "jax", "jaxlib", "flax", "numpy")
+    return {
+        "metrics": metrics,
+        "protocol": PROTOCOL,
+        "convention": "grey BT.601, 8 bit, 0..255, original size, padding removed; "
+        "SSIM Gaussian 11x11 sigma 1.5, population covariance, valid pixels",
+        "num_images": num_images,
+        "data": config.data.name,
+        "split": config.data.test,
+        "method": config.method,
+        "step": step,
+        "versions": {name: metadata.version(name) for name in packages},
+    }
+
+
+def evaluate_workdir(workdir: str | epath.Path, *, kind: str = "best") -> dict:
+    """Scores a run's checkpoint on its test split and writes WORKDIR/evaluation.json.
+
+    Needs nothing but the workdir and the data; `kind` is "best" or "latest".
+    """
+    method, config, arrays, meta = restore_method(workdir, kind=kind)
+    frozen = restore_frozen(workdir) if meta["frozen"] else {}
+    canvases = load_canvases(config.data, config.data.test, canvas_px=config.data.crop_px)
+    like = initial_state(method, frozen, config, canvases)
+    host = checkpoint.fill(like, arrays, source=f"{workdir} (step {meta['step']})")
+    predict = predictor(method)(parallel.replicate(host), parallel.replicate(frozen))
+    metrics = evaluate(predict, canvases, batch_size=local_batch(config.eval_batch_size))
+    result = report(config, metrics, step=meta["step"], num_images=len(canvases))
+    write_report(workdir, result)
+    return result
+
+
+def write_report(workdir: str | epath.Path, result: dict) -> None:
+    """WORKDIR/evaluation.json, by the first process."""
+    if jax.process_index() == 0:
+        content = json.dumps(result, indent=2) + "\n"
+        writers.write_whole(epath.Path(workdir) / "evaluation.json", content.encode())
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices("evaluation written")
+
+
+def restore_method(
+    workdir: str | epath.Path, *, kind: str
+) -> tuple[interface.Method, ConfigDict, checkpoint.Arrays, checkpoint.Meta]:
+    """The method, configuration and arrays of a workdir's checkpoint."""
+    arrays, meta = checkpoint.read(workdir, kind=kind)
+    config = checkpoint.from_json(meta["config"])
+    return methods.create(config), config, arrays, meta
+
+
+def restore_frozen(workdir: str | epath.Path) -> dict[str, state.Frozen]:
+    """The frozen nets that a run keeps beside its checkpoints."""
+    arrays, meta = checkpoint.read(workdir, kind="frozen")
+    return pretrained.rebuild(meta["specs"], arrays)
+
+
+def initial_state(
+    method: interface.Method,
+    frozen: dict[str, state.Frozen],
+    config: ConfigDict,
+    canvases: pipeline.Canvases,
+) -> state.TrainState:
+    """The state at step 0, on the host; it depends on (config, frozen) alone."""
+    crop = config.data.crop_px
+    one = {
+        "photo": jnp.zeros((1, crop, crop, canvases.photo.shape[-1])),
+        "sketch": jnp.zeros((1, crop, crop, canvases.sketch.shape[-1])),
+        "identity": jnp.zeros((1,), jnp.int32),
+    }
+    key = jax.random.key(config.seed)
+    return jax.device_get(jax.jit(method.init)(key, frozen, one))
+
+
+def local_batch(batch_size: int) -> int:
+    """The batch size rounded up to a multiple of the local devices."""
+    devices = jax.local_device_count()
+    return -(-batch_size // devices) * devices

@@ -1,0 +1,75 @@
+"""Conversions between images on disk and images at a seam.
+
+Seams carry float32[..., H, W, C] in [-1, 1]; disks carry uint8 in [0, 255].
+"""
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+# ITU-R BT.601 luma, the weights of MATLAB's rgb2gray and of PIL's mode "L".
+LUMA = (0.299, 0.587, 0.114)
+
+
+def from_uint8(image: Array) -> Array:
+    """uint8 in [0, 255] -> float32 in [-1, 1], same shape."""
+    return image.astype(jnp.float32) / 127.5 - 1.0
+
+
+def to_uint8(image: np.ndarray) -> np.ndarray:
+    """Float in [-1, 1] -> uint8 in [0, 255], rounded to nearest, values outside clipped."""
+    return np.clip(np.rint((np.asarray(image, np.float32) + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+def luma(image: Array) -> Array:
+    """[..., H, W, 1 or 3] -> [..., H, W, 1] in the same range (BT.601)."""
+    channels = image.shape[-1]
+    if channels == 1:
+        return image
+    if channels != 3:
+        raise ValueError(f"luma: {channels} channels, admitted are 1 (grey) and 3 (RGB)")
+    return (image * jnp.asarray(LUMA, image.dtype)).sum(-1, keepdims=True)
+
+
+def grey_uint8(image: np.ndarray) -> np.ndarray:
+    """uint8[H, W, 1 or 3] -> uint8[H, W, 1], rounded to nearest as MATLAB's rgb2gray does."""
+    if image.shape[-1] == 1:
+        return image
+    return np.rint(image.astype(np.float64) @ np.asarray(LUMA)).astype(np.uint8)[..., None]
+
+
+def to_rgb(image: Array) -> Array:
+    """[..., H, W, 1 or 3] -> [..., H, W, 3]; a grey image is repeated."""
+    return jnp.broadcast_to(image, (*image.shape[:-1], 3))
+
+
+def centre(size: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int]:
+    """(top, left) of a size (H, W) in the middle of a canvas (H, W), rounded down.
+
+    200 x 250 on 256 x 256 gives rows 3:253 and columns 28:228, the field's usual place.
+    """
+    if size[0] > canvas[0] or size[1] > canvas[1]:
+        raise ValueError(
+            f"an image of {size[1]} x {size[0]} px (width x height) does not fit a canvas "
+            f"of {canvas[1]} x {canvas[0]} px"
+        )
+    return (canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2
+
+
+def grid(rows: Sequence[Sequence[np.ndarray]], *, gap_px: int = 2) -> np.ndarray:
+    """Images uint8[H, W, 1 or 3] in rows -> one uint8[H', W', 3] contact sheet on white.
+
+    Rows may differ in length and images in size; every cell has the largest size.
+    """
+    images = [image for row in rows for image in row]
+    height = max(image.shape[0] for image in images) + gap_px
+    width = max(image.shape[1] for image in images) + gap_px
+    columns = max(len(row) for row in rows)
+    sheet = np.full((len(rows) * height + gap_px, columns * width + gap_px, 3), 255, np.uint8)
+    for r, row in enumerate(rows):
+        for c, image in enumerate(row):
+            top, left = r * height + gap_px, c * width + gap_px
+            sheet[top : top + image.shape[0], left : left + image.shape[1]] = image
+    return sheet

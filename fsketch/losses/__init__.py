@@ -1,0 +1,1 @@
+"""Terms: pure functions of arrays that return a scalar.  Nets enter as callables only."""

@@ -1,0 +1,74 @@
+"""Knowledge transfer between feature maps.
+
+Source: KT (IJCAI 2019) and KD (TNNLS 2022) name two kinds of transfer, from teacher to
+students and between students; the squared distances below are a reconstruction [inferred].
+With N_k = C_k H_k W_k, the distance of two lists of maps is sum_k ||a_k - b_k||^2 / N_k,
+averaged over the batch.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import chex
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from fsketch import types
+
+# Taps of a translator in the order of the teacher's t1, t2, t3: encoder on the way down,
+# decoder on the way up.
+ENCODER = ("in", "d1", "d2")
+DECODER = ("u2", "u1", "bottle")
+TEACHER = ("t1", "t2", "t3")
+
+
+def distance(maps: Sequence[jax.Array], targets: Sequence[jax.Array]) -> jax.Array:
+    """sum_k mean (maps_k - targets_k)^2; equal shapes, else an error."""
+    if len(maps) != len(targets):
+        raise ValueError(f"{len(maps)} maps against {len(targets)} targets")
+    for one, other in zip(maps, targets, strict=True):
+        chex.assert_equal_shape([one, other])
+    return sum(jnp.square(one - other).mean() for one, other in zip(maps, targets, strict=True))
+
+
+def mimic(student: types.Taps, teacher: types.Taps) -> jax.Array:
+    """Encoder maps against the teacher's maps of the same input (L_mim)."""
+    return _to_teacher(student, ENCODER, teacher)
+
+
+def transform(student: types.Taps, teacher: types.Taps) -> jax.Array:
+    """Decoder maps against the teacher's maps of the *target* image (L_tra)."""
+    return _to_teacher(student, DECODER, teacher)
+
+
+def mutual(student: types.Taps, peer: types.Taps) -> jax.Array:
+    """Maps of one domain in the student against those in its peer, the peer held constant.
+
+    The student's encoder sees the domain that the peer's decoder draws, and the other way
+    round (L_mut for one student).
+    """
+    peer = {name: lax.stop_gradient(peer[name]) for name in peer}
+    return distance(_pick(student, ENCODER), _pick(peer, DECODER)) + distance(
+        _pick(student, DECODER), _pick(peer, ENCODER)
+    )
+
+
+def _pick(taps: Mapping[str, jax.Array], names: Sequence[str]) -> list[jax.Array]:
+    return [taps[name] for name in names]
+
+
+def _to_teacher(student: types.Taps, names: Sequence[str], teacher: types.Taps) -> jax.Array:
+    """Distance to the teacher's maps, at the teacher's resolution where the two differ."""
+    targets = _pick(teacher, TEACHER)
+    maps = [
+        _resize(one, target.shape[1:3])
+        for one, target in zip(_pick(student, names), targets, strict=True)
+    ]
+    return distance(maps, targets)
+
+
+def _resize(features: jax.Array, size: tuple[int, ...]) -> jax.Array:
+    if features.shape[1:3] == size:
+        return features
+    shape = (features.shape[0], *size, features.shape[3])
+    return jax.image.resize(features, shape, "linear", antialias=True)

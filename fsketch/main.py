@@ -1,0 +1,61 @@
+"""python -m fsketch.main --config=configs/kd.py --workdir=runs/kd [--mode=...]
+
+Modes: train (default; resumes by itself and evaluates at the end), evaluate (scores the
+workdir's best checkpoint on the test pairs), prepare (offline stages only).
+"""
+
+from fsketch import startup
+
+startup.prepare()  # before jax is imported
+
+import json  # noqa: E402
+import logging as std_logging  # noqa: E402
+import sys  # noqa: E402
+
+import jax  # noqa: E402
+from absl import app, flags, logging  # noqa: E402
+from ml_collections import config_flags  # noqa: E402
+
+from fsketch import evaluate, prepare, train  # noqa: E402
+
+MODES = ("train", "evaluate", "prepare")
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, e.g. configs/kd.py:cuhk.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "Where checkpoints, logs and samples go.")
+_MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
+_CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ("best", "latest"), "What to evaluate.")
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "host:port of process 0; sets up several processes where jax cannot."
+)
+_NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "With --coordinator.")
+_PROCESS_ID = flags.DEFINE_integer("process_id", None, "With --coordinator.")
+
+
+def _is_worth_reading(record: std_logging.LogRecord) -> bool:
+    """Drops what checkpointing libraries tell of themselves, unless it is a warning."""
+    chatty = "/orbax/" in record.pathname or "/tensorflow_datasets/" in record.pathname
+    return not chatty or record.levelno >= std_logging.WARNING
+
+
+def main(arguments: list[str]) -> None:
+    if len(arguments) > 1:
+        raise app.UsageError(f"unknown arguments: {' '.join(arguments[1:])}")
+    if _COORDINATOR.value:
+        jax.distributed.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
+    logging.get_absl_handler().addFilter(_is_worth_reading)
+    if _MODE.value == "evaluate":
+        result = evaluate.evaluate_workdir(_WORKDIR.value, kind=_CHECKPOINT.value)
+        print(json.dumps(result, indent=2))
+        return
+    if _CONFIG.value is None:
+        raise app.UsageError(f"--config is needed for --mode={_MODE.value}")
+    config = prepare.prepare(_CONFIG.value, _WORKDIR.value)
+    if _MODE.value == "train":
+        train.train(config, _WORKDIR.value)
+
+
+if __name__ == "__main__":
+    flags.mark_flag_as_required("workdir")
+    logging.set_verbosity(logging.INFO)
+    logging.set_stderrthreshold("info")
+    sys.exit(app.run(main))

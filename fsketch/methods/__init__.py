@@ -1,0 +1,20 @@
+"""Methods: each a module with one function from a configuration to an `interface.Method`."""
+
+from collections.abc import Callable
+
+from ml_collections import ConfigDict
+
+from fsketch.methods import interface, kd, teacher
+
+# The only place where a string becomes a method.
+METHODS: dict[str, Callable[[ConfigDict], interface.Method]] = {
+    "kd": kd.method,
+    "teacher": teacher.method,
+}
+
+
+def create(config: ConfigDict) -> interface.Method:
+    """The method that `config.method` names."""
+    if config.method not in METHODS:
+        raise ValueError(f"method: {config.method!r}; admitted are {sorted(METHODS)}")
+    return METHODS[config.method](config)

@@ -1,0 +1,121 @@
+"""Frozen nets: from a specification and weights to a callable, and back.
+
+A specification is a JSON string, so that it can be stored beside the weights: which net,
+with which arguments, seen through which taps.  Weights come from a teacher's run or from a
+file that `python -m fsketch.convert` wrote.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+from flax import linen as nn
+from flax import traverse_util
+
+from fsketch import checkpoint, images, state, types
+from fsketch.convert import files
+from fsketch.nets import squeezenet, teacher, vgg
+
+
+class Architecture(NamedTuple):
+    """A net that can be a teacher: constructor, input adaptation, its default taps."""
+
+    build: Callable[..., nn.Module]
+    adapt: Callable[[jax.Array], jax.Array]
+    taps: tuple[str, str, str]
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "vgg": Architecture(vgg.VGG, images.to_rgb, ("relu1_2", "relu2_2", "relu3_4")),
+    "squeezenet_v1.0": Architecture(
+        squeezenet.SqueezeNet,
+        lambda image: squeezenet.adapt(images.to_rgb(image)),
+        ("conv1", "fire3", "fire4"),
+    ),
+}
+
+
+def build(spec: str, variables: types.PyTree) -> state.Frozen:
+    """The frozen teacher of a specification with these variables."""
+    fields = json.loads(spec)
+    architecture = ARCHITECTURES[fields["net"]]
+    net = teacher.Teacher(architecture.build(**fields["arguments"]), tuple(fields["taps"]))
+    return state.Frozen(variables, net, architecture.adapt, spec)
+
+
+def rebuild(specs: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> dict[str, state.Frozen]:
+    """Frozen nets by role, from their specifications and flat arrays "role/params/..."."""
+    nested = traverse_util.unflatten_dict(dict(arrays), sep="/")
+    return {role: build(spec, nested[role]) for role, spec in specs.items()}
+
+
+def load_teacher(path: str, taps: Sequence[str]) -> state.Frozen:
+    """The teacher at `path`, a run of method "teacher" or a converted *.safetensors file.
+
+    Its maps are not normalised yet, see `calibrate`.
+    """
+    if path.endswith(".safetensors"):
+        net, params = files.read(path)
+        arguments: dict[str, Any] = {}
+    else:
+        net, arguments, params = _of_run(path)
+    if net not in ARCHITECTURES:
+        raise ValueError(f"teacher.path {path}: net {net!r}; admitted are {sorted(ARCHITECTURES)}")
+    taps = tuple(taps) or ARCHITECTURES[net].taps
+    spec = json.dumps({"net": net, "arguments": arguments, "taps": taps})
+    variables = {"params": {"net": params}, "constants": {"rms": np.ones(3, np.float32)}}
+    return build(spec, variables)
+
+
+def calibrate(frozen: state.Frozen, batches: Iterable[types.Batch]) -> state.Frozen:
+    """The teacher with each tap divided by its root mean square over photos and sketches."""
+
+    @jax.jit
+    def mean_squares(variables: types.PyTree, batch: types.Batch) -> jax.Array:
+        look = frozen.replace(variables=variables)
+        maps = [look(batch["photo"]), look(batch["sketch"])]
+        return jnp.stack(
+            [sum(jnp.square(m[name]).mean() for m in maps) / 2 for name in teacher.NAMES]
+        )
+
+    means = [mean_squares(frozen.variables, batch) for batch in batches]
+    if not means:
+        raise ValueError("a teacher is calibrated on training pairs, none was given")
+    rms = np.sqrt(np.mean(np.stack(means), axis=0)) * frozen.variables["constants"]["rms"]
+    if not (np.isfinite(rms).all() and (rms > 0).all()):
+        raise ValueError(
+            f"teacher: root mean squares of the taps are {rms}, its weights are unusable"
+        )
+    variables = {**frozen.variables, "constants": {"rms": rms.astype(np.float32)}}
+    return frozen.replace(variables=variables)
+
+
+def tap_channels(frozen: state.Frozen, image: jax.Array) -> dict[str, int]:
+    """Channels of each of the teacher's maps."""
+    return {name: m.shape[-1] for name, m in jax.eval_shape(frozen, image).items()}
+
+
+def _of_run(path: str) -> tuple[str, dict[str, Any], Mapping[str, Any]]:
+    """(net, arguments, parameters) of the recogniser trained in a workdir."""
+    if not epath.Path(path).is_dir():
+        raise FileNotFoundError(
+            f"teacher.path {path}: neither a workdir of configs/teacher.py nor a *.safetensors file"
+        )
+    arrays, meta = checkpoint.read(path)
+    if meta["config"]["method"] != "teacher":
+        raise ValueError(
+            f"teacher.path {path}: a run of method {meta['config']['method']!r}, not 'teacher'"
+        )
+    prefix = "players/teacher/params/vgg/"
+    params = {
+        tuple(name.removeprefix(prefix).split("/")): array
+        for name, array in arrays.items()
+        if name.startswith(prefix)
+    }
+    model = meta["config"]["model"]
+    arguments = {"widths": tuple(model["widths"]), "depths": tuple(model["depths"])}
+    return "vgg", arguments, traverse_util.unflatten_dict(params)

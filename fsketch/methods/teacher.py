@@ -1,0 +1,72 @@
+"""Teacher: a face recogniser trained on photos and sketches of many identities.
+
+KD's abstract asks for a teacher pretrained on much data of a related task [paper]; identity
+recognition on procedural faces is our embedded choice [inferred].  Photo and sketch of a pair
+are two examples of one class, so the features must serve both domains.
+
+Player   teacher: nets/vgg.py Recogniser.
+Terms    identity: softmax cross-entropy over identities, mean of both domains.
+"""
+
+from collections.abc import Iterable
+
+import jax
+import jax.numpy as jnp
+import optax
+from ml_collections import ConfigDict
+
+from fsketch import images, state, types
+from fsketch.methods import interface, optimizers
+from fsketch.nets import vgg
+
+
+def method(config: ConfigDict) -> interface.Method:
+    """See the module's docstring; the fields are those of configs/teacher.py."""
+    net = vgg.Recogniser(
+        num_identities=config.model.num_identities,
+        widths=tuple(config.model.widths),
+        depths=tuple(config.model.depths),
+        embedding_size=config.model.embedding_size,
+    )
+
+    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
+        del batches
+        return {}
+
+    def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
+        del frozen
+        tx = optimizers.adam(config.optim, num_steps=config.num_steps)
+        player = state.create_player(key, net, tx, batch["photo"], ema_rate=config.optim.ema_rate)
+        return state.create(teacher=player)
+
+    def train_step(
+        train_state: state.TrainState,
+        frozen: interface.Frozens,
+        batch: types.Batch,
+        key: types.Key,
+    ) -> tuple[state.TrainState, types.Scalars]:
+        del frozen, key
+        player = train_state["teacher"]
+        both = jnp.concatenate([batch["photo"], images.to_rgb(batch["sketch"])])  # 2B x H x W x 3
+        identity = jnp.concatenate([batch["identity"]] * 2)
+
+        def loss_fn(params: dict) -> tuple[jax.Array, tuple[dict, types.Scalars]]:
+            (_, logits), stats = player(both, params=params["teacher"], train=True)
+            loss = optax.softmax_cross_entropy_with_integer_labels(logits, identity).mean()
+            accuracy = (logits.argmax(-1) == identity).mean()
+            return loss, ({"teacher": stats}, {"identity": loss, "accuracy": accuracy})
+
+        players, terms = state.update(train_state.players, loss_fn)
+        return train_state.put(**players).next(), state.prefixed(teacher=terms)
+
+    def predict(
+        train_state: state.TrainState, frozen: interface.Frozens, batch: types.Batch
+    ) -> types.Predictions:
+        del frozen
+        player = train_state["teacher"].averaged()
+        return {
+            "embedding_photo": player(batch["photo"])[0],
+            "embedding_sketch": player(images.to_rgb(batch["sketch"]))[0],
+        }
+
+    return interface.Method(freeze, init, train_step, predict)

@@ -1,0 +1,1 @@
+"""Evaluators of images and of embeddings: pure functions with stated conventions."""

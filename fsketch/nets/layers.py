@@ -1,0 +1,203 @@
+"""Layers the networks are made of: convolutions, normalisation, pooling, resampling.
+
+Images and feature maps are B x H x W x C. Parameters are float32 and named `kernel`,
+`bias`, `scale`; `dtype` is the type a layer computes in (None: that of its input).
+Defaults of initialisation are those of the author's public image-translation code
+(github.com/mrzhu-cool/pix2pix-pytorch): kernels N(0, 0.02), scales N(1, 0.02), biases 0.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from flax.linen import dtypes
+from jax import lax
+
+from fsketch.nets import convolution
+
+DEVICE_AXIS = "device"  # name of the axis that `parallel` maps steps over
+
+conv_init = nn.initializers.normal(0.02)
+
+
+def scale_init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+    """N(1, 0.02)."""
+    return 1 + nn.initializers.normal(0.02)(key, shape, dtype)
+
+
+class Conv(nn.Module):
+    """Cross-correlation with a square kernel; `kernel` is k x k x Cin x Cout.
+
+    Attributes:
+      padding: rows and columns added on every side; None keeps the size at stride 1 when
+        the kernel is odd, and halves an even size at stride 2 for kernels 3 and 4.
+      pad_mode: "zero", or "reflect" (without repeating the border pixel).
+      dilation: distance between the kernel's taps.
+    """
+
+    features: int
+    kernel_size: int = 3
+    stride: int = 1
+    padding: int | None = None
+    pad_mode: str = "zero"
+    dilation: int = 1
+    use_bias: bool = True
+    dtype: Any = None
+    kernel_init: Callable[..., jax.Array] = conv_init
+    bias_init: Callable[..., jax.Array] = nn.initializers.zeros
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        kernel = self.param("kernel", self.kernel_init, shape)
+        bias = self.param("bias", self.bias_init, (self.features,)) if self.use_bias else None
+        x, kernel, bias = dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        padding = self.padding
+        if padding is None:
+            padding = self.dilation * (self.kernel_size - 1) // 2
+        if self.pad_mode == "reflect":
+            x, padding = reflect_pad(x, padding), 0
+        elif self.pad_mode != "zero":
+            raise ValueError(f"pad_mode must be 'zero' or 'reflect', got {self.pad_mode!r}")
+        y = convolution.conv2d(
+            x, kernel, stride=self.stride, padding=padding, dilation=self.dilation
+        )
+        return y if bias is None else y + bias
+
+
+class ConvTranspose(nn.Module):
+    """Adjoint of a strided convolution; `kernel` is k x k x Cout x Cin, unflipped.
+
+    That is torch's ConvTranspose2d weight permuted by (2, 3, 1, 0). The output has
+    (H - 1) * stride - 2 * padding + kernel_size + output_padding rows; the defaults double
+    the size, as do kernel_size=4, padding=1, output_padding=0.
+    """
+
+    features: int
+    kernel_size: int = 3
+    stride: int = 2
+    padding: int = 1
+    output_padding: int = 1
+    use_bias: bool = True
+    dtype: Any = None
+    kernel_init: Callable[..., jax.Array] = conv_init
+    bias_init: Callable[..., jax.Array] = nn.initializers.zeros
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (self.kernel_size, self.kernel_size, self.features, x.shape[-1])
+        kernel = self.param("kernel", self.kernel_init, shape)
+        bias = self.param("bias", self.bias_init, (self.features,)) if self.use_bias else None
+        x, kernel, bias = dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        y = convolution.conv_transpose2d(
+            x,
+            kernel,
+            stride=self.stride,
+            padding=self.padding,
+            output_padding=self.output_padding,
+        )
+        return y if bias is None else y + bias
+
+
+class InstanceNorm(nn.Module):
+    """Each channel of each image to zero mean and unit variance over its pixels.
+
+    The statistics are computed in float32 at least, whatever the input's type; the variance
+    is the biased one, as in torch's InstanceNorm2d. `affine` adds scale and bias, C each.
+    """
+
+    epsilon: float = 1e-5
+    affine: bool = True
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        dtype = self.dtype or x.dtype
+        wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        mean = jnp.mean(wide, axis=(1, 2), keepdims=True)  # B x 1 x 1 x C
+        centred = wide - mean
+        var = jnp.mean(jnp.square(centred), axis=(1, 2), keepdims=True)
+        factor = lax.rsqrt(var + self.epsilon)
+        if not self.affine:
+            return (centred * factor).astype(dtype)
+        scale = self.param("scale", scale_init, (x.shape[-1],))
+        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
+        return (centred * (factor * scale) + bias).astype(dtype)
+
+
+class Norm(nn.Module):
+    """The normalisation named by `kind`: "instance", "batch" or "none" (identity).
+
+    Parameters (`scale`, `bias`) and, for "batch", the running `mean` and `var` in the
+    collection `batch_stats` lie directly under this module, whatever the kind. In training,
+    "batch" uses the statistics of the whole batch: of all devices where the step is mapped
+    over the axis `DEVICE_AXIS`, and of the given array where there is no such axis (initialisation,
+    evaluation on one device). Its running variance is the biased one, unlike torch's.
+    """
+
+    kind: str = "instance"
+    epsilon: float = 1e-5
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        if self.kind == "none":
+            return x
+        if self.kind == "instance":
+            inner = InstanceNorm(epsilon=self.epsilon, dtype=self.dtype)
+        elif self.kind == "batch":
+            inner = nn.BatchNorm(
+                use_running_average=not train,
+                axis_name=DEVICE_AXIS if _inside_axis(DEVICE_AXIS) else None,
+                momentum=0.9,
+                epsilon=self.epsilon,
+                dtype=self.dtype,
+                scale_init=scale_init,
+            )
+        else:
+            raise ValueError(f"kind must be 'instance', 'batch' or 'none', got {self.kind!r}")
+        nn.share_scope(self, inner)
+        return inner(x)
+
+
+def _inside_axis(name: str) -> bool:
+    """Whether the caller is being traced under a mapped axis of that name."""
+    try:
+        lax.psum(1, name)  # of a Python number: the axis size, no operation is recorded
+    except NameError:
+        return False
+    return True
+
+
+def reflect_pad(x: jax.Array, padding: int) -> jax.Array:
+    """Mirrors at the border pixels' centres: B x H x W x C -> B x H+2p x W+2p x C, p < H, W."""
+    if not padding:
+        return x
+    return jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)), mode="reflect")
+
+
+def max_pool(
+    x: jax.Array, *, window: int = 2, stride: int | None = None, padding: int = 0
+) -> jax.Array:
+    """Maximum over windows; `stride` defaults to `window`; incomplete windows are dropped."""
+    stride = stride or window
+    return nn.max_pool(
+        x, (window, window), (stride, stride), ((padding, padding), (padding, padding))
+    )
+
+
+def upsample(x: jax.Array, *, factor: int = 2) -> jax.Array:
+    """Nearest-neighbour enlargement: B x H x W x C -> B x fH x fW x C."""
+    return jnp.repeat(jnp.repeat(x, factor, axis=1), factor, axis=2)
+
+
+def pixel_shuffle(x: jax.Array, *, factor: int = 2) -> jax.Array:
+    """Channels to pixels: B x H x W x C*f*f -> B x fH x fW x C, channel order as in torch."""
+    B, H, W, channels = x.shape
+    C = channels // factor**2
+    if C * factor**2 != channels:
+        raise ValueError(f"channels must be a multiple of factor**2={factor**2}, got {channels}")
+    x = x.reshape(B, H, W, C, factor, factor).transpose(0, 1, 4, 2, 5, 3)
+    return x.reshape(B, H * factor, W * factor, C)

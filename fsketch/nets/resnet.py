@@ -1,0 +1,139 @@
+"""The residual translator: down, residual trunk, up, with its six maps exposed.
+
+Source: the generator of github.com/mrzhu-cool/pix2pix-pytorch, by KT's first author [code];
+its use as the student of KT and KD is [inferred] from its maps, which have the channels and
+resolutions of VGG's first three stages.  With width 64 and 3 channels in and out it has
+11.38 M parameters (9 blocks) or 7.84 M (6 blocks).
+
+    layer                                         channels   resolution   tap
+    conv 7x7, reflect                             w          H            in
+    conv 3x3 / 2                                  2w         H/2          d1
+    conv 3x3 / 2                                  4w         H/4          d2
+    n residual blocks, reflect, ReLU after add    4w         H/4          bottle
+    transposed conv 3x3 / 2                       2w         H/2          u1
+    transposed conv 3x3 / 2                       w          H            u2
+    conv 7x7, reflect, tanh                       out        H
+
+Every convolution but the last is followed by normalisation and ReLU.  Difference from the
+code: instance normalisation by default, since a batch of one gives batch statistics that
+differ between training and test [inferred].
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+
+from fsketch import types
+from fsketch.nets import layers
+
+TAPS = ("in", "d1", "d2", "bottle", "u1", "u2")
+
+
+def tap_channels(width: int) -> dict[str, int]:
+    """Channels of each tap of a translator of this width."""
+    return dict(zip(TAPS, (width, 2 * width, 4 * width, 4 * width, 2 * width, width), strict=True))
+
+
+class ResidualBlock(nn.Module):
+    """conv-norm-ReLU-conv-norm, identity added, then ReLU (the unusual last one is the code's)."""
+
+    norm: str = "instance"
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
+        def conv_norm(y: jax.Array) -> jax.Array:
+            y = layers.Conv(
+                x.shape[-1],
+                kernel_size=3,
+                pad_mode="reflect",
+                use_bias=self.norm == "none",
+                dtype=self.dtype,
+            )(y)
+            return layers.Norm(self.norm, dtype=self.dtype)(y, train=train)
+
+        return nn.relu(x + conv_norm(nn.relu(conv_norm(x))))
+
+
+class Translator(nn.Module):
+    """Image of one domain -> image of the other and its taps.
+
+    Attributes:
+      features: channels of the output image, 1 (sketch) or 3 (photo).
+      width: channels of the first layer; the paper's size is 64.
+      num_blocks: residual blocks; 9 for 256 px.
+      norm: "instance", "batch" or "none".
+      dtype: type to compute in (None: float32); parameters stay float32.
+    """
+
+    features: int
+    width: int = 64
+    num_blocks: int = 9
+    norm: str = "instance"
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, image: jax.Array, *, train: bool = False) -> tuple[jax.Array, types.Taps]:
+        """float[B, H, W, C] in [-1, 1], H and W multiples of 4 -> (same size in [-1, 1], taps)."""
+        height, width_px = image.shape[1:3]
+        if height % 4 or width_px % 4:
+            raise ValueError(
+                f"the translator needs height and width divisible by 4, got {height} x {width_px}"
+            )
+        bias = self.norm == "none"
+
+        def norm_relu(x: jax.Array) -> jax.Array:
+            return nn.relu(layers.Norm(self.norm, dtype=self.dtype)(x, train=train))
+
+        def conv(x: jax.Array, features: int, kernel_size: int, **options: Any) -> jax.Array:
+            return layers.Conv(features, kernel_size=kernel_size, dtype=self.dtype, **options)(x)
+
+        def down(x: jax.Array, features: int) -> jax.Array:
+            return norm_relu(conv(x, features, 3, stride=2, padding=1, use_bias=bias))
+
+        def up(x: jax.Array, features: int) -> jax.Array:
+            x = layers.ConvTranspose(features, use_bias=bias, dtype=self.dtype)(x)
+            return norm_relu(x)
+
+        taps: types.Taps = {}
+        w = self.width
+        x = norm_relu(conv(image, w, 7, pad_mode="reflect", use_bias=bias))
+        taps["in"] = x  # B x H x W x w
+        x = taps["d1"] = down(x, 2 * w)  # B x H/2 x W/2 x 2w
+        x = taps["d2"] = down(x, 4 * w)  # B x H/4 x W/4 x 4w
+        for _ in range(self.num_blocks):
+            x = ResidualBlock(self.norm, dtype=self.dtype)(x, train=train)
+        taps["bottle"] = x
+        x = taps["u1"] = up(x, 2 * w)  # B x H/2 x W/2 x 2w
+        x = taps["u2"] = up(x, w)  # B x H x W x w
+        x = conv(x, self.features, 7, pad_mode="reflect")
+        return jnp.tanh(x.astype(jnp.float32)), taps
+
+
+class Student(nn.Module):
+    """A translator whose taps can be compared with a teacher's of another shape.
+
+    `adapters` gives, for a tap, the teacher's channel count where it differs from the
+    translator's: a 1x1 convolution that trains with the student and is not needed afterwards.
+    """
+
+    translator: Translator
+    adapters: dict[str, int]
+
+    @nn.compact
+    def __call__(
+        self, image: jax.Array, *, train: bool = False
+    ) -> tuple[jax.Array, types.Taps, types.Taps]:
+        """image -> (translated image, taps, taps with the teacher's channels)."""
+        translated, taps = self.translator(image, train=train)
+        matched = dict(taps)
+        for tap, channels in sorted(self.adapters.items()):
+            matched[tap] = layers.Conv(
+                channels,
+                kernel_size=1,
+                kernel_init=nn.initializers.lecun_normal(),
+                name=f"adapt_{tap}",
+            )(taps[tap])
+        return translated, taps, matched

@@ -1,0 +1,78 @@
+"""VGG: stages of 3x3 convolutions and 2x2 max pooling.
+
+Source: Simonyan and Zisserman, ICLR 2015.  VGG-19 has widths (64, 128, 256, 512, 512) and
+depths (2, 2, 4, 4, 4), 20.02 M parameters; ReLU after every convolution, no normalisation.
+Layers are named conv1_1, conv1_2, ...; their maps after the ReLU relu1_1, relu1_2, ...
+
+    stage   channels     resolution   last map (VGG-19)
+    1       widths[0]    H            relu1_2
+    2       widths[1]    H/2          relu2_2
+    3       widths[2]    H/4          relu3_4
+    ...
+
+`Recogniser` puts a face recogniser's head on it: the default teacher of KD, trained on
+identities of procedural faces [inferred: the papers' teacher is pretrained on "a related
+task" with much data].
+"""
+
+from collections.abc import Sequence
+
+import jax
+from flax import linen as nn
+
+from fsketch import types
+from fsketch.nets import layers
+
+
+class VGG(nn.Module):
+    """The convolutional part; returns all post-ReLU maps by name.
+
+    Attributes:
+      widths, depths: channels and number of convolutions of each stage.
+    """
+
+    widths: Sequence[int] = (64, 128, 256, 512, 512)
+    depths: Sequence[int] = (2, 2, 4, 4, 4)
+
+    @nn.compact
+    def __call__(self, image: jax.Array) -> types.Taps:
+        """float32[B, H, W, 3] (normalised as the weights want) -> {"relu1_1": map, ...}."""
+        if len(self.widths) != len(self.depths):
+            raise ValueError(f"widths {self.widths} and depths {self.depths} differ in length")
+        taps: types.Taps = {}
+        x = image
+        for stage, (width, depth) in enumerate(zip(self.widths, self.depths, strict=True), 1):
+            if stage > 1:
+                x = layers.max_pool(x)  # B x H/2 x W/2 x C
+            for layer in range(1, depth + 1):
+                x = layers.Conv(
+                    width,
+                    kernel_size=3,
+                    padding=1,
+                    kernel_init=nn.initializers.he_normal(),
+                    name=f"conv{stage}_{layer}",
+                )(x)
+                x = taps[f"relu{stage}_{layer}"] = nn.relu(x)
+        return taps
+
+
+class Recogniser(nn.Module):
+    """VGG features -> mean over pixels -> embedding -> one logit per identity.
+
+    The embedding is what is compared at test time; the logits serve training only.
+    """
+
+    num_identities: int
+    widths: Sequence[int]
+    depths: Sequence[int]
+    embedding_size: int = 128
+
+    @nn.compact
+    def __call__(self, image: jax.Array, *, train: bool = False) -> tuple[jax.Array, jax.Array]:
+        """float32[B, H, W, 3] in [-1, 1] -> (embedding [B, D], logits [B, identities])."""
+        taps = VGG(self.widths, self.depths, name="vgg")(image)
+        x = layers.max_pool(taps[f"relu{len(self.widths)}_{self.depths[-1]}"])
+        x = x.reshape(x.shape[0], -1)  # B x (h w C)
+        embedding = nn.Dense(self.embedding_size, name="embedding")(x)
+        logits = nn.Dense(self.num_identities, name="classifier")(nn.relu(embedding))
+        return embedding, logits

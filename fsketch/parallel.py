@@ -1,0 +1,59 @@
+"""Many devices: the only file that says pmap.
+
+Arrays that every device holds are replicated; a batch is split over its first axis.  All
+per-example randomness comes from one key per example, so results do not depend on how the
+batch is split.
+"""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import numpy as np
+from flax import jax_utils
+
+from fsketch import types
+
+
+def pmap(function: Callable, *, donate: tuple[int, ...] = ()) -> Callable:
+    """`function` on all devices at once; `donate` names arguments whose memory may be reused."""
+    return jax.pmap(function, axis_name=types.AXIS, donate_argnums=donate)
+
+
+def replicate(tree: types.PyTree) -> types.PyTree:
+    """A copy of each leaf on every local device (new first axis)."""
+    return jax_utils.replicate(tree)
+
+
+def unreplicate(tree: types.PyTree) -> types.PyTree:
+    """The first device's copy, as numpy: for logs and checkpoints."""
+    return jax.device_get(jax_utils.unreplicate(tree))
+
+
+def split(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """This process's part of a batch [B, ...] -> [local devices, B / local devices, ...]."""
+    devices = jax.local_device_count()
+    size = len(next(iter(batch.values())))
+    if size % devices:
+        raise ValueError(
+            f"batch_size: {size} examples on this process do not divide over {devices} devices"
+        )
+    return {
+        name: array.reshape(devices, size // devices, *array.shape[1:])
+        for name, array in batch.items()
+    }
+
+
+def join(tree: types.PyTree) -> types.PyTree:
+    """[local devices, n, ...] -> numpy [local devices * n, ...]: the inverse of `split`."""
+    tree = jax.device_get(tree)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), tree)
+
+
+def step_keys(seed: int, step: int, *, global_batch: int) -> jax.Array:
+    """One key per example of this process: Key[local devices, examples per device].
+
+    They depend on (seed, step, place in the global batch) alone.
+    """
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), step), global_batch)
+    mine = keys.reshape(jax.process_count(), -1)[jax.process_index()]
+    return mine.reshape(jax.local_device_count(), -1)

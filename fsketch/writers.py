@@ -1,0 +1,66 @@
+"""What a run leaves for its reader: metrics.jsonl, TensorBoard events, sample images.
+
+Without TensorFlow: event files are written by tensorboardX.  Only the first process writes.
+"""
+
+import io
+import json
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import tensorboardX
+from etils import epath
+from PIL import Image
+
+
+class Writer:
+    """Writes into WORKDIR: metrics.jsonl, events/, samples/STEP.png."""
+
+    def __init__(self, workdir: str | epath.Path, *, is_first: bool) -> None:
+        self._root = epath.Path(workdir)
+        self._events = None
+        if is_first:
+            self._root.mkdir(parents=True, exist_ok=True)
+            self._events = tensorboardX.SummaryWriter(str(self._root / "events"))
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """One line of metrics.jsonl and one point of each curve; infinities are written as null."""
+        if self._events is None:
+            return
+        finite = {k: float(v) if math.isfinite(v) else None for k, v in values.items()}
+        with (self._root / "metrics.jsonl").open("a") as file:
+            file.write(json.dumps({"step": step, **finite}) + "\n")
+        for name, value in finite.items():
+            if value is not None:
+                self._events.add_scalar(name, value, step)
+        self._events.flush()
+
+    def samples(self, step: int, sheet: np.ndarray) -> None:
+        """uint8[H, W, 3] as samples/STEP.png and in the event file."""
+        if self._events is None:
+            return
+        folder = self._root / "samples"
+        folder.mkdir(parents=True, exist_ok=True)
+        write_png(folder / f"{step:07d}.png", sheet)
+        self._events.add_image("samples", sheet, step, dataformats="HWC")
+        self._events.flush()
+
+    def close(self) -> None:
+        if self._events is not None:
+            self._events.close()
+
+
+def write_png(path: epath.Path, image: np.ndarray) -> None:
+    """uint8[H, W, 1 or 3] -> a PNG file, written whole or not at all."""
+    buffer = io.BytesIO()
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, "PNG")
+    write_whole(path, buffer.getvalue())
+
+
+def write_whole(path: epath.Path, content: bytes) -> None:
+    """Writes beside `path` and renames, so a reader never meets half a file."""
+    path = epath.Path(path)
+    partial = path.parent / f".{path.name}.partial"
+    partial.write_bytes(content)
+    partial.replace(path)

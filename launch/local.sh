@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# launch/local.sh CMD...   runs CMD in fsketch's own environment, made once in .venv beside setup.cfg.
+#
+# The environment is made again when setup.cfg, pyproject.toml or the constraint file changes.
+# Works from any directory; CMD runs in the directory it is called from.
+#   FSKETCH_VENV         folder of the environment (default: .venv in the repository)
+#   FSKETCH_CONSTRAINTS  pip constraint file (default: launch/constraints-newest.txt on Python 3.11,
+#                        none on other versions)
+#   FSKETCH_EXTRAS       extras to install (default: test; for example test,cuda or test,tpu)
+#   PYTHON               the interpreter to make it with (default: python3)
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+venv=${FSKETCH_VENV:-$root/.venv}
+extras=${FSKETCH_EXTRAS:-test}
+python=${PYTHON:-python3}
+
+if [ $# -eq 0 ]; then
+  sed -n '2,12s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  exit 2
+fi
+
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+if [ -n "${FSKETCH_CONSTRAINTS:-}" ]; then
+  constraints=$FSKETCH_CONSTRAINTS
+elif [ "$version" = 3.11 ]; then
+  constraints=$root/launch/constraints-newest.txt
+else
+  constraints=/dev/null
+fi
+
+# One environment at a time is made, whoever calls; the stamp is written last.
+stamp=$venv/.fsketch-stamp
+wanted=$(cat "$root/setup.cfg" "$root/pyproject.toml" "$constraints" <(echo "$version $extras") | sha256sum)
+mkdir -p "$(dirname "$venv")"
+exec 9>"$venv.lock"
+flock 9
+if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+  echo "local.sh: making the environment in $venv (Python $version, extras: $extras)" >&2
+  rm -rf "$venv"
+  if command -v uv >/dev/null; then
+    uv venv --quiet --python "$python" "$venv"
+    uv pip install --quiet --python "$venv/bin/python" --constraint "$constraints" --editable "$root[$extras]"
+  else
+    "$python" -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+      --constraint "$constraints" --editable "$root[$extras]"
+  fi
+  echo "$wanted" >"$stamp"
+  echo "local.sh: done" >&2
+fi
+flock -u 9
+exec 9>&-
+
+export VIRTUAL_ENV=$venv PATH=$venv/bin:$PATH
+exec "$@"

@@ -1,0 +1,129 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fsketch.data import sources
+
+SMALL = {"size": (12, 15), "eyes": ()}
+
+
+def _load(tmp_path: Path, split: str) -> sources.Pairs:
+    return sources.load(
+        "paired_folder", split, data_dir=str(tmp_path / "out"), manual_dir=str(tmp_path / "in")
+    )
+
+
+def _error(tmp_path: Path) -> str:
+    with pytest.raises(sources.DataError) as caught:
+        _load(tmp_path, "train")
+    assert not list((tmp_path / "out").rglob("*.array_record*"))
+    return str(caught.value)
+
+
+def test_two_folders_are_all_train_and_say_so(tmp_path, draw_pair, capsys):
+    for number, id in enumerate(["b", "a.2", "zoé"]):
+        draw_pair(tmp_path / "in", id, number, size=(12 + number, 15), eyes=())
+    pairs = _load(tmp_path, "train")
+    assert pairs.id == ["a.2", "b", "zoé"] and pairs.identity.tolist() == [0, 1, 2]
+    assert [p.shape for p in pairs.photo] == [(15, 13, 3), (15, 12, 3), (15, 14, 3)]
+    assert [s.shape[:2] for s in pairs.sketch] == [p.shape[:2] for p in pairs.photo]
+    assert "no split folders: all 3 pairs are the split train" in capsys.readouterr().out
+
+
+def test_split_folders(tmp_path, draw_pair):
+    draw_pair(tmp_path / "in/train", "a", 0, **SMALL)
+    draw_pair(tmp_path / "in/train", "b", 1, **SMALL)
+    draw_pair(tmp_path / "in/test", "c", 2, **SMALL)
+    assert _load(tmp_path, "train").id == ["a", "b"]
+    test = _load(tmp_path, "test")
+    assert test.id == ["c"] and test.identity.tolist() == [2]
+    with pytest.raises(ValueError, match="validation"):
+        _load(tmp_path, "validation")
+
+
+def test_pairs_csv_gives_order_split_and_identity(tmp_path, draw_pair, draw_face):
+    for number in range(4):
+        draw_pair(tmp_path / "in", f"image{number}", number, **SMALL)
+    (tmp_path / "in/pairs.csv").write_text(
+        # With a byte order mark and other line ends, as spreadsheets write it.
+        "\ufeffid,photo,sketch,split,identity\r\n"
+        "x3,photos/image3.png,sketches/image3.png,train,Ann\r\n"
+        "x0,photos/image0.png,./sketches/image0.png,validation,Bob\r\n"
+        "x1,photos/image1.png,sketches/image1.png,train,Cid\r\n"
+        "x2,photos/image2.png,sketches/image2.png,train,Ann\r\n",
+        encoding="utf-8",
+    )
+    train = _load(tmp_path, "train")
+    assert train.id == ["x3", "x1", "x2"] and train.identity.tolist() == [0, 2, 0]
+    np.testing.assert_array_equal(train.photo[0], draw_face(3, **SMALL))
+    assert _load(tmp_path, "validation").identity.tolist() == [1]
+
+
+def test_every_problem_of_a_table_is_in_one_report(tmp_path, draw_pair):
+    for number in range(5):
+        draw_pair(tmp_path / "in", f"i{number}", number, **SMALL)
+    draw_pair(tmp_path / "in", "i5", 5, size=(13, 15), eyes=())
+    (tmp_path / "in/sketches/i5.png").write_bytes((tmp_path / "in/sketches/i0.png").read_bytes())
+    (tmp_path / "in/pairs.csv").write_text(
+        "id,photo,sketch,split\n"
+        "a,photos/i0.png,sketches/i0.png,training\n"
+        "b,photos/i1.png,sketches/none.png,train\n"
+        "b,photos/i2.png,sketches/i2.png,test\n"
+        "c,photos/i3.png,,train\n"
+        "d,photos/i1.png,sketches/i4.png,train\n"
+        "e,photos/i5.png,sketches/i5.png,train\n"
+        "f,../../etc/photo.png,sketches/i1.png,train\n"
+    )
+    text = _error(tmp_path)
+    for line in (
+        "- pairs.csv id a: found split training; admitted split train, validation, test",
+        "- pairs.csv id b sketch sketches/none.png: found no such file",
+        "- id b: found a duplicate id: in train and in test; admitted an id once",
+        "- pairs.csv line 5: found no sketch; admitted one cell for each of id,photo",
+        "- pairs.csv id d photo photos/i1.png: found already the photo of id b",
+        "- id e: found photo 13x15 px, sketch 12x15 px; admitted equal sizes within a pair",
+        "- sketches/i5.png: found the same image as sketches/i0.png",
+        "- pairs.csv id f photo ../../etc/photo.png: found a path that leads out of the folder",
+        "found in no row of pairs.csv; admitted files that the table names",
+        "    photos/i3.png",
+    ):
+        assert line in text, f"{line}\n{text}"
+
+
+def test_a_table_without_a_column_is_refused(tmp_path, draw_pair):
+    draw_pair(tmp_path / "in", "a", 0, **SMALL)
+    (tmp_path / "in/pairs.csv").write_text("id;photo;sketch;split\na;b;c;train\n")
+    assert "found columns id;photo;sketch;split: id, photo, sketch, split missing" in _error(
+        tmp_path
+    )
+
+
+def test_missing_partner_and_other_files(tmp_path, draw_pair):
+    draw_pair(tmp_path / "in", "a", 0, **SMALL)
+    draw_pair(tmp_path / "in", "b", 1, **SMALL)
+    (tmp_path / "in/photos/b.png").unlink()
+    (tmp_path / "in/photos/b.webp").write_text("?")
+    text = _error(tmp_path)
+    assert "- sketches/b.png: found no photo with the same stem" in text
+    assert (
+        "- photos/b.webp: found not an image file by its name; admitted image files (.jpg" in text
+    )
+
+
+def test_one_id_in_two_splits_is_a_leak(tmp_path, draw_pair):
+    draw_pair(tmp_path / "in/train", "a", 0, **SMALL)
+    draw_pair(tmp_path / "in/test", "a", 1, **SMALL)
+    assert "- id a: found a duplicate id: in train and in test" in _error(tmp_path)
+
+
+def test_layouts_must_not_be_mixed_and_must_hold_something(tmp_path, draw_pair):
+    draw_pair(tmp_path / "in", "a", 0, **SMALL)
+    draw_pair(tmp_path / "in/test", "b", 1, **SMALL)
+    assert "found photos/, sketches/, test/ side by side" in _error(tmp_path)
+
+
+def test_folders_without_an_image(tmp_path):
+    for name in ("photos", "sketches"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+    assert "found no pair; admitted at least one pair" in _error(tmp_path)

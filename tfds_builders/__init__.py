@@ -1,0 +1,13 @@
+"""TFDS builders of the data sets, stored as array_record; TensorFlow is never imported.
+
+Importing the package registers them, so that `tfds.builder("cufs/cuhk")` finds
+them.  `fsketch.data.sources` is the usual way in.
+"""
+
+from tfds_builders.cufs.cufs_dataset_builder import Builder as Cufs
+from tfds_builders.paired_folder.paired_folder_dataset_builder import Builder as PairedFolder
+from tfds_builders.procedural_faces.procedural_faces_dataset_builder import (
+    Builder as ProceduralFaces,
+)
+
+BUILDERS = (Cufs, PairedFolder, ProceduralFaces)

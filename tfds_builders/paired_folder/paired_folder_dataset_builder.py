@@ -1,0 +1,117 @@
+"""Anybody's own photos/ and sketches/.  See README.md beside this file for the layouts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfds_builders import checks
+
+SPLITS = ("train", "validation", "test")
+
+_INSTRUCTIONS = """\
+One of three layouts, looked for in this order:
+1. <manual_dir>/pairs.csv with the columns id,photo,sketch,split (train, validation or test)
+   and, if wanted, identity; photo and sketch are paths relative to manual_dir;
+2. <manual_dir>/train/photos, <manual_dir>/train/sketches, and the same in validation/ and
+   test/ where these splits exist; a photo and its sketch have the same stem;
+3. <manual_dir>/photos and <manual_dir>/sketches: all of it is the split train.
+Photo and sketch of a pair must have equal sizes."""
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """Pairs in the order of pairs.csv, else of the sorted ids (not shuffled)."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
+    MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
+
+    def __init__(
+        self,
+        *,
+        data_dir: str | None = None,
+        config: str | tfds.core.BuilderConfig | None = None,
+        version: str | None = None,
+        file_format: str = "array_record",  # TFDS' own default needs TensorFlow
+    ) -> None:
+        super().__init__(data_dir=data_dir, config=config, version=version, file_format=file_format)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {
+                    "photo": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
+                    "sketch": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
+                    "id": tfds.features.Text(),
+                    "identity": tfds.features.Scalar(np.int64),
+                }
+            ),
+            supervised_keys=None,
+            disable_shuffling=True,
+        )
+
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
+        root = Path(dl_manager.manual_dir).resolve()
+        report = checks.Report(root)
+        rows = _rows(root, report)
+        if not rows and not report.problems:
+            report.problem(".", found="no pair", admitted="at least one pair")
+        checks.check_ids_unique(rows, report)
+        checks.check_images(rows, report)
+        report.close()
+        return {
+            split: self._generate_examples(rows, split)
+            for split in SPLITS
+            if any(row.split == split for row in rows)
+        }
+
+    def _generate_examples(
+        self, rows: list[checks.Row], split: str
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Without an identity column each pair is a person of its own."""
+        numbers = checks.first_use(row.identity or f"id {row.id}" for row in rows)
+        for key, row in enumerate(row for row in rows if row.split == split):
+            yield (
+                key,
+                {
+                    "photo": checks.png(row.photo, mode="RGB"),
+                    "sketch": checks.png(row.sketch, mode="L"),
+                    "id": row.id,
+                    "identity": numbers[row.identity or f"id {row.id}"],
+                },
+            )
+
+
+def _rows(root: Path, report: checks.Report) -> list[checks.Row]:
+    """The pairs of whichever layout the folder has, each with its split."""
+    folders = [split for split in SPLITS if (root / split).is_dir()]
+    flat = [name for name in ("photos", "sketches") if (root / name).is_dir()]
+    if (root / "pairs.csv").is_file():
+        rows = checks.rows_in(root, report)
+        for row in rows:
+            if row.split not in SPLITS:
+                report.problem(
+                    f"pairs.csv id {row.id}",
+                    found=f"split {row.split}",
+                    admitted=f"split {', '.join(SPLITS)}",
+                )
+        return rows
+    if folders and flat:
+        report.problem(
+            ".",
+            found=f"{', '.join(f'{name}/' for name in flat + folders)} side by side",
+            admitted="photos/ and sketches/, or split folders holding them, or a pairs.csv",
+        )
+    if folders:
+        return [
+            row._replace(split=split)
+            for split in folders
+            for row in checks.rows_in(root / split, report)
+        ]
+    rows = [row._replace(split="train") for row in checks.rows_in(root, report)]
+    report.note(f"no pairs.csv and no split folders: all {len(rows)} pairs are the split train")
+    return rows

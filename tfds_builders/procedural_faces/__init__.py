@@ -1,0 +1,3 @@
+"""The procedural_faces builder."""
+
+from tfds_builders.procedural_faces.procedural_faces_dataset_builder import Builder as Builder
