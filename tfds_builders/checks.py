@@ -13,12 +13,13 @@ import itertools
 import os
 import struct
 import unicodedata
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from fsketch.data import sources
 
@@ -344,14 +345,18 @@ def inspect(path: Path, report: Report) -> Look | None:
             rgb = np.asarray(image.convert("RGB"))
             luma = np.asarray(image.convert("L"))
             size = image.size
-    # Pillow's plugins raise these on damaged files, SyntaxError among them.
+    # What Pillow's plugins raise on damaged files (found by flipping bytes), and its size limit.
     except (
-        UnidentifiedImageError,
         Image.DecompressionBombError,
+        ArithmeticError,
+        EOFError,
+        LookupError,
         OSError,
         SyntaxError,
+        TypeError,
         ValueError,
         struct.error,
+        zlib.error,
     ) as error:
         text = str(error).replace(str(path), path.name)
         return refuse(f"unreadable ({text})", "a whole image file")

@@ -157,7 +157,7 @@ HAIR_STYLES = {
     "bald": (-2, -2, -10, 0, 60, -30, 0, 0, 10, 1, 0.2, 0, 0, 0.0),
 }
 # How much each style is favoured by masculinity (signed), and by age.
-_HAIR_LEAN = np.array([1.3, 0.9, 0.5, 1.0, -1.3, -1.3, -1.3, -1.2, -1.1, -0.4, 0.8, 1.1, 1.0])
+_HAIR_LEAN = np.array([1.3, 0.9, 0.5, 1.0, -1.3, -1.3, -1.3, -1.2, -1.1, -0.4, 0.8, 0.7, 0.6])
 _HAIR_AGE = np.array([0, 0.1, -0.4, -0.4, 0, -0.3, 0, 0.3, 0.2, 0, 0, 0.9, 0.4])
 
 
@@ -233,7 +233,7 @@ def _spread(kind: type, latent: Array) -> Any:
 
 def _choose(kind: type, rows: Any, logits: Array) -> Any:
     """Mix the rows of a style table by a softmax sharp enough to look like a choice."""
-    weights = jax.nn.softmax(7.0 * logits)
+    weights = jax.nn.softmax(10.0 * logits)
     return kind(*(weights @ np.array(list(rows), np.float32)))
 
 
@@ -273,7 +273,7 @@ def traits(identity: Array, view: Array, *, exaggeration: float = 1.0) -> Traits
         mole=jnp.clip(looks.mole, 0.0, 1.0),
     )
     hair = _choose(
-        Hair, HAIR_STYLES.values(), hair_logits + _HAIR_LEAN * man + _HAIR_AGE * (4 * age - 1)
+        Hair, HAIR_STYLES.values(), hair_logits + _HAIR_LEAN * man + _HAIR_AGE * (4.0 * age - 1.4)
     )
     hair = hair._replace(
         top=hair.top + hair.density * looks.hair_volume,
@@ -393,7 +393,7 @@ def fields(t: Traits, u: Array, v: Array) -> Fields:
     angle = jnp.arctan2(part_u, 12.0 - jnp.minimum(head_v, 0.0)) * 62.0
     hanging = drawing.step(head_v, -35.0, 10.0) * drawing.step(hair.reach, 20.0, 60.0)
     across = drawing.mix(angle, head_u, hanging)
-    depth = jnp.sign(part_u) * drawing.mix(silhouette, 0.0 * silhouette, hanging)
+    depth = jnp.tanh(part_u / 2.0) * silhouette * (1.0 - hanging)
     curl_u = 7.0 * hair.curl * jnp.sin(head_v / 5.2 + 0.1 * head_u)
     strand = across + hair.sweep * (1.4 * depth + 0.12 * head_v) + curl_u
     along = drawing.mix(silhouette, head_v, hanging) + 0.4 * hair.sweep * across
@@ -416,7 +416,7 @@ def fields(t: Traits, u: Array, v: Array) -> Fields:
     eye_u, eye_v = fold - EYE_U, v
     lifted = eye_v + s.eye_slant * eye_u
     bend = 1.0 - (eye_u / s.eye_width) ** 2
-    open_up = s.eye_height * (0.84 + 0.16 * view.eye_open) + 0.5
+    open_up = s.eye_height * (0.88 + 0.16 * view.eye_open) + 0.5
     upper = -open_up * (bend + 0.12 * bend * eye_u / s.eye_width)
     lower = (0.62 * s.eye_height - 0.5 * view.smile) * bend
     lid, lower_lid = lifted - upper, lifted - lower
@@ -462,7 +462,7 @@ def fields(t: Traits, u: Array, v: Array) -> Fields:
 
     cheek_line = (nose_base + 4.0) + 14.0 * drawing.bell(head_fold - 26.0, 13.0)
     lips = drawing.ellipse(mouth_u, mouth_v, mouth_width + 2.0, 9.0 + 4.0 * view.mouth_open)
-    beard = drawing.meet(cheek_line - v - 0.9 * (head_fold - 48.0) * (head_fold > 48.0), -lips, 4.0)
+    beard = drawing.meet(cheek_line - v - 0.9 * jnp.maximum(head_fold - 48.0, 0.0), -lips, 4.0)
     moustache = drawing.ellipse(
         mouth_u, mouth_v + s.upper_lip + 3.5 - 0.012 * mouth_u**2, mouth_width + 2.0, 5.0
     )
@@ -477,38 +477,38 @@ def fields(t: Traits, u: Array, v: Array) -> Fields:
     arm = jnp.maximum(jnp.abs(v + 4.0), 42.0 - fold)
     rim = jnp.minimum(jnp.abs(lens), jnp.minimum(bridge, jnp.maximum(arm, fold - 64.0)))
     return Fields(
-        head_u,
-        head_v,
-        face,
-        ear,
-        ear_inner,
-        neck,
-        clothes,
-        collar,
-        silhouette,
-        opening,
-        strand,
-        along,
-        eye_u,
-        eye,
-        lid,
-        lower_lid,
-        iris,
-        brow,
-        brow_u,
-        nose_u,
-        nose_v,
-        nostril,
-        wing,
-        mouth_u,
-        mouth_v,
-        upper_lip,
-        lower_lip,
-        gap,
-        beard,
-        moustache,
-        goatee,
-        rim,
+        head_u=head_u,
+        head_v=head_v,
+        face=face,
+        ear=ear,
+        ear_inner=ear_inner,
+        neck=neck,
+        clothes=clothes,
+        collar=collar,
+        hair=silhouette,
+        opening=opening,
+        strand=strand,
+        along=along,
+        eye_u=eye_u,
+        eye=eye,
+        lid=lid,
+        lower_lid=lower_lid,
+        iris=iris,
+        brow=brow,
+        brow_u=brow_u,
+        nose_u=nose_u,
+        nose_v=nose_v,
+        nostril=nostril,
+        wing=wing,
+        mouth_u=mouth_u,
+        mouth_v=mouth_v,
+        upper_lip=upper_lip,
+        lower_lip=lower_lip,
+        gap=gap,
+        beard=beard,
+        moustache=moustache,
+        goatee=goatee,
+        rim=rim,
     )
 
 
@@ -532,18 +532,56 @@ def relief(t: Traits, f: Fields, u: Array, v: Array) -> tuple[Array, Array]:
         bump(f.nose_u, f.nose_v + 17.0, bridge, 17.0, 5.5 * nose),
         bump(f.nose_u, f.nose_v + 4.5 - s.nose_tip, 0.6 * s.nose_width, 5.5, 4.5 * nose),
         bump(f.mouth_u, f.mouth_v + 0.6 * s.upper_lip, 11.0, 0.55 * s.upper_lip, 0.9),
-        bump(f.mouth_u, f.mouth_v - 0.55 * s.lower_lip, 10.0, 0.5 * s.lower_lip, 2.6),
-        bump(f.mouth_u, f.mouth_v - s.lower_lip - 5.0, 13.0, 4.0, -2.6),
+        bump(f.mouth_u, f.mouth_v - 0.55 * s.lower_lip, 10.0, 0.5 * s.lower_lip, 1.7),
+        bump(f.mouth_u, f.mouth_v - s.lower_lip - 5.0, 13.0, 4.0, -1.9),
         bump(f.head_u, f.head_v - s.chin_drop + 13.0, s.chin_width * 0.7, 8.0, 4.5),
         bump(f.mouth_u, f.nose_v - 8.0, 2.4, 6.0, -1.2),
     ]
     paired = [
-        bump(fold - EYE_U, v + 1.0, 12.0, 8.0, -4.5),
+        bump(fold - EYE_U, v + 1.0, 11.0, 8.0, -4.5),
         bump(fold - EYE_U, v + 0.5, 8.5, 5.5, 4.2),
-        bump(fold - 20.0, v + s.brow_height - 1.0, 18.0, 5.0, 2.6),
+        bump(fold - 20.0, v + s.brow_height - 1.0, 9.0, 5.0, 2.4),
         bump(fold - 36.0, v - 28.0 + 2.0 * view.smile, 13.0, 13.0, 4.5 + 1.5 * view.smile),
         bump(fold - 26.0 + 0.25 * (v - 40.0), v - 42.0, 5.0, 13.0, -0.6 - 1.2 * t.looks.age),
         bump(jnp.abs(f.nose_u) - 0.72 * s.nose_width, f.nose_v + 3.0, 3.6, 4.0, 3.0),
     ]
     slope_u = sum(b[0] for b in central) + side * sum(b[0] for b in paired)
     return steep * ball_u + slope_u, steep * ball_v + sum(b[1] for b in central + paired)
+
+
+def wrinkles(t: Traits, u: Array, v: Array) -> Array:
+    """Soft lines that age draws on brow, eyes and cheeks, float32[H, W] in [0, 1]."""
+    fold = jnp.abs(u)
+    brow_v = v + 0.68 * t.shape.forehead
+    rows = drawing.bell(jnp.sin(brow_v / 2.2 + 0.004 * u * u), 0.25)
+    rows = rows * drawing.blob(u, brow_v, 16.0, 5.0)
+    folds = drawing.bell(fold - 18.0 - 0.36 * (v - 34.0), 1.3) * drawing.bell(v - 45.0, 9.0)
+    feet = drawing.bell(jnp.sin((v - 1.0 + 0.2 * (fold - 40)) / 1.6), 0.3)
+    feet = feet * drawing.blob(fold - 43.0, v - 1.0, 3.0, 4.0)
+    bags = drawing.bell(v - 11.0 + 0.02 * (fold - 24.0) ** 2, 1.0) * drawing.bell(fold - 24.0, 6.0)
+    return t.looks.age**1.5 * jnp.minimum(0.7 * rows + folds + 0.6 * feet + 0.8 * bags, 1.0)
+
+
+def spots(t: Traits, u: Array, v: Array) -> tuple[Array, Array]:
+    """Freckles and the mole, float32[H, W] in [0, 1] each."""
+    looks = t.looks
+    freckles = drawing.step(drawing.noise(u / 1.9, v / 1.9, 12), 0.72, 0.9)
+    freckles = freckles * looks.freckles * drawing.blob(jnp.abs(u) - 20.0, v - 24.0, 20.0, 13.0)
+    return freckles, looks.mole * drawing.blob(u - looks.mole_u, v - looks.mole_v, 1.5, 1.5)
+
+
+def whiskers(t: Traits, f: Fields, fuzz: Array) -> Array:
+    """Where the beard is long, float32[H, W] in [0, 1]; `fuzz` in [0, 1] frays its edge."""
+    full = t.beard.full * drawing.step(f.beard + 5.0 * fuzz, 5.0, -2.0)
+    moustache = t.beard.moustache * drawing.step(f.moustache + 3.0 * fuzz, 2.5, -1.0)
+    goatee = t.beard.goatee * drawing.step(f.goatee + 3.0 * fuzz, 3.0, -1.5)
+    return jnp.maximum(full, jnp.maximum(moustache, goatee))
+
+
+def mouth_parts(t: Traits, f: Fields) -> tuple[Array, Array, Array]:
+    """Between the corners, float32[H, W]; how open, float32[]; teeth, float32[H, W]: in [0, 1]."""
+    width = t.shape.mouth_width + 2.0 + t.view.smile
+    along = drawing.step(jnp.abs(f.mouth_u), width, width - 5.0)
+    opened = drawing.step(t.view.mouth_open, 0.0, 0.25)
+    teeth = drawing.step(f.mouth_v, 1.6, 0.2) * drawing.step(t.view.mouth_open, 0.4, 1.0)
+    return along, opened, teeth

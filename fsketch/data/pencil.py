@@ -8,11 +8,11 @@ paper bare around the head. Ink lies in [0, 1]; layers multiply the paper.
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from fsketch.data import drawing, face_shape
 
 Array = jax.Array
+Traits, Fields = face_shape.Traits, face_shape.Fields
 
 EXAGGERATION = 1.12  # distances from the mean face, as caricature has it
 
@@ -36,30 +36,17 @@ def draw(identity: Array, view: Array, *, height_px: int, width_px: int) -> Arra
     hair = _hair(t, f, px)
     bare = 1.0 - hair * hair_back * (1.0 - jnp.maximum(skin, in_cloth))
     bare = bare * (1.0 - _clothes(t, f, pressure, px) * (1.0 - in_face) * (1.0 - in_ear))
-    neck = _neck(t, f, u, v, pressure, px) * (1.0 - in_cloth)
+    neck = _neck(f, u, v, pressure, px) * (1.0 - in_cloth)
     bare = bare * (1.0 - neck * (1.0 - in_face) * (1.0 - in_ear))
     bare = bare * (1.0 - _ears(f, pressure, px) * (1.0 - in_face))
     bare = bare * (1.0 - _outline(f, pressure, px))
     tone = _tone(t, f, hand_u, hand_v)
     bare = bare * (1.0 - _hatch(tone, u, v, px) * in_face)
-    bare = bare * (1.0 - _face_lines(t, f, hand_u, hand_v, pressure, px) * in_face)
+    bare = bare * (1.0 - _face_lines(t, f, hand_u, hand_v, pressure=pressure, px=px) * in_face)
     rim = drawing.stroke(f.rim, t.glasses.rim + 0.3, px) * drawing.step(t.glasses.worn, 0.3, 0.9)
     bare = bare * (1.0 - 0.85 * t.glasses.darkness * rim)
     bare = drawing.mix(bare, 1.0 - hair, hair_front)
     return _paper(1.0 - bare, u, v, px)[..., None]
-
-
-def wrinkles(t: face_shape.Traits, f: face_shape.Fields, u: Array, v: Array) -> Array:
-    """Soft lines that age draws on brow, eyes and cheeks, float32[H, W] in [0, 1]."""
-    fold = jnp.abs(u)
-    brow_v = v + 0.68 * t.shape.forehead
-    rows = drawing.bell(jnp.sin(brow_v / 2.2 + 0.004 * u * u), 0.25)
-    rows = rows * drawing.blob(u, brow_v, 16.0, 5.0)
-    folds = drawing.bell(fold - 18.0 - 0.36 * (v - 34.0), 1.3) * drawing.bell(v - 45.0, 9.0)
-    feet = drawing.bell(jnp.sin((v - 1.0 + 0.2 * (fold - 40)) / 1.6), 0.3)
-    feet = feet * drawing.blob(fold - 43.0, v - 1.0, 3.0, 4.0)
-    bags = drawing.bell(v - 11.0 + 0.02 * (fold - 24.0) ** 2, 1.0) * drawing.bell(fold - 24.0, 6.0)
-    return jnp.minimum(0.7 * rows + folds + 0.6 * feet + 0.8 * bags, 1.0)
 
 
 def _wobble(u: Array, v: Array) -> tuple[Array, Array]:
@@ -86,7 +73,7 @@ def _hatch(tone: Array, u: Array, v: Array, px: float) -> Array:
     return 0.45 * tone + 0.4 * first * (0.35 + 0.65 * tone) + 0.25 * second
 
 
-def _tone(t: face_shape.Traits, f: face_shape.Fields, u: Array, v: Array) -> Array:
+def _tone(t: Traits, f: Fields, u: Array, v: Array) -> Array:
     """How dark the artist means the face to be, float32[H, W] in [0, 1]."""
     slope = face_shape.relief(t, f, u, v)
     inverse = jax.lax.rsqrt(1.0 + slope[0] ** 2 + slope[1] ** 2)
@@ -100,13 +87,13 @@ def _tone(t: face_shape.Traits, f: face_shape.Fields, u: Array, v: Array) -> Arr
     return jnp.clip(0.66 * shade + local + under_hair + stubble, 0.0, 0.95)
 
 
-def _outline(f: face_shape.Fields, pressure: Array, px: float) -> Array:
+def _outline(f: Fields, pressure: Array, px: float) -> Array:
     """The contour of cheek, jaw and chin."""
     heavy = 0.36 + 0.28 * drawing.step(f.head_v, 20.0, 90.0)
     return heavy * pressure * drawing.stroke(f.face, 1.4, px) * drawing.step(f.head_v, -95.0, -60.0)
 
 
-def _ears(f: face_shape.Fields, pressure: Array, px: float) -> Array:
+def _ears(f: Fields, pressure: Array, px: float) -> Array:
     """Contour, fold and shade of the ears."""
     line = 0.75 * pressure * drawing.stroke(f.ear, 1.3, px)
     fold = 0.5 * drawing.stroke(f.ear_inner, 1.0, px) * drawing.step(f.head_v, 22.0, 8.0)
@@ -114,18 +101,15 @@ def _ears(f: face_shape.Fields, pressure: Array, px: float) -> Array:
     return jnp.minimum(line + fold + shade, 0.95)
 
 
-def _neck(
-    t: face_shape.Traits, f: face_shape.Fields, u: Array, v: Array, pressure: Array, px: float
-) -> Array:
+def _neck(f: Fields, u: Array, v: Array, pressure: Array, px: float) -> Array:
     """Sides of the neck and the hatched shadow under the jaw."""
-    del t
     sides = 0.5 * pressure * drawing.stroke(f.neck, 1.4, px)
     tone = 0.6 * drawing.step(f.face, 24.0, 0.0) + 0.15 * drawing.step(f.neck, -10.0, 0.0)
     inside = drawing.cover(f.neck, px)
     return jnp.minimum(sides + inside * _hatch(tone, u, v, px), 0.95)
 
 
-def _clothes(t: face_shape.Traits, f: face_shape.Fields, pressure: Array, px: float) -> Array:
+def _clothes(t: Traits, f: Fields, pressure: Array, px: float) -> Array:
     """A few lines: shoulders, neckline and seam, with a hint of the cloth's tone."""
     edge = 0.7 * pressure * drawing.stroke(f.clothes, 1.6, px)
     inside = drawing.cover(f.clothes, px)
@@ -137,86 +121,91 @@ def _clothes(t: face_shape.Traits, f: face_shape.Fields, pressure: Array, px: fl
     return jnp.minimum(edge + seam + inside * (0.35 * tone + 0.4 * rough), 0.95)
 
 
-def _face_lines(
-    t: face_shape.Traits, f: face_shape.Fields, u: Array, v: Array, pressure: Array, px: float
-) -> Array:
+def _layers(*inks: Array) -> Array:
+    """Ink of several layers drawn over one another, float32[H, W] in [0, 1]."""
+    bare = jnp.ones(())
+    for ink in inks:
+        bare = bare * (1.0 - jnp.clip(ink, 0.0, 0.97))
+    return 1.0 - bare
+
+
+def _face_lines(t: Traits, f: Fields, u: Array, v: Array, *, pressure: Array, px: float) -> Array:
     """Brows, eyes, nose, mouth, beard and marks, as one layer of ink."""
-    s, looks = t.shape, t.looks
-    ink = jnp.zeros_like(u)
+    growth = drawing.noise(f.head_u / max(1.4, 1.1 * px), f.head_v / 7.0, 83)
+    whiskers = face_shape.whiskers(t, f, growth) * (0.35 + 0.6 * growth)
+    freckles, mole = face_shape.spots(t, u, v)
+    return _layers(
+        _brows(t, f, v, px),
+        _eyes(t, f, u, v, pressure=pressure, px=px),
+        _nose(t, f, pressure, px),
+        _mouth(t, f, pressure, px),
+        whiskers * (0.5 + 0.5 * t.looks.hair_dark),
+        0.5 * face_shape.wrinkles(t, u, v),
+        0.35 * freckles + mole,
+    )
 
-    def add(layer: Array, more: Array) -> Array:
-        return 1.0 - (1.0 - layer) * (1.0 - jnp.clip(more, 0.0, 0.97))
 
-    # Brows: short strokes that lean outwards
+def _brows(t: Traits, f: Fields, v: Array, px: float) -> Array:
+    """Short strokes that lean outwards."""
     hairs = drawing.noise((f.brow_u + 0.8 * v) / max(1.3, 1.1 * px), v / 9.0, 81)
     brow = drawing.step(f.brow + 1.6 * hairs, 1.6, -1.0)
-    ink = add(ink, brow * (0.45 + 0.5 * hairs) * (0.45 + 0.5 * looks.brow_dark * looks.hair_dark))
-    # Eyes
+    return brow * (0.45 + 0.5 * hairs) * (0.45 + 0.5 * t.looks.brow_dark * t.looks.hair_dark)
+
+
+def _eyes(t: Traits, f: Fields, u: Array, v: Array, *, pressure: Array, px: float) -> Array:
+    """Lids as lines, the upper one heavy; iris, pupil and a highlight left white."""
+    s = t.shape
     near = drawing.step(jnp.abs(f.eye_u), s.eye_width + 2.5, s.eye_width - 3.0)
-    inside = drawing.cover(f.eye, px, soft=0.4)
-    radius = f.iris + s.iris_radius
-    iris = drawing.cover(f.iris, px, soft=0.5) * (0.4 + 0.35 * looks.iris_dark)
-    iris = iris + 0.35 * drawing.stroke(f.iris, 0.8, px) + drawing.cover(radius - 2.4, px)
-    spark = drawing.blob(
-        u - jnp.sign(u) * face_shape.EYE_U + 1.8, v + 1.8, 0.7 + 0.2 * px, 0.7 + 0.2 * px
-    )
+    iris = drawing.cover(f.iris, px, soft=0.5) * (0.4 + 0.35 * t.looks.iris_dark)
+    pupil = drawing.cover(f.iris + s.iris_radius - 2.4, px)
+    iris = iris + 0.35 * drawing.stroke(f.iris, 0.8, px) + pupil
+    spark_size = 0.7 + 0.2 * px
+    spark_u = u - jnp.sign(u) * face_shape.EYE_U + 1.8
+    spark = drawing.blob(spark_u, v + 1.8, spark_size, spark_size)
     ball = 0.5 * drawing.step(f.lid, 3.0, 0.0) + iris * (1.0 - spark)
-    ink = add(ink, inside * ball)
-    ink = add(ink, 0.95 * near * drawing.stroke(f.lid + 0.2, 1.7, px))
-    ink = add(ink, 0.5 * near * drawing.stroke(f.lower_lid - 0.4, 0.8, px))
-    ink = add(ink, 0.5 * near * pressure * drawing.stroke(f.lid + s.lid_fold, 0.9, px))
-    # Nose
-    nose_fold = jnp.abs(f.nose_u)
-    ink = add(ink, 0.85 * drawing.cover(f.nostril, px, soft=1.0))
-    outside = drawing.step(nose_fold, 0.6 * s.nose_width, 0.95 * s.nose_width)
-    ink = add(ink, 0.75 * outside * pressure * drawing.stroke(f.wing, 1.3, px))
+    return _layers(
+        drawing.cover(f.eye, px, soft=0.4) * ball,
+        0.95 * near * drawing.stroke(f.lid + 0.2, 1.7, px),
+        0.5 * near * drawing.stroke(f.lower_lid - 0.4, 0.8, px),
+        0.5 * near * pressure * drawing.stroke(f.lid + s.lid_fold, 0.9, px),
+    )
+
+
+def _nose(t: Traits, f: Fields, pressure: Array, px: float) -> Array:
+    """Nostrils, wings, the tip's underside and one side of the bridge."""
+    s, fold = t.shape, jnp.abs(f.nose_u)
+    outside = drawing.step(fold, 0.6 * s.nose_width, 0.95 * s.nose_width)
+    middle = drawing.step(fold, 0.55 * s.nose_width, 0.2 * s.nose_width)
     tip = f.nose_v - 1.5 - s.nose_tip + 0.035 * f.nose_u**2
-    middle = drawing.step(nose_fold, 0.55 * s.nose_width, 0.2 * s.nose_width)
-    ink = add(ink, 0.55 * middle * pressure * drawing.stroke(tip, 1.1, px))
     bridge = f.nose_u - s.nose_bridge - 1.5 - 3.0 * drawing.step(f.nose_v, -22.0, -40.0)
     run = drawing.step(f.nose_v, -8.0, -16.0) * drawing.step(f.nose_v, -44.0, -34.0)
-    ink = add(ink, 0.35 * run * pressure * drawing.stroke(bridge, 1.1, px))
-    # Mouth
-    width = s.mouth_width + 1.0 + 2.0 * t.view.smile
-    along = drawing.step(jnp.abs(f.mouth_u), width, width - 5.0)
-    upper, lower = drawing.cover(f.upper_lip, px), drawing.cover(f.lower_lip, px)
+    return _layers(
+        0.85 * drawing.cover(f.nostril, px, soft=1.0),
+        0.75 * outside * pressure * drawing.stroke(f.wing, 1.3, px),
+        0.55 * middle * pressure * drawing.stroke(tip, 1.1, px),
+        0.35 * run * pressure * drawing.stroke(bridge, 1.1, px),
+    )
+
+
+def _mouth(t: Traits, f: Fields, pressure: Array, px: float) -> Array:
+    """The lip line or the open mouth, two tones of lips and the shade below."""
+    fold, red = jnp.abs(f.mouth_u), t.looks.lip_red
+    along, opened, teeth = face_shape.mouth_parts(t, f)
     grooves = drawing.noise(f.mouth_u / max(1.6, 1.2 * px), f.mouth_v / 12.0, 82)
-    ink = add(ink, upper * (0.25 + 0.25 * grooves + 0.2 * looks.lip_red))
-    ink = add(ink, lower * (0.08 + 0.18 * grooves + 0.15 * looks.lip_red))
     line = drawing.stroke(f.mouth_v, 1.2 + 0.5 * drawing.bell(f.mouth_u, 9.0), px)
-    opened = drawing.step(t.view.mouth_open, 0.0, 0.25)
-    ink = add(ink, along * line * 0.9 * (1.0 - opened))
-    gap = along * drawing.cover(f.gap, px) * opened
-    ink = add(
-        ink,
-        gap
-        * (
-            0.85
-            - 0.75 * drawing.step(f.mouth_v, 1.6, 0.2) * drawing.step(t.view.mouth_open, 0.4, 1.0)
-        ),
+    below = drawing.stroke(f.lower_lip, 1.2, px) * drawing.step(fold, 15.0, 6.0)
+    return _layers(
+        drawing.cover(f.upper_lip, px) * (0.25 + 0.25 * grooves + 0.2 * red),
+        drawing.cover(f.lower_lip, px) * (0.08 + 0.18 * grooves + 0.15 * red),
+        0.9 * along * (1.0 - opened) * line,
+        along * opened * drawing.cover(f.gap, px) * (0.85 - 0.75 * teeth),
+        0.8 * along * opened * drawing.stroke(f.gap, 1.0, px),
+        0.35 * along * pressure * drawing.stroke(f.upper_lip, 0.8, px),
+        0.45 * below * pressure * drawing.step(f.mouth_v, 1.0, 3.0),
     )
-    ink = add(ink, along * opened * 0.8 * drawing.stroke(f.gap, 1.0, px))
-    ink = add(ink, 0.35 * along * pressure * drawing.stroke(f.upper_lip, 0.8, px))
-    below = drawing.stroke(f.lower_lip, 1.2, px) * drawing.step(jnp.abs(f.mouth_u), 15.0, 6.0)
-    ink = add(ink, 0.45 * below * pressure * drawing.step(f.mouth_v, 1.0, 3.0))
-    # Beard, age and marks
-    growth = drawing.noise(f.head_u / max(1.4, 1.1 * px), f.head_v / 7.0, 83)
-    whiskers = jnp.maximum(
-        t.beard.full * drawing.step(f.beard + 5.0 * growth, 5.0, -2.0),
-        jnp.maximum(
-            t.beard.moustache * drawing.step(f.moustache + 3.0 * growth, 2.5, -1.0),
-            t.beard.goatee * drawing.step(f.goatee + 3.0 * growth, 3.0, -1.5),
-        ),
-    )
-    ink = add(ink, whiskers * (0.2 + 0.6 * growth) * (0.5 + 0.5 * looks.hair_dark))
-    ink = add(ink, 0.5 * looks.age**1.5 * wrinkles(t, f, u, v))
-    ink = add(ink, looks.mole * drawing.blob(u - looks.mole_u, v - looks.mole_v, 1.4, 1.4))
-    dots = drawing.step(drawing.noise(u / 1.9, v / 1.9, 12), 0.72, 0.9)
-    dots = dots * looks.freckles * drawing.blob(jnp.abs(u) - 20.0, v - 24.0, 20.0, 13.0)
-    return add(ink, 0.35 * dots)
 
 
-def _hair(t: face_shape.Traits, f: face_shape.Fields, px: float) -> Array:
+def _hair(t: Traits, f: Fields, px: float) -> Array:
     """Hair as drawn strands over a soft mass, lighter where it shines, float32[H, W]."""
     thin = jnp.maximum(1.25 * t.looks.hair_strand, 1.05 * px)
     fine = drawing.noise(f.strand / thin, f.along / 30.0, 91)
@@ -238,5 +227,5 @@ def _paper(ink: Array, u: Array, v: Array, px: float) -> Array:
     cloud = drawing.noise(u / 60.0, v / 60.0, 102)
     white = 0.975 - 0.025 * cloud + 0.018 * grain
     graphite = 0.10
-    level = drawing.mix(white, np.float32(graphite), jnp.clip(ink * tooth, 0.0, 1.0))
+    level = drawing.mix(white, graphite, jnp.clip(ink * tooth, 0.0, 1.0))
     return 2.0 * jnp.clip(level, 0.0, 1.0) - 1.0

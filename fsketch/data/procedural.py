@@ -20,6 +20,7 @@ from fsketch.data import drawing, face_shape, pencil
 from fsketch.types import Key
 
 Array = jax.Array
+Traits, Fields = face_shape.Traits, face_shape.Fields
 
 IDENTITY_DIM: int = face_shape.IDENTITY_DIM
 VIEW_DIM: int = face_shape.VIEW_DIM
@@ -35,7 +36,8 @@ _SKIN_PALE, _SKIN_DARK = _rgb(0.97, 0.80, 0.71), _rgb(0.30, 0.175, 0.115)
 _HAIR_FAIR, _HAIR_BLACK = _rgb(0.80, 0.62, 0.40), _rgb(0.07, 0.058, 0.058)
 _HAIR_RED, _HAIR_GREY = _rgb(0.62, 0.26, 0.10), _rgb(0.66, 0.66, 0.67)
 _IRIS_BLUE, _IRIS_GREEN = _rgb(0.35, 0.52, 0.68), _rgb(0.40, 0.50, 0.32)
-_IRIS_BROWN = _rgb(0.20, 0.11, 0.06)
+_IRIS_BROWN, _EYE_WHITE = _rgb(0.20, 0.11, 0.06), _rgb(0.80, 0.78, 0.77)
+_GUMS, _TEETH = _rgb(0.20, 0.07, 0.07), _rgb(0.86, 0.83, 0.78)
 
 
 class Face(NamedTuple):
@@ -76,27 +78,20 @@ def render_photo(identity: Array, view: Array, *, height_px: int, width_px: int)
     f = face_shape.fields(t, u, v)
     light, shine = _light(t, face_shape.relief(t, f, u, v))
     hair_color, hair_ink = _hair_color(t), _hair_light(t, f, px)
-    face, above = drawing.cover(f.face, px), _over_face(f, px)
+    face, hair = drawing.cover(f.face, px), drawing.cover(f.hair, px, soft=2.0) * t.hair.density
 
-    image = _backdrop(t, u, v)
-    behind = drawing.cover(f.hair, px, soft=2.0) * t.hair.density
-    image = _paint(image, hair_color * (0.6 * hair_ink), behind)
+    image = _paint(_backdrop(t, u, v), hair_color * (0.6 * hair_ink), hair)
     skin = _skin_color(t, f, u, v)
     image = _paint(image, skin * _neck_light(t, f), drawing.cover(f.neck, px))
     image = _paint(image, _cloth(t, f, u, v), drawing.cover(f.clothes, px))
-    ear_light = 0.8 - 0.22 * drawing.cover(f.ear_inner, px, soft=4.0)
-    ear_light = ear_light * (0.82 + 0.18 * drawing.step(f.ear, 0.0, -5.0))
-    image = _paint(
-        image, skin * ear_light * (0.3 + 0.6 * t.view.light_power), drawing.cover(f.ear, px)
-    )
-
-    features = _features(t, f, skin, hair_color, px)
-    image = _paint(image, features * light + shine, face)
-    image = _paint(image, *_eyes(t, f, skin, light, u, px))
+    image = _paint(image, skin * _ear_light(t, f, px), drawing.cover(f.ear, px))
+    image = _paint(image, _features(t, f, skin, hair_color, px=px) * light + shine, face)
+    image = _paint(image, *_eyes(t, f, skin, light, u=u, px=px))
     image = _paint(image, *_glasses(t, f, px))
-    shadow = 0.35 * above(f.opening + 4.0, 9.0) * face * t.hair.density
-    image = image * (1.0 - shadow)
-    image = _paint(image, hair_color * hair_ink, above(f.opening, 2.5) * t.hair.density)
+    shadow = hair * drawing.cover(-f.opening - 4.0, px, soft=9.0)
+    image = image * (1.0 - 0.35 * face * shadow)
+    front = hair * drawing.cover(-f.opening, px, soft=2.5)
+    image = _paint(image, hair_color * hair_ink, front)
     return jnp.moveaxis(2.0 * jnp.clip(image, 0.0, 1.0) - 1.0, 0, -1)
 
 
@@ -105,20 +100,15 @@ def _paint(image: Array, color: Array, alpha: Array) -> Array:
     return drawing.mix(image, color, alpha)
 
 
-def _over_face(f: face_shape.Fields, px: float):
-    """Coverage of the hair in front of the face, as a function of an opening."""
-    silhouette = drawing.cover(f.hair, px, soft=2.0)
-    return lambda opening, soft: silhouette * drawing.cover(-opening, px, soft=soft)
-
-
-def _backdrop(t: face_shape.Traits, u: Array, v: Array) -> Array:
+def _backdrop(t: Traits, u: Array, v: Array) -> Array:
+    """A plain wall with a gradient, float32[3, H, W]."""
     view = t.view
     color = view.backdrop + _rgb(view.backdrop_red, 0.0, view.backdrop_blue)
     slope = view.backdrop_slope_u * u / 100.0 + view.backdrop_slope_v * v / 125.0
     return jnp.clip(color, 0.06, 0.94) * (1.0 + slope)
 
 
-def _light(t: face_shape.Traits, slope: tuple[Array, Array]) -> tuple[Array, Array]:
+def _light(t: Traits, slope: tuple[Array, Array]) -> tuple[Array, Array]:
     """Diffuse light and gloss on the face, float32[3, H, W] and float32[H, W]."""
     view = t.view
     toward = jnp.stack([view.light_u, view.light_v, jnp.ones_like(view.light_u)])
@@ -131,117 +121,93 @@ def _light(t: face_shape.Traits, slope: tuple[Array, Array]) -> tuple[Array, Arr
     tint = 1.0 + view.light_warmth * _rgb(1.0, 0.1, -1.0)
     light = view.ambient + (1.06 - view.ambient) * view.light_power * diffuse**2 * tint
     gloss = drawing.step(facing, 0.93, 1.02)
-    return light, 0.10 * gloss * view.light_power
+    return light, 0.07 * gloss * view.light_power
 
 
-def _skin_color(t: face_shape.Traits, f: face_shape.Fields, u: Array, v: Array) -> Array:
+def _skin_color(t: Traits, f: Fields, u: Array, v: Array) -> Array:
     """Unlit skin with its blush, freckles, mole and lines, float32[3, H, W]."""
     looks, s = t.looks, t.shape
     fold = jnp.abs(u)
-    tone = jnp.exp(
-        drawing.mix(jnp.log(_SKIN_PALE), jnp.log(_SKIN_DARK), jnp.clip(looks.melanin, 0.0, 1.0))
-    )
+    tone = jnp.exp(drawing.mix(np.log(_SKIN_PALE), np.log(_SKIN_DARK), looks.melanin))
     tone = tone * (1.0 + 0.035 * looks.skin_warmth * _rgb(0.4, 0.2, -1.0))
     blush = drawing.blob(fold - 34.0, v - 30.0, 15.0, 12.0)
     blush = blush + 0.8 * drawing.blob(f.nose_u, f.nose_v + 3.0, 8.0, 8.0)
     red = (looks.redness * 0.55 * blush) * _rgb(0.02, 0.20, 0.18)
     color = tone * (1.0 - red)
-    mottled = drawing.noise(u / 9.0, v / 9.0, 11) - 0.5
-    spots = drawing.step(drawing.noise(u / 1.9, v / 1.9, 12), 0.72, 0.9)
-    spots = spots * looks.freckles * drawing.blob(fold - 20.0, v - 24.0, 20.0, 13.0)
-    mole = looks.mole * drawing.blob(u - looks.mole_u, v - looks.mole_v, 1.5, 1.5)
-    lines = looks.age**1.5 * wrinkles(t, f, u, v)
+    mottled = drawing.noise(u / 9.0, v / 9.0, 11) + drawing.noise(u / 2.3, v / 2.3, 13) - 1.0
+    freckles, mole = face_shape.spots(t, u, v)
+    lines = face_shape.wrinkles(t, u, v)
     socket = drawing.blob(fold - 24.0, v - 10.0, 10.0, 4.0) * (0.06 + 0.16 * looks.age)
     lid_shade = 0.2 * drawing.blob(fold - 20.0, v + 0.52 * s.brow_height, 13.0, 5.5)
-    dark = 0.45 * spots + 0.75 * mole + 0.3 * lines + socket + lid_shade - 0.05 * mottled
+    dark = 0.45 * freckles + 0.75 * mole + 0.3 * lines + socket + lid_shade - 0.05 * mottled
     return color * (1.0 - dark * _rgb(0.75, 1.0, 1.05))
 
 
-def wrinkles(t: face_shape.Traits, f: face_shape.Fields, u: Array, v: Array) -> Array:
-    """Ink of the lines that age draws on brow, eyes and cheeks, float32[H, W]."""
-    return pencil.wrinkles(t, f, u, v)
-
-
-def _features(
-    t: face_shape.Traits, f: face_shape.Fields, skin: Array, hair: Array, px: float
-) -> Array:
-    """Unlit skin with brows, nostrils, lips and beard, float32[3, H, W]."""
-    s, looks, beard = t.shape, t.looks, t.beard
+def _features(t: Traits, f: Fields, skin: Array, hair: Array, *, px: float) -> Array:
+    """Unlit skin with beard, brows, nose and mouth, float32[3, H, W]."""
+    looks, s = t.looks, t.shape
     fuzz = drawing.noise(f.head_u / 1.5, f.head_v / 2.6, 21)
-    # Beard and brows
-    bushy = 0.6 + 0.8 * (fuzz - 0.5)
-    stubble = beard.stubble * 0.42 * drawing.step(f.beard, 3.0, -9.0) * (0.75 + 0.5 * fuzz)
+    stubble = 0.42 * t.beard.stubble * drawing.step(f.beard, 3.0, -9.0) * (0.75 + 0.5 * fuzz)
     color = _paint(skin, hair * 0.6 + 0.12, stubble)
-    whiskers = jnp.maximum(
-        beard.full * drawing.step(f.beard + 5.0 * fuzz, 5.0, -2.0),
-        jnp.maximum(
-            beard.moustache * drawing.step(f.moustache + 3.0 * fuzz, 2.5, -1.0),
-            beard.goatee * drawing.step(f.goatee + 3.0 * fuzz, 3.0, -1.5),
-        ),
-    )
-    color = _paint(color, hair * (0.55 + 0.9 * fuzz), 0.92 * whiskers)
-    brow = drawing.step(f.brow + 2.2 * (1.0 - bushy), 1.6, -1.6) * looks.brow_dark
+    color = _paint(color, hair * (0.55 + 0.9 * fuzz), 0.92 * face_shape.whiskers(t, f, fuzz))
+    brow = drawing.step(f.brow + 1.8 - 1.8 * fuzz, 1.6, -1.6) * looks.brow_dark
     color = _paint(color, hair * 0.75, brow)
-    # Nose
-    under = drawing.blob(f.nose_u, f.nose_v - 2.0, 0.6 * s.nose_width, 2.4)
-    crease = drawing.stroke(f.wing, 1.2, px, soft=2.5) * drawing.step(
-        jnp.abs(f.nose_u), 0.5 * s.nose_width, s.nose_width
+    outside = drawing.step(jnp.abs(f.nose_u), 0.5 * s.nose_width, s.nose_width)
+    nose = (
+        0.22 * drawing.blob(f.nose_u, f.nose_v - 2.0, 0.6 * s.nose_width, 2.4)
+        + 0.2 * outside * drawing.stroke(f.wing, 1.2, px, soft=2.5)
+        + 0.6 * drawing.cover(f.nostril, px, soft=1.2)
     )
-    hole = drawing.cover(f.nostril, px, soft=1.2)
-    color = color * (1.0 - 0.22 * under - 0.2 * crease - 0.6 * hole)
-    # Mouth
-    lip = skin * (1.0 - looks.lip_red * _rgb(0.18, 0.52, 0.42))
+    return _mouth(t, f, color * (1.0 - nose), skin, px=px)
+
+
+def _mouth(t: Traits, f: Fields, color: Array, skin: Array, *, px: float) -> Array:
+    """Lips in two tones over `color`, and what shows between them, float32[3, H, W]."""
+    s = t.shape
+    along, opened, teeth = face_shape.mouth_parts(t, f)
+    lip = skin * (1.0 - t.looks.lip_red * _rgb(0.18, 0.52, 0.42))
     upper = drawing.cover(f.upper_lip, px, soft=1.5)
     lower = drawing.cover(f.lower_lip, px, soft=2.0)
     color = _paint(color, 0.80 * lip, 0.9 * upper)
-    color = _paint(color, lip * 0.98, 0.85 * lower)
-    sheen = 0.12 * drawing.blob(f.mouth_u + 2.0, f.mouth_v - 0.5 * s.lower_lip, 6.0, 1.4)
-    color = color + (sheen * lower)
-    width = s.mouth_width + 1.0
-    along = drawing.step(jnp.abs(f.mouth_u), width, width - 5.0)
-    inside = along * drawing.cover(f.gap, px, soft=0.6) * drawing.step(t.view.mouth_open, 0.0, 0.25)
-    teeth = drawing.step(f.mouth_v, 1.6, 0.2) * drawing.step(t.view.mouth_open, 0.4, 1.0)
-    mouth = drawing.mix(_rgb(0.20, 0.07, 0.07), _rgb(0.86, 0.83, 0.78), teeth)
-    color = _paint(color, mouth, inside)
-    line = along * drawing.stroke(f.mouth_v, 1.1, px, soft=1.0)
-    corner = drawing.blob(jnp.abs(f.mouth_u) - width + 1.5, f.mouth_v, 2.0, 1.6)
-    return color * (1.0 - 0.62 * line * (1.0 - inside) - 0.22 * corner)
+    color = _paint(color, 0.98 * lip, 0.85 * lower)
+    sheen = drawing.blob(f.mouth_u + 2.0, f.mouth_v - 0.5 * s.lower_lip, 6.0, 1.4)
+    inside = along * opened * drawing.cover(f.gap, px, soft=0.6)
+    color = _paint(color + 0.12 * sheen * lower, drawing.mix(_GUMS, _TEETH, teeth), inside)
+    line = along * drawing.stroke(f.mouth_v, 1.1, px, soft=1.0) * (1.0 - inside)
+    corner = drawing.blob(jnp.abs(f.mouth_u) - s.mouth_width + 0.5, f.mouth_v, 2.0, 1.6)
+    return color * (1.0 - 0.62 * line - 0.22 * corner)
 
 
 def _eyes(
-    t: face_shape.Traits, f: face_shape.Fields, skin: Array, light: Array, u: Array, px: float
+    t: Traits, f: Fields, skin: Array, light: Array, *, u: Array, px: float
 ) -> tuple[Array, Array]:
-    """Colour and coverage of eyes, lashes and lid folds."""
+    """Colour, float32[3, H, W], and coverage of eyes, lashes and lid folds."""
     s, looks = t.shape, t.looks
-    white = _rgb(0.80, 0.78, 0.77) * (1.0 - 0.35 * drawing.step(jnp.abs(f.eye_u), 4.0, s.eye_width))
-    white = white * (1.0 - 0.55 * drawing.step(f.lid, 4.0, 0.0))
-    iris_color = drawing.mix(
-        drawing.mix(_IRIS_BLUE, _IRIS_GREEN, looks.iris_hue), _IRIS_BROWN, looks.iris_dark
-    )
+    lid_shadow = drawing.step(f.lid, 4.0, 0.0)
+    round_off = 1.0 - 0.35 * drawing.step(jnp.abs(f.eye_u), 4.0, s.eye_width)
+    white = _EYE_WHITE * round_off * (1.0 - 0.55 * lid_shadow) * (0.3 + 0.7 * light)
+    fair = drawing.mix(_IRIS_BLUE, _IRIS_GREEN, looks.iris_hue)
     radius = f.iris + s.iris_radius
-    tint = iris_color * (0.75 + 0.5 * drawing.step(radius, 1.5, 4.0))
-    tint = tint * (1.0 - 0.55 * drawing.step(f.iris, -1.6, 0.0))
-    tint = tint * (1.0 - 0.5 * drawing.step(f.lid, 4.0, 0.5))
-    tint = tint * (1.0 - 0.95 * drawing.cover(radius - 2.2, px))
-    ball = _paint(white * (0.3 + 0.7 * light), tint, drawing.cover(f.iris, px, soft=0.6))
-    spark = drawing.blob(
-        u - jnp.sign(u) * face_shape.EYE_U - 2.2 * jnp.sign(t.view.light_u + 1e-3),
-        f.lower_lid + 0.62 * s.eye_height + 2.0,
-        0.8 + 0.25 * px,
-        0.8 + 0.25 * px,
-    )
-    ball = ball + 0.85 * (spark * drawing.cover(f.iris, px))
+    shade = (0.75 + 0.5 * drawing.step(radius, 1.5, 4.0)) * (1.0 - 0.5 * lid_shadow)
+    shade = shade * (1.0 - 0.55 * drawing.step(f.iris, -1.6, 0.0))
+    shade = shade * (1.0 - 0.95 * drawing.cover(radius - 2.2, px))
+    iris = drawing.mix(fair, _IRIS_BROWN, looks.iris_dark) * shade
+    ball = _paint(white, iris, drawing.cover(f.iris, px, soft=0.6))
+    spark_u = u - jnp.sign(u) * face_shape.EYE_U - 2.2 * jnp.tanh(5.0 * t.view.light_u)
+    spark = drawing.blob(spark_u, f.lower_lid + 0.62 * s.eye_height + 2.0, 1.0, 1.0)
+    ball = ball + 0.85 * spark * drawing.cover(f.iris, px)
     inside = drawing.cover(f.eye, px, soft=0.5)
     near = drawing.step(jnp.abs(f.eye_u), s.eye_width + 2.5, s.eye_width - 3.0)
-    lash = drawing.stroke(f.lid + 0.3, 1.3 - 0.3 * jnp.tanh(looks.masculinity), px, soft=0.6) * near
-    rim = 0.4 * drawing.stroke(f.lower_lid - 0.3, 0.7, px, soft=0.8) * near
-    fold = 0.45 * drawing.stroke(f.lid + s.lid_fold, 0.8, px, soft=1.2) * near
+    lash_width = 1.3 - 0.3 * jnp.tanh(looks.masculinity)
+    lash = near * drawing.stroke(f.lid + 0.3, lash_width, px, soft=0.6)
+    rim = 0.4 * near * drawing.stroke(f.lower_lid - 0.3, 0.7, px, soft=0.8)
+    fold = 0.45 * near * drawing.stroke(f.lid + s.lid_fold, 0.8, px, soft=1.2)
     color = _paint(skin * light * (1.0 - 0.5 * fold - rim), ball, inside)
-    color = _paint(color, 0.12 * jnp.ones_like(color) * skin, 0.9 * lash)
+    color = _paint(color, 0.12 * skin, 0.9 * lash)
     return color, jnp.maximum(jnp.maximum(inside, lash), jnp.maximum(fold, rim))
 
 
-def _hair_color(t: face_shape.Traits) -> Array:
+def _hair_color(t: Traits) -> Array:
     """Base colour of the hair, float32[3, 1, 1]."""
     looks = t.looks
     fair = drawing.mix(_HAIR_FAIR, _HAIR_RED, looks.hair_red)
@@ -249,7 +215,7 @@ def _hair_color(t: face_shape.Traits) -> Array:
     return drawing.mix(base, _HAIR_GREY, drawing.step(looks.age, 0.55, 1.0))
 
 
-def _hair_light(t: face_shape.Traits, f: face_shape.Fields, px: float) -> Array:
+def _hair_light(t: Traits, f: Fields, px: float) -> Array:
     """Light on the hair, with strands and a sheen, float32[H, W], about 0.3..2."""
     thin = jnp.maximum(1.3 * t.looks.hair_strand, 1.2 * px)
     strands = drawing.noise(f.strand / thin, f.along / 26.0, 31)
@@ -261,12 +227,11 @@ def _hair_light(t: face_shape.Traits, f: face_shape.Fields, px: float) -> Array:
     depth = drawing.step(f.hair, 2.0, -10.0)
     sheen = drawing.bell(f.hair + 17.0 + 5.0 * locks, 8.0) * drawing.step(f.head_v, 10.0, -50.0)
     glow = 0.5 + 1.6 * t.looks.hair_dark
-    return (0.45 + 0.75 * texture) * (0.35 + 0.75 * lit) * (
-        0.75 + 0.25 * depth
-    ) + glow * sheen * texture * strands
+    matt = (0.45 + 0.75 * texture) * (0.35 + 0.75 * lit) * (0.75 + 0.25 * depth)
+    return matt + glow * sheen * texture * strands
 
 
-def _neck_light(t: face_shape.Traits, f: face_shape.Fields) -> Array:
+def _neck_light(t: Traits, f: Fields) -> Array:
     """Light on the neck, dark below the jaw, float32[H, W]."""
     shadow = drawing.step(f.face, 26.0, 2.0)
     turn = drawing.step(f.neck, 0.0, -16.0)
@@ -274,7 +239,14 @@ def _neck_light(t: face_shape.Traits, f: face_shape.Fields) -> Array:
     return (0.86 - 0.42 * shadow) * (0.68 + 0.32 * turn) * side * t.view.light_power
 
 
-def _cloth(t: face_shape.Traits, f: face_shape.Fields, u: Array, v: Array) -> Array:
+def _ear_light(t: Traits, f: Fields, px: float) -> Array:
+    """Light on the ears, darker inside and along the edge, float32[H, W]."""
+    hollow = 0.8 - 0.22 * drawing.cover(f.ear_inner, px, soft=4.0)
+    edge = 0.82 + 0.18 * drawing.step(f.ear, 0.0, -5.0)
+    return hollow * edge * (0.3 + 0.6 * t.view.light_power)
+
+
+def _cloth(t: Traits, f: Fields, u: Array, v: Array) -> Array:
     """Lit clothes, float32[3, H, W]."""
     view = t.view
     color = view.cloth + _rgb(view.cloth_red, 0.0, view.cloth_blue)
@@ -286,7 +258,7 @@ def _cloth(t: face_shape.Traits, f: face_shape.Fields, u: Array, v: Array) -> Ar
     return color * light
 
 
-def _glasses(t: face_shape.Traits, f: face_shape.Fields, px: float) -> tuple[Array, Array]:
+def _glasses(t: Traits, f: Fields, px: float) -> tuple[Array, Array]:
     """Colour and coverage of the glasses' rims."""
     glasses = t.glasses
     rim = drawing.stroke(f.rim, glasses.rim, px) * drawing.step(glasses.worn, 0.3, 0.9)

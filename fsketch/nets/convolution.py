@@ -165,8 +165,7 @@ def _to_big_lax(small: jax.Array, kernel: jax.Array, at: _Geometry) -> jax.Array
         _flipped(kernel),
         (1, 1),
         tuple(
-            (low, N + at.padding - 1 - (n - 1) * at.stride)
-            for N, n in ((at.H, at.h), (at.W, at.w))
+            (low, N + at.padding - 1 - (n - 1) * at.stride) for N, n in ((at.H, at.h), (at.W, at.w))
         ),
         lhs_dilation=(at.stride, at.stride),
         dimension_numbers=_LAYOUT,
@@ -204,9 +203,7 @@ def _to_small_rows(big: jax.Array, kernel: jax.Array, at: _Geometry) -> jax.Arra
         dimension_numbers=_LAYOUT,
         preferred_element_type=_accumulator(big),
     )  # B x h+k-1 x w x k*Csmall
-    small = sum(
-        rows[:, u : u + at.h, :, u * outputs : (u + 1) * outputs] for u in range(k)
-    )
+    small = sum(rows[:, u : u + at.h, :, u * outputs : (u + 1) * outputs] for u in range(k))
     return small.astype(big.dtype)
 
 
@@ -235,7 +232,10 @@ def _to_big_gemm(small: jax.Array, kernel: jax.Array, at: _Geometry) -> jax.Arra
 
 def _to_big_dense(small: jax.Array, kernel: jax.Array, at: _Geometry) -> jax.Array:
     """At stride 1 the adjoint is itself a convolution, with its own best form."""
-    return _run("to_small", small, _flipped(kernel), at.dense())
+    flipped, at = _flipped(kernel), at.dense()
+    inputs, outputs = flipped.shape[2:]
+    case = Case(small.shape[0] * at.h * at.w, inputs, outputs, at.k, at.stride)
+    return choose("to_small", case).run(small, flipped, at)
 
 
 def _to_big_phases(small: jax.Array, kernel: jax.Array, at: _Geometry) -> jax.Array:
@@ -277,7 +277,10 @@ def _kernel_gradient_swapped(big: jax.Array, small: jax.Array, at: _Geometry) ->
     (top, bottom), (left, right) = at.pads()
     k = at.k
     padded = _pad(small, (k - 1 - top, k - 1 - bottom, 0), (k - 1 - left, k - 1 - right, 0))
-    return _flipped(_dense_kernel_gradient(padded, big))
+    outputs = small.shape[-1]
+    if outputs == 1:  # a lone channel takes a naive path in XLA:CPU, two do not
+        padded = jnp.pad(padded, ((0, 0), (0, 0), (0, 0), (0, 1)))
+    return _flipped(_dense_kernel_gradient(padded, big))[..., :outputs]
 
 
 def _kernel_gradient_phases(big: jax.Array, small: jax.Array, at: _Geometry) -> jax.Array:
@@ -311,15 +314,11 @@ def _kernel_gradient_phases(big: jax.Array, small: jax.Array, at: _Geometry) -> 
 def _correlate(
     x: jax.Array, kernel: jax.Array, *, stride: int, pads: tuple[tuple[int, int], ...]
 ) -> jax.Array:
-    return lax.conv_general_dilated(
-        x, kernel, (stride, stride), pads, dimension_numbers=_LAYOUT
-    )
+    return lax.conv_general_dilated(x, kernel, (stride, stride), pads, dimension_numbers=_LAYOUT)
 
 
 def _dense_kernel_gradient(big: jax.Array, small: jax.Array) -> jax.Array:
-    return lax.conv_general_dilated(
-        big, small, (1, 1), "VALID", dimension_numbers=_GRADIENT_LAYOUT
-    )
+    return lax.conv_general_dilated(big, small, (1, 1), "VALID", dimension_numbers=_GRADIENT_LAYOUT)
 
 
 def _flipped(kernel: jax.Array) -> jax.Array:
@@ -377,19 +376,19 @@ class Form(NamedTuple):
 NARROW = 4  # channels of an image or of a critic's verdict
 FEW_PIXELS = 256
 
-# The first form that admits a case is taken. Times: float32, batch 1, two cores of an EPYC,
-# jaxlib 0.10.2 with --xla_cpu_experimental_ynn_fusion_type=individual_dot,reduce, in ms.
+# The first form that admits a case is taken. Times are ms in float32 at batch 1 on two cores
+# of an EPYC, jaxlib 0.10.2, --xla_cpu_experimental_ynn_fusion_type=individual_dot,reduce.
 FORMS: dict[str, tuple[Form, ...]] = {
     "to_small": (
         Form(
-            _to_small_gemm,
-            lambda c: c.pixels <= FEW_PIXELS,
-            "bound by reading the kernel: 4x4/2 512->512 to 8x8 18 -> 13",
-        ),
-        Form(
             _to_small_rows,
             lambda c: c.small <= NARROW and c.stride == 1 and c.k > 1,
-            "a product with 3 columns is slow: 7x7 64->3 @256 56 -> 13, 3x3 64->3 12 -> 5",
+            "a product with 3 columns is slow: 7x7 64->3 @256 56 -> 13, 3x3 64->3 @256 12 -> 5",
+        ),
+        Form(
+            _to_small_gemm,
+            lambda c: c.pixels <= FEW_PIXELS and c.small > NARROW,
+            "bound by reading the kernel: 4x4/2 512->512 @16 18 -> 13",
         ),
         Form(_to_small_lax, lambda c: True, "at the speed of a matrix product already"),
     ),
@@ -397,36 +396,37 @@ FORMS: dict[str, tuple[Form, ...]] = {
         Form(
             _to_big_gemm,
             lambda c: c.pixels <= FEW_PIXELS,
-            "no transposed copy of the kernel: 4x4/2 512->512 from 8x8 33 -> 9",
+            "no transposed copy of the kernel: 4x4/2 512->512 @16 33 -> 9, 3x3 512 @8 13 -> 5",
         ),
-        Form(_to_big_dense, lambda c: c.stride == 1, "is a convolution: see to_small"),
+        Form(_to_big_dense, lambda c: c.stride == 1, "a convolution: see to_small"),
         Form(
             _to_big_phases,
             lambda c: c.big > NARROW and c.k >= c.stride,
-            "no product with inserted zeros: 3x3/2 128->64 to 256 57 -> 25, 4x4/2 10 -> 7",
+            "no product with inserted zeros: 3x3/2 64->128 @256 57 -> 28, 4x4/2 10 -> 7",
         ),
-        Form(_to_big_lax, lambda c: True, "to an image: 4x4/2 128->3 @256 3, by phases 22"),
+        Form(_to_big_lax, lambda c: True, "to an image: 4x4/2 3->128 @256 3, by phases 22"),
     ),
     "kernel_gradient": (
         Form(
-            _kernel_gradient_gemm,
-            lambda c: c.pixels <= FEW_PIXELS,
-            "4x4/2 512->1024 from 4x4 34 -> 11",
+            _kernel_gradient_swapped,
+            lambda c: c.small <= NARROW and c.stride == 1,
+            "7x7 64->3 @256 86 -> 13, 7x7 64->1 @256 28 -> 14, 4x4 512->1 @33 3.4 -> 0.6",
         ),
         Form(
-            _kernel_gradient_swapped,
-            lambda c: c.small <= NARROW and c.big <= 128 and c.stride == 1,
-            "7x7 64->3 @256 86 -> 13; not for 4x4 512->1 @31, 5 -> 18",
+            _kernel_gradient_gemm,
+            lambda c: c.pixels <= FEW_PIXELS and c.small > NARROW,
+            "4x4/2 512->1024 @8 34 -> 11",
         ),
         Form(
             _kernel_gradient_phases,
             lambda c: c.k >= c.stride,
-            "no window dilation: 3x3/2 64->128 @256 70 -> 36, 4x4/2 30 -> 8; "
+            "no window dilation: 3x3/2 64->128 @256 70 -> 36, 4x4/2 64->128 @128 30 -> 8; "
             "no padding inside the convolution: 3x3 128->128 @128 89 -> 30",
         ),
-        Form(_kernel_gradient_lax, lambda c: True, "1x1 kernels with a stride, never timed"),
+        Form(_kernel_gradient_lax, lambda c: True, "taps that skip pixels; never timed"),
     ),
 }
+_PLAIN = {name: forms[-1].run for name, forms in FORMS.items()}
 
 
 def choose(name: str, case: Case) -> Form:
@@ -434,6 +434,55 @@ def choose(name: str, case: Case) -> Form:
     return next(form for form in FORMS[name] if form.admits(case))
 
 
-def _run(name: str, x: jax.Array, y: jax.Array, at: _Geometry) -> jax.Array:
-    big, small = (x if name == "to_big" else y).shape[-2:] if name != "kernel_gradient" else (0, 0)
-    raise NotImplementedError
+def _apply(
+    name: str, x: jax.Array, y: jax.Array, at: _Geometry, *, big: int, small: int
+) -> jax.Array:
+    """The map `name`; `big` and `small` are the channels of the two sides."""
+    case = Case(x.shape[0] * at.h * at.w, big, small, at.k, at.stride)
+    fast = functools.partial(choose(name, case).run, at=at)
+    return lax.platform_dependent(x, y, cpu=fast, default=functools.partial(_PLAIN[name], at=at))
+
+
+def _to_small(big: jax.Array, kernel: jax.Array, at: _Geometry) -> jax.Array:
+    return _apply("to_small", big, kernel, at, big=kernel.shape[2], small=kernel.shape[3])
+
+
+def _to_big(small: jax.Array, kernel: jax.Array, at: _Geometry) -> jax.Array:
+    return _apply("to_big", small, kernel, at, big=kernel.shape[2], small=kernel.shape[3])
+
+
+def _kernel_gradient(big: jax.Array, small: jax.Array, at: _Geometry) -> jax.Array:
+    return _apply("kernel_gradient", big, small, at, big=big.shape[-1], small=small.shape[-1])
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _conv2d(x: jax.Array, kernel: jax.Array, at: _Geometry) -> jax.Array:
+    return _to_small(x, kernel, at)
+
+
+def _conv2d_backward(
+    at: _Geometry, residuals: tuple[jax.Array, jax.Array], gradient: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    x, kernel = residuals
+    return _to_big(gradient, kernel, at), _kernel_gradient(x, gradient, at)
+
+
+_conv2d.defvjp(lambda x, kernel, at: (_conv2d(x, kernel, at), (x, kernel)), _conv2d_backward)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _conv_transpose2d(x: jax.Array, kernel: jax.Array, at: _Geometry) -> jax.Array:
+    return _to_big(x, kernel, at)
+
+
+def _conv_transpose2d_backward(
+    at: _Geometry, residuals: tuple[jax.Array, jax.Array], gradient: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    x, kernel = residuals
+    return _to_small(gradient, kernel, at), _kernel_gradient(gradient, x, at)
+
+
+_conv_transpose2d.defvjp(
+    lambda x, kernel, at: (_conv_transpose2d(x, kernel, at), (x, kernel)),
+    _conv_transpose2d_backward,
+)

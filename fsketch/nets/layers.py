@@ -6,6 +6,7 @@ Defaults of initialisation are those of the author's public image-translation co
 (github.com/mrzhu-cool/pix2pix-pytorch): kernels N(0, 0.02), scales N(1, 0.02), biases 0.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -115,16 +116,18 @@ class InstanceNorm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         dtype = self.dtype or x.dtype
-        wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        mean = jnp.mean(wide, axis=(1, 2), keepdims=True)  # B x 1 x 1 x C
-        centred = wide - mean
-        var = jnp.mean(jnp.square(centred), axis=(1, 2), keepdims=True)
-        factor = lax.rsqrt(var + self.epsilon)
-        if not self.affine:
-            return (centred * factor).astype(dtype)
-        scale = self.param("scale", scale_init, (x.shape[-1],))
-        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
-        return (centred * (factor * scale) + bias).astype(dtype)
+        x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        mean = jnp.mean(x, axis=(1, 2), keepdims=True)  # B x 1 x 1 x C
+        # One pass over the pixels: on CPU half the time of the mean squared deviation. It
+        # loses digits where |mean| is far above the deviation, as flax's norms do.
+        var = jnp.mean(jnp.square(x), axis=(1, 2), keepdims=True) - jnp.square(mean)
+        factor = lax.rsqrt(jnp.maximum(var, 0) + self.epsilon)
+        offset = -mean * factor
+        if self.affine:
+            scale = self.param("scale", scale_init, (x.shape[-1],))
+            bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
+            factor, offset = factor * scale, offset * scale + bias
+        return (x * factor + offset).astype(dtype)
 
 
 class Norm(nn.Module):
@@ -171,21 +174,76 @@ def _inside_axis(name: str) -> bool:
     return True
 
 
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
 def reflect_pad(x: jax.Array, padding: int) -> jax.Array:
     """Mirrors at the border pixels' centres: B x H x W x C -> B x H+2p x W+2p x C, p < H, W."""
-    if not padding:
-        return x
+    if padding >= min(x.shape[1:3]):
+        raise ValueError(f"padding must be below the size {x.shape[1:3]}, got {padding}")
     return jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)), mode="reflect")
+
+
+def _reflect_pad_backward(padding: int, _: None, gradient: jax.Array) -> tuple[jax.Array]:
+    """Adds each border, mirrored, onto the interior; autodiff's takes 1.5 to 3 times as long."""
+    if not padding:
+        return (gradient,)
+    for axis in (1, 2):
+        before, inner, after = jnp.split(gradient, (padding, gradient.shape[axis] - padding), axis)
+        low = [(0, 0)] * 4
+        low[axis] = (1, inner.shape[axis] - 1 - padding)
+        high = [(0, 0)] * 4
+        high[axis] = low[axis][::-1]
+        gradient = (
+            inner + jnp.pad(jnp.flip(before, axis), low) + jnp.pad(jnp.flip(after, axis), high)
+        )
+    return (gradient,)
+
+
+reflect_pad.defvjp(lambda x, padding: (reflect_pad(x, padding), None), _reflect_pad_backward)
 
 
 def max_pool(
     x: jax.Array, *, window: int = 2, stride: int | None = None, padding: int = 0
 ) -> jax.Array:
-    """Maximum over windows; `stride` defaults to `window`; incomplete windows are dropped."""
+    """Maximum over windows: B x H x W x C -> B x h x w x C, h = (H + 2p - window) // stride + 1.
+
+    `stride` defaults to `window`; rows and columns that fill no window are dropped. The
+    gradient goes to the first maximum of a window, rows before columns.
+    """
     stride = stride or window
+    if (window, stride, padding) == (2, 2, 0):
+        H, W = x.shape[1:3]
+        return _halving_max_pool(x[:, : H // 2 * 2, : W // 2 * 2])
     return nn.max_pool(
         x, (window, window), (stride, stride), ((padding, padding), (padding, padding))
     )
+
+
+@jax.custom_vjp
+def _halving_max_pool(x: jax.Array) -> jax.Array:
+    (a, b), (c, d) = _blocks(x)
+    return jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))
+
+
+def _blocks(x: jax.Array) -> list[list[jax.Array]]:
+    """The four pixels of every 2 x 2 block, each B x H/2 x W/2 x C, as [row][column]."""
+    B, H, W, C = x.shape
+    x = x.reshape(B, H // 2, 2, W // 2, 2, C)
+    return [[x[:, :, row, :, column] for column in range(2)] for row in range(2)]
+
+
+def _halving_max_pool_backward(x: jax.Array, gradient: jax.Array) -> tuple[jax.Array]:
+    """A comparison per pixel; autodiff's select-and-scatter takes 20 times as long on CPU."""
+    (a, b), (c, d) = _blocks(x)
+    top, bottom = jnp.where(b > a, 1, 0), jnp.where(d > c, 3, 2)
+    winner = jnp.where(jnp.maximum(c, d) > jnp.maximum(a, b), bottom, top)
+    position = jnp.arange(4).reshape(2, 1, 2, 1)
+    spread = jnp.where(
+        winner[:, :, None, :, None] == position, gradient[:, :, None, :, None], 0
+    )  # B x H/2 x 2 x W/2 x 2 x C
+    return (spread.reshape(x.shape),)
+
+
+_halving_max_pool.defvjp(lambda x: (_halving_max_pool(x), x), _halving_max_pool_backward)
 
 
 def upsample(x: jax.Array, *, factor: int = 2) -> jax.Array:

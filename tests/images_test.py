@@ -1,0 +1,49 @@
+"""Ranges, luma, placement and contact sheets."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fsketch import images
+
+
+def test_uint8_round_trip_is_exact():
+    every = np.arange(256, dtype=np.uint8).reshape(16, 16, 1)
+    seam = images.from_uint8(jnp.asarray(every))
+    assert float(seam.min()) == -1.0
+    assert float(seam.max()) == 1.0
+    np.testing.assert_array_equal(images.to_uint8(seam), every)
+
+
+def test_to_uint8_clips_values_outside():
+    np.testing.assert_array_equal(images.to_uint8(np.array([-3.0, 0.0, 3.0])), [0, 128, 255])
+
+
+def test_luma_of_pure_colours():
+    rgb = jnp.eye(3).reshape(3, 1, 3)
+    np.testing.assert_allclose(images.luma(rgb)[:, 0, 0], [0.299, 0.587, 0.114], rtol=1e-6)
+
+
+def test_grey_uint8_rounds_to_nearest():
+    # 0.299 * 10 + 0.587 * 20 + 0.114 * 30 = 18.15
+    assert images.grey_uint8(np.array([[[10, 20, 30]]], np.uint8))[0, 0, 0] == 18
+
+
+def test_luma_refuses_four_channels():
+    with pytest.raises(ValueError, match="4 channels"):
+        images.luma(jnp.zeros((2, 2, 4)))
+
+
+def test_centre_is_the_field_s_place():
+    assert images.centre((250, 200), (256, 256)) == (3, 28)
+    with pytest.raises(ValueError, match=r"300 x 250.*256 x 256"):
+        images.centre((250, 300), (256, 256))
+
+
+def test_grid_places_cells_on_white():
+    black = np.zeros((2, 3, 1), np.uint8)
+    sheet = images.grid([[black, black], [black]], gap_px=1)
+    assert sheet.shape == (2 * 3 + 1, 2 * 4 + 1, 3)
+    assert (sheet[1:3, 1:4] == 0).all()
+    assert (sheet[1:3, 5:8] == 0).all()
+    assert (sheet[4:6, 5:8] == 255).all()  # the second row is shorter

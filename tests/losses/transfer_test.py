@@ -1,0 +1,67 @@
+"""Knowledge transfer terms: hand-computed cases, stop-gradient, shapes."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fsketch.losses import reconstruction, transfer
+from fsketch.nets import resnet
+
+
+def taps(value, *, size=8, channels=1):
+    """All six taps with one constant value, at a translator's resolutions."""
+    sizes = {"in": size, "u2": size, "d1": size // 2, "u1": size // 2}
+    return {
+        name: jnp.full((2, sizes.get(name, size // 4), sizes.get(name, size // 4), channels), value)
+        for name in resnet.TAPS
+    }
+
+
+def teacher(value, *, size=8, channels=1):
+    return {
+        name: jnp.full((2, size // 2**i, size // 2**i, channels), value)
+        for i, name in enumerate(transfer.TEACHER)
+    }
+
+
+def test_l1_by_hand():
+    assert float(reconstruction.l1(jnp.zeros((1, 2, 2, 1)), jnp.full((1, 2, 2, 1), 0.5))) == 0.5
+
+
+def test_l1_refuses_broadcasting():
+    with pytest.raises(AssertionError):
+        reconstruction.l1(jnp.zeros((1, 2, 2, 1)), jnp.zeros((1, 2, 2, 3)))
+
+
+def test_distance_is_a_sum_over_maps_of_means():
+    maps = [jnp.zeros((1, 4, 4, 2)), jnp.zeros((1, 2, 2, 4))]
+    targets = [jnp.full((1, 4, 4, 2), 3.0), jnp.full((1, 2, 2, 4), 1.0)]
+    assert float(transfer.distance(maps, targets)) == 10.0  # 3^2 + 1^2, whatever the sizes
+
+
+def test_mimic_and_transform_by_hand():
+    student = taps(0.0) | {"in": jnp.full((2, 8, 8, 1), 2.0)}
+    assert float(transfer.mimic(student, teacher(1.0))) == 1.0 + 1.0 + 1.0
+    assert float(transfer.mimic(student, teacher(0.0))) == 4.0
+    assert float(transfer.transform(student, teacher(3.0))) == 27.0  # "in" is no decoder tap
+
+
+def test_a_teacher_of_another_resolution_is_met_at_its_own():
+    smaller = {name: x[:, :3, :3] for name, x in teacher(1.0, size=32).items()}
+    assert float(transfer.mimic(taps(1.0), smaller)) == pytest.approx(0.0, abs=1e-10)
+
+
+def test_mutual_crosses_encoder_and_decoder_and_holds_the_peer():
+    student = taps(0.0) | {"d2": jnp.full((2, 2, 2, 1), 2.0)}
+    peer = taps(0.0) | {"bottle": jnp.full((2, 2, 2, 1), 5.0)}
+    assert float(transfer.mutual(student, peer)) == 9.0  # d2 against bottle, all else equal
+    to_student, to_peer = jax.grad(transfer.mutual, argnums=(0, 1))(student, peer)
+    assert float(jnp.abs(to_student["d2"]).sum()) > 0
+    assert all(float(jnp.abs(g).sum()) == 0 for g in jax.tree.leaves(to_peer))
+    np.testing.assert_allclose(to_student["d2"], 2 * (2.0 - 5.0) / 8)  # 8 = 2 x 2 x 2 x 1
+
+
+def test_other_channel_counts_are_refused():
+    with pytest.raises(AssertionError):
+        transfer.mimic(taps(0.0, channels=2), teacher(0.0))

@@ -1,0 +1,216 @@
+"""Layers: initial values, normalisation against numpy and flax, pooling, resampling."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fsketch.nets import layers
+
+
+def draw(*shape, dtype="float32"):
+    return jnp.asarray(np.random.default_rng(0).standard_normal(shape), dtype)
+
+
+def shapes(variables):
+    return jax.tree.map(jnp.shape, nn.unbox(variables))
+
+
+@pytest.mark.parametrize(
+    "layer, size, expected",
+    [
+        (layers.Conv(5), (9, 6), (9, 6)),
+        (layers.Conv(5, 7, pad_mode="reflect"), (9, 6), (9, 6)),
+        (layers.Conv(5, 4, stride=2), (8, 6), (4, 3)),
+        (layers.Conv(5, 3, stride=2), (9, 6), (5, 3)),
+        (layers.Conv(5, dilation=2), (9, 6), (9, 6)),
+        (layers.Conv(5, 4, padding=0), (4, 4), (1, 1)),
+        (layers.ConvTranspose(5), (9, 6), (18, 12)),
+        (layers.ConvTranspose(5, 4, output_padding=0), (9, 6), (18, 12)),
+    ],
+    ids=str,
+)
+def test_sizes(layer, size, expected):
+    x = jax.ShapeDtypeStruct((2, *size, 3), jnp.float32)
+    y, variables = jax.eval_shape(lambda x: layer.init_with_output(jax.random.key(0), x), x)
+    assert y.shape == (2, *expected, 5)
+    k = layer.kernel_size
+    widths = (3, 5) if isinstance(layer, layers.Conv) else (5, 3)
+    assert shapes(variables) == {"params": {"kernel": (k, k, *widths), "bias": (5,)}}
+
+
+def test_initial_values():
+    x = draw(1, 8, 8, 64)
+    conv = layers.Conv(64).init(jax.random.key(0), x)["params"]
+    np.testing.assert_allclose(jnp.std(conv["kernel"]), 0.02, rtol=0.05)
+    assert not conv["bias"].any()
+    for kind in ("instance", "batch"):
+        norm = layers.Norm(kind).init(jax.random.key(0), x)["params"]
+        assert shapes(norm) == {"scale": (64,), "bias": (64,)}
+        np.testing.assert_allclose(jnp.mean(norm["scale"]), 1, atol=0.01)
+        np.testing.assert_allclose(jnp.std(norm["scale"]), 0.02, rtol=0.4)
+        assert not norm["bias"].any()
+
+
+def test_reflect_pad_equals_numpy_and_its_autodiff():
+    x = draw(2, 5, 8, 3)
+    np.testing.assert_array_equal(
+        layers.reflect_pad(x, 3), np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)), mode="reflect")
+    )
+    for padding in (0, 1, 4):
+        pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
+        g = draw(2, 5 + 2 * padding, 8 + 2 * padding, 3)
+        ours = jax.vjp(lambda x, p=padding: layers.reflect_pad(x, p), x)[1](g)[0]
+        theirs = jax.vjp(lambda x, p=pads: jnp.pad(x, p, mode="reflect"), x)[1](g)[0]
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="padding must be below"):
+        layers.reflect_pad(x, 5)
+
+
+@pytest.mark.parametrize("make", [layers.Conv, layers.ConvTranspose])
+def test_dtype_is_that_of_the_computation(make):
+    layer = make(4, dtype=jnp.bfloat16)
+
+    def run(x):
+        y, variables = layer.init_with_output(jax.random.key(0), x)
+        gradient = jax.grad(lambda v: layer.apply(v, x).astype(jnp.float32).sum())(variables)
+        return y, variables["params"]["kernel"], gradient["params"]["kernel"]
+
+    y, kernel, gradient = jax.eval_shape(run, draw(1, 4, 4, 3))
+    assert (y.dtype, kernel.dtype, gradient.dtype) == (jnp.bfloat16, jnp.float32, jnp.float32)
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_instance_norm_equals_numpy(affine):
+    x = 3 + 2 * draw(2, 9, 7, 4)
+    norm = layers.InstanceNorm(affine=affine)
+    y, variables = norm.init_with_output(jax.random.key(0), x)
+    wide = np.asarray(x, np.float64)
+    expected = wide - wide.mean((1, 2), keepdims=True)
+    expected /= np.sqrt(wide.var((1, 2), keepdims=True) + 1e-5)
+    if affine:
+        params = {"scale": jnp.array([1.0, 2, 3, 4]), "bias": jnp.array([0.0, 1, 0, 2])}
+        y = norm.apply({"params": params}, x)
+        expected = expected * params["scale"] + params["bias"]
+    else:
+        assert not variables
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_instance_norm_gradient_equals_flax():
+    x, g = draw(2, 9, 7, 4), draw(2, 9, 7, 4)[::-1]
+    params = {"scale": jnp.array([1.0, 2, 3, 4]), "bias": jnp.array([0.0, 1, 0, 2])}
+
+    def gradients(norm):
+        def loss(params, x):
+            return jnp.vdot(norm.apply({"params": params}, x), g)
+
+        return jax.jit(jax.grad(loss, (0, 1)))(params, x)
+
+    theirs = gradients(nn.InstanceNorm(epsilon=1e-5))
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4),
+        gradients(layers.InstanceNorm()),
+        theirs,
+    )
+
+
+def test_instance_norm_is_finite_where_an_image_is_flat():
+    def loss(x):
+        return layers.InstanceNorm(affine=False).apply({}, x).astype(jnp.float32).sum()
+
+    for dtype in (jnp.float32, jnp.bfloat16):
+        value, gradient = jax.jit(jax.value_and_grad(loss))(jnp.full((1, 4, 4, 2), 0.7, dtype))
+        assert jnp.isfinite(value) and jnp.isfinite(gradient).all()
+
+
+def test_norm_none_and_unknown():
+    x = draw(1, 4, 4, 2)
+    y, variables = layers.Norm("none").init_with_output(jax.random.key(0), x)
+    np.testing.assert_array_equal(x, y)
+    assert not variables
+    with pytest.raises(ValueError, match="'layer'"):
+        layers.Norm("layer").init(jax.random.key(0), x)
+
+
+def batch_step(variables, x):
+    return layers.Norm("batch").apply(variables, x, train=True, mutable=["batch_stats"])
+
+
+def test_batch_norm_over_devices_equals_the_global_batch():
+    x = draw(4, 6, 5, 3) * jnp.arange(1, 5).reshape(4, 1, 1, 1)
+    variables = layers.Norm("batch").init(jax.random.key(0), x)
+    assert shapes(variables["batch_stats"]) == {"mean": (3,), "var": (3,)}
+    y, stats = batch_step(variables, x)
+    mapped = jax.pmap(
+        jax.jit(batch_step),
+        layers.DEVICE_AXIS,
+        in_axes=(None, 0),
+        devices=jax.devices()[:2],
+    )
+    shards, shard_stats = mapped(variables, x.reshape(2, 2, 6, 5, 3))
+    np.testing.assert_allclose(shards.reshape(x.shape), y, rtol=1e-4, atol=1e-5)
+    for name in ("mean", "var"):
+        expected = stats["batch_stats"][name]
+        for device in range(2):
+            np.testing.assert_allclose(
+                shard_stats["batch_stats"][name][device], expected, rtol=1e-5, atol=1e-6
+            )
+    flat = np.asarray(x).reshape(-1, 3)
+    np.testing.assert_allclose(stats["batch_stats"]["mean"], 0.1 * flat.mean(0), atol=1e-6)
+    np.testing.assert_allclose(stats["batch_stats"]["var"], 0.9 + 0.1 * flat.var(0), rtol=1e-5)
+
+
+def test_batch_norm_initialises_inside_a_mapped_step_and_predicts_outside():
+    x = draw(2, 1, 4, 4, 3)
+    init = jax.pmap(
+        lambda x: layers.Norm("batch").init(jax.random.key(0), x, train=True),
+        layers.DEVICE_AXIS,
+        devices=jax.devices()[:2],
+    )
+    variables = jax.tree.map(lambda leaf: leaf[0], init(x))
+    y = layers.Norm("batch").apply(variables, x[0])
+    np.testing.assert_allclose(y, x[0] * variables["params"]["scale"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [(8, 6), (9, 7)])
+@pytest.mark.parametrize("ties", [False, True])
+def test_max_pool_equals_flax(size, ties):
+    x = draw(2, *size, 3)
+    x = jnp.round(x) if ties else x
+    y, ours = jax.vjp(lambda x: layers.max_pool(x), x)
+    expected, theirs = jax.vjp(lambda x: nn.max_pool(x, (2, 2), (2, 2)), x)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(ours(y + 1)[0], theirs(y + 1)[0])
+
+
+def test_max_pool_with_other_windows():
+    x = draw(1, 9, 9, 2)
+    np.testing.assert_array_equal(
+        layers.max_pool(x, window=3, stride=2), nn.max_pool(x, (3, 3), (2, 2))
+    )
+    assert layers.max_pool(x, window=3, stride=1, padding=1).shape == x.shape
+
+
+def test_upsample_repeats_pixels():
+    x = draw(2, 3, 5, 2)
+    y = layers.upsample(x)
+    assert y.shape == (2, 6, 10, 2)
+    for row in range(2):
+        for column in range(2):
+            np.testing.assert_array_equal(y[:, row::2, column::2], x)
+
+
+def test_pixel_shuffle_orders_channels_as_torch():
+    x = jnp.arange(1 * 2 * 3 * 8.0).reshape(1, 2, 3, 8)
+    y = layers.pixel_shuffle(x)
+    assert y.shape == (1, 4, 6, 2)
+    for channel in range(2):
+        for row in range(2):
+            for column in range(2):
+                np.testing.assert_array_equal(
+                    y[:, row::2, column::2, channel], x[..., channel * 4 + row * 2 + column]
+                )
+    with pytest.raises(ValueError, match="multiple"):
+        layers.pixel_shuffle(x[..., :6])

@@ -1,0 +1,65 @@
+"""The translator's table: shapes, taps and parameter counts of the paper's size."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from fsketch import trees
+from fsketch.nets import resnet
+
+
+def shapes(net, channels, size=(256, 256)):
+    image = jax.ShapeDtypeStruct((1, *size, channels), jnp.float32)
+    variables = jax.eval_shape(net.init, jax.random.key(0), image)
+    return variables, jax.eval_shape(net.apply, variables, image)
+
+
+@pytest.mark.parametrize(("num_blocks", "millions"), [(9, 11.38), (6, 7.84)])
+def test_parameter_count_is_the_table_s(num_blocks, millions):
+    variables, _ = shapes(resnet.Translator(features=3, num_blocks=num_blocks), 3)
+    assert round(trees.count(variables) / 1e6, 2) == millions
+
+
+def test_taps_have_the_shapes_of_vgg_s_first_stages():
+    _, (image, taps) = shapes(resnet.Translator(features=1), 3)
+    assert image.shape == (1, 256, 256, 1)
+    assert {name: tap.shape[1:] for name, tap in taps.items()} == {
+        "in": (256, 256, 64),
+        "d1": (128, 128, 128),
+        "d2": (64, 64, 256),
+        "bottle": (64, 64, 256),
+        "u1": (128, 128, 128),
+        "u2": (256, 256, 64),
+    }
+    assert resnet.tap_channels(64) == {name: tap.shape[-1] for name, tap in taps.items()}
+
+
+def test_adapters_give_the_teacher_s_channels_and_leave_the_image_alone():
+    translator = resnet.Translator(features=1, width=4, num_blocks=1)
+    _, (image, taps, matched) = shapes(resnet.Student(translator, {"d1": 96}), 3, (32, 40))
+    assert image.shape == (1, 32, 40, 1)
+    assert taps["d1"].shape == (1, 16, 20, 8)
+    assert matched["d1"].shape == (1, 16, 20, 96)
+    assert matched["in"].shape == taps["in"].shape
+
+
+def test_output_is_bounded_and_deterministic():
+    net = resnet.Translator(features=1, width=4, num_blocks=1)
+    image = jax.random.uniform(jax.random.key(0), (2, 16, 16, 3), minval=-1)
+    variables = net.init(jax.random.key(1), image)
+    one, _ = net.apply(variables, image)
+    assert float(jnp.abs(one).max()) <= 1.0
+    assert (one == net.apply(variables, image)[0]).all()
+
+
+def test_bfloat16_computes_in_bfloat16_and_keeps_float32_parameters():
+    net = resnet.Translator(features=1, width=4, num_blocks=1, dtype="bfloat16")
+    variables, (image, taps) = shapes(net, 3, (16, 16))
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+    assert taps["bottle"].dtype == jnp.bfloat16
+    assert image.dtype == jnp.float32
+
+
+def test_a_size_that_is_no_multiple_of_four_is_refused():
+    with pytest.raises(ValueError, match="30 x 32"):
+        shapes(resnet.Translator(features=1), 3, (30, 32))
