@@ -83,6 +83,7 @@ def tiny(config: ConfigDict) -> ConfigDict:
     config.save_every_steps = 2
     config.eval_batch_size = 2
     config.num_samples = 2
+    config.data.name = "procedural_faces/tiny"
     config.data.canvas_px = 40
     config.data.crop_px = 32
     if "model" in config and "width" in config.model:

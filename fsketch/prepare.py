@@ -23,9 +23,7 @@ def default_teacher(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     """
     if config.teacher.path:
         return config
-    content = json.dumps(checkpoint.to_json(config.teacher.config), sort_keys=True)
-    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
-    path = epath.Path(workdir).absolute().parent / f"teacher-{digest}"
+    path = teacher_folder(config, workdir)
     config = config.copy_and_resolve_references()
     with config.unlocked():
         config.teacher.path = str(path)
@@ -38,6 +36,13 @@ def default_teacher(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
             raise SystemExit(0)  # stopped by a signal, saved; the next start goes on
         logging.info("the default teacher is trained; now the run itself")
     return config
+
+
+def teacher_folder(config: ConfigDict, workdir: epath.Path) -> epath.Path:
+    """Where the default teacher of this configuration lies: beside the workdir."""
+    content = json.dumps(checkpoint.to_json(config.teacher.config), sort_keys=True)
+    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
+    return epath.Path(workdir).absolute().parent / f"teacher-{digest}"
 
 
 def is_finished(path: epath.Path, num_steps: int) -> bool:

@@ -28,6 +28,9 @@ from fsketch.data import augment, pipeline
 from fsketch.methods import interface
 
 
+_MISSING = object()
+
+
 class NonFiniteError(FloatingPointError):
     """A logged scalar became NaN or infinite; the last checkpoint is from before."""
 
@@ -413,11 +416,12 @@ def _git_revision() -> str:
 
 
 def _changes(config: ConfigDict) -> str:
+    """A line per field that differs from its default; a nested experiment's likewise."""
     default = dict(_flat(checkpoint.to_json(base.get_config())))
     lines = [
         f"  {name} = {value!r}"
         for name, value in _flat(checkpoint.to_json(config))
-        if name not in default or default[name] != value
+        if default.get(name.removeprefix("teacher.config."), _MISSING) != value
     ]
     return "\n".join(lines)
 

@@ -13,7 +13,14 @@ os.environ["XLA_FLAGS"] = (
 import pathlib
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
+from ml_collections import ConfigDict
+from PIL import Image
+
+from fsketch.convert import files
+from fsketch.nets import squeezenet
 
 jax.config.update("jax_disable_most_optimizations", True)
 
@@ -33,3 +40,51 @@ def shared_data() -> pathlib.Path:
     if not folder.is_dir():
         pytest.skip("no folder ../shared/data with real pairs beside the repository")
     return folder
+
+
+@pytest.fixture(scope="session")
+def pairs_folder(tmp_path_factory) -> pathlib.Path:
+    """photos/, sketches/ and pairs.csv of 14 drawn pairs of 24 x 30 px (8, 2, 4 a split)."""
+    folder = tmp_path_factory.mktemp("pairs")
+    rng = np.random.default_rng(0)
+    rows = ["id,photo,sketch,split,identity"]
+    y, x = np.mgrid[:30, :24]
+    for i in range(14):
+        blob = np.exp(-((x - rng.uniform(6, 18)) ** 2 + (y - rng.uniform(8, 22)) ** 2) / 40)
+        photo = (blob[..., None] * rng.uniform(100, 250, 3)).astype(np.uint8)
+        sketch = (255 - 200 * blob).astype(np.uint8)
+        for kind, image in (("photos", photo), ("sketches", sketch)):
+            (folder / kind).mkdir(exist_ok=True)
+            Image.fromarray(image).save(folder / kind / f"f{i:02d}.png")
+        split = "train" if i < 8 else "validation" if i < 10 else "test"
+        rows.append(f"f{i:02d},photos/f{i:02d}.png,sketches/f{i:02d}.png,{split},{i // 2}")
+    (folder / "pairs.csv").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_teacher(tmp_path_factory) -> str:
+    """Converted weights of a SqueezeNet with random numbers, as a teacher of another shape."""
+    path = str(tmp_path_factory.mktemp("teacher") / "random.safetensors")
+    variables = jax.jit(squeezenet.SqueezeNet().init)(jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
+    params = jax.device_get(variables["params"])
+    files.write(path, params, net="squeezenet_v1.0", source="drawn at random", sha256="-")
+    return path
+
+
+@pytest.fixture
+def tiny(pairs_folder, tmp_path_factory, tiny_teacher):
+    """A function: experiment module -> its tiny configuration on the drawn pairs."""
+
+    def make(experiment) -> ConfigDict:
+        config = experiment.tiny()
+        for part in [config] + ([config.teacher.config] if "teacher" in config else []):
+            part.data.name = "paired_folder"
+            part.data.manual_dir = str(pairs_folder)
+            part.data.data_dir = str(tmp_path_factory.getbasetemp() / "prepared")
+            part.batch_size = part.eval_batch_size = 8
+        if "teacher" in config:
+            config.teacher.path = tiny_teacher
+        return config
+
+    return make

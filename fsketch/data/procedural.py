@@ -7,6 +7,9 @@ licence, at any size; images are in [-1, 1], channels last, aligned so that the
 eyes fall at (75, 125) and (125, 125) of a 200 x 250 frame. Faces vary
 continuously with the latents, hence `render_photo` is also a face generator.
 See face_shape.py for the meaning of the latents.
+
+Jit a gradient on CPU with compiler_options={"xla_disable_hlo_passes": "fusion"}:
+fusion recomputes shared fields for each latent, which takes minutes to compile.
 """
 
 import functools

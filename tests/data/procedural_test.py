@@ -5,7 +5,7 @@ import pytest
 
 from fsketch.data import drawing, face_shape, pencil, procedural
 
-SMALL = {"height_px": 40, "width_px": 32}
+SMALL = {"height_px": 80, "width_px": 64}
 NUM_IDENTITIES, NUM_VIEWS = 16, 4
 
 
@@ -27,10 +27,10 @@ def crowd() -> tuple[jax.Array, jax.Array, procedural.Face]:
 
 @pytest.fixture(scope="module")
 def portraits() -> tuple[jax.Array, jax.Array, procedural.Face]:
-    """The mean face and two others without glasses, looking ahead, at 200 x 250."""
-    identities = jnp.concatenate([jnp.zeros((1, procedural.IDENTITY_DIM)), _identities(2, 5)])
+    """The mean face and another, without glasses and looking ahead, at 200 x 250."""
+    identities = jnp.concatenate([jnp.zeros((1, procedural.IDENTITY_DIM)), _identities(1, 5)])
     identities = identities.at[:, -4].set(9.0)
-    views = jnp.zeros((3, procedural.VIEW_DIM))
+    views = jnp.zeros((2, procedural.VIEW_DIM))
     return (
         identities,
         views,
@@ -42,8 +42,8 @@ def test_shapes_and_range(crowd):
     identities, views, face = crowd
     assert identities.shape[-1] == procedural.IDENTITY_DIM
     assert views.shape[-1] == procedural.VIEW_DIM
-    assert face.photo.shape == (64, 40, 32, 3)
-    assert face.sketch.shape == (64, 40, 32, 1)
+    assert face.photo.shape == (64, 80, 64, 3)
+    assert face.sketch.shape == (64, 80, 64, 1)
     for image in face:
         assert image.dtype == jnp.float32
         assert np.isfinite(image).all()
@@ -58,14 +58,12 @@ def test_same_key_same_bytes(crowd):
     np.testing.assert_array_equal(face.sketch, again.sketch)
 
 
-def test_batch_equals_single_and_photo_alone(crowd):
+def test_batch_equals_single_unjitted(crowd):
     identities, views, face = crowd
     single = procedural.render(identities[5], views[5], **SMALL)  # not jitted
-    photo = procedural.render_photo(identities[5], views[5], **SMALL)
     # Grain is a hash of rounded coordinates: a last bit may flip a lattice cell.
     np.testing.assert_allclose(single.photo, face.photo[5], atol=2e-2)
     np.testing.assert_allclose(single.sketch, face.sketch[5], atol=2e-2)
-    np.testing.assert_array_equal(photo, single.photo)
 
 
 def test_eyes_are_at_their_anchors(portraits):
@@ -95,7 +93,7 @@ def test_identities_differ_more_than_views(crowd):
     _, _, face = crowd
     # The middle of the face, without its backdrop and its overall light.
     for image in face:
-        middle = np.asarray(image)[:, 14:32, 9:23].reshape(64, -1)
+        middle = np.asarray(image)[:, 28:64, 18:46].reshape(64, -1)
         middle = middle - middle.mean(1, keepdims=True)
         middle = middle / middle.std(1, keepdims=True)
         distance = np.sqrt(((middle[:, None] - middle[None]) ** 2).mean(-1))
@@ -106,7 +104,7 @@ def test_identities_differ_more_than_views(crowd):
 
 def test_sketch_background_is_paper_whatever_the_photo(crowd):
     _, _, face = crowd
-    photo, sketch = (np.asarray(image)[:, :3, :3].mean((1, 2, 3)) for image in face)
+    photo, sketch = (np.asarray(image)[:, :6, :6].mean((1, 2, 3)) for image in face)
     assert photo.min() < -0.5
     assert sketch.min() > 0.85
 
@@ -132,22 +130,26 @@ def test_artist_exaggerates_shape_only():
 
 def test_small_render_agrees_with_large_one_scaled_down(portraits):
     identities, views, large = portraits
-    small = procedural.render_batch(identities, views, height_px=80, width_px=64)
+    identities, views = (jnp.resize(x, (64, x.shape[1])) for x in (identities, views))
+    small = procedural.render_batch(identities, views, **SMALL)  # compiled for the crowd
     for a, b in zip(small, large, strict=True):
+        a = a[: len(b)]
         scaled = jax.image.resize(b, a.shape, "linear", antialias=True)
         for one, other in zip(a, scaled, strict=True):
             assert np.corrcoef(np.ravel(one), np.ravel(other))[0, 1] > 0.85
 
 
-def test_gradients_are_finite_and_reach_both_latents():
-    def darkness(identity, view):
-        face = procedural.render(identity, view, height_px=20, width_px=16)
-        return face.photo.mean() + face.sketch.mean()
+def test_derivatives_are_finite_even_far_out():
+    # Forward mode, unjitted: quick, and a dense direction meets every NaN there is.
+    identity, view = 3.0 * _identities(1, 7)[0], 3.0 * _views(1, 8)[0]
 
-    gradient = jax.jit(jax.vmap(jax.grad(darkness, argnums=(0, 1))))
-    for g in gradient(3.0 * _identities(3, 7), 3.0 * _views(3, 8)):
-        assert np.isfinite(g).all()
-        assert (np.abs(g) > 0).mean() > 0.5
+    def face(*latents):
+        return procedural.render(*latents, **SMALL)
+
+    ones = jnp.ones_like(identity), jnp.ones_like(view)
+    for change in jax.jvp(face, (identity, view), ones)[1]:
+        assert np.isfinite(change).all()
+        assert (np.abs(change) > 0).mean() > 0.25
 
 
 def test_renders_move_continuously_with_the_latents():

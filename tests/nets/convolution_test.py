@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import export
 
 from fsketch.nets import convolution
 
@@ -236,8 +237,8 @@ def test_jit_inside_pmap():
 def test_one_export_serves_all_platforms():
     arguments = mixed_kernels(), draws((1, 34, 34, 6), dtype="float32")[0]
     compiled = jax.jit(jax.value_and_grad(mixed_loss))
-    program = jax.export.export(compiled, platforms=["tpu", "cuda", "cpu"])(*arguments)
-    got = jax.export.deserialize(program.serialize()).call(*arguments)
+    program = export.export(compiled, platforms=["tpu", "cuda", "cpu"])(*arguments)
+    got = export.deserialize(program.serialize()).call(*arguments)
     jax.tree.map(lambda a, b: assert_close(a, b, 1e-5), got, compiled(*arguments))
 
 

@@ -4,6 +4,7 @@
     small             64 x 80     400 x 1      48 x 1, 48 x 1
     full             200 x 250    400 x 1      50 x 1, 100 x 1
     recognition       64 x 80     256 x 16     64 x 4, 64 x 4     (identities x views)
+    tiny              24 x 30     8 x 1        4 x 1, 4 x 1       (for tests)
 
 An identity is drawn from a key of (seed, split, index), so a split's persons are
 the same in every config and never those of another split of any config.
@@ -65,6 +66,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             train=(256, 16),
             validation=(64, 4),
             test=(64, 4),
+        ),
+        FacesConfig(
+            name="tiny",
+            description="24 x 30 px; 8, 4, 4 pairs, for tests.",
+            width_px=24,
+            height_px=30,
+            train=(8, 1),
+            validation=(4, 1),
+            test=(4, 1),
         ),
     ]
 

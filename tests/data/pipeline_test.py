@@ -1,0 +1,130 @@
+"""Order, resume, sharding, padding: what makes a run repeatable."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fsketch.data import augment, pipeline, sources
+
+
+def pairs(sizes, *, value=lambda i: 10 * i):
+    return sources.Pairs(
+        photo=[np.full((h, w, 3), value(i), np.uint8) for i, (h, w) in enumerate(sizes)],
+        sketch=[np.full((h, w, 1), value(i), np.uint8) for i, (h, w) in enumerate(sizes)],
+        id=[f"p{i}" for i in range(len(sizes))],
+        identity=np.arange(len(sizes)),
+    )
+
+
+def placed(count=5, canvas_px=8):
+    return pipeline.place(
+        pairs([(6, 4)] * count), canvas_px=canvas_px, fill_photo=255, fill_sketch=250
+    )
+
+
+def test_place_and_cut_are_inverse():
+    canvases = pipeline.place(
+        pairs([(6, 4), (8, 8), (5, 3)]), canvas_px=8, fill_photo=255, fill_sketch=250
+    )
+    assert canvases.photo.shape == (3, 8, 8, 3)
+    assert canvases.box[0].tolist() == [1, 2, 6, 4]
+    assert canvases.photo[0, 0, 0].tolist() == [255, 255, 255]
+    assert canvases.sketch[0, 0, 0].tolist() == [250]
+    for i, size in enumerate([(6, 4), (8, 8), (5, 3)]):
+        cut = pipeline.cut(canvases.photo[i], canvases.box[i])
+        assert cut.shape == (*size, 3)
+        assert (cut == 10 * i).all()
+
+
+def test_a_pair_larger_than_the_canvas_is_named():
+    with pytest.raises(ValueError, match=r"p1.*9 px.*data.canvas_px"):
+        pipeline.place(pairs([(6, 4), (9, 4)]), canvas_px=8, fill_photo=0, fill_sketch=0)
+
+
+def test_an_empty_split_is_refused():
+    with pytest.raises(ValueError, match="no pairs"):
+        pipeline.place(pairs([]), canvas_px=8, fill_photo=0, fill_sketch=0)
+
+
+def test_every_epoch_holds_each_pair_once_in_its_own_order():
+    stream = pipeline.order(0, 30, num_examples=10, seed=1).reshape(3, 10)
+    assert all(sorted(epoch) == list(range(10)) for epoch in stream.tolist())
+    assert len({tuple(epoch) for epoch in stream.tolist()}) == 3
+    assert (pipeline.order(0, 30, num_examples=10, seed=2) != stream.ravel()).any()
+
+
+def test_order_does_not_depend_on_the_batch_size():
+    whole = pipeline.order(0, 42, num_examples=10, seed=0)
+    pieces = [pipeline.order(p, 7, num_examples=10, seed=0) for p in range(0, 42, 7)]
+    np.testing.assert_array_equal(np.concatenate(pieces), whole)
+
+
+def test_processes_share_a_batch_without_overlap():
+    canvases = placed(8)
+    whole = pipeline.training_batch(canvases, 3, batch_size=6, seed=0)
+    parts = [
+        pipeline.training_batch(canvases, 3, batch_size=6, seed=0, process=p, num_processes=3)
+        for p in range(3)
+    ]
+    for name in ("photo", "sketch", "identity"):
+        np.testing.assert_array_equal(np.concatenate([p[name] for p in parts]), whole[name])
+    with pytest.raises(ValueError, match="batch_size 6"):
+        pipeline.training_batch(canvases, 0, batch_size=6, seed=0, num_processes=4)
+
+
+def test_evaluation_visits_each_pair_once_whatever_the_batch_size():
+    canvases = placed(5)
+    for batch_size in (1, 2, 5, 8):
+        seen = [
+            int(i)
+            for batch in pipeline.evaluation_batches(canvases, batch_size)
+            for i in batch["index"][batch["mask"]]
+        ]
+        assert seen == [0, 1, 2, 3, 4]
+        shapes = {b["photo"].shape for b in pipeline.evaluation_batches(canvases, batch_size)}
+        assert shapes == {(batch_size, 8, 8, 3)}
+
+
+def ramp(batch, size):
+    """Photo and sketch whose values tell their coordinates."""
+    y, x = np.mgrid[:size, :size]
+    photo = np.stack([y, x, y + x], -1)[None].repeat(batch, 0).astype(np.float32)
+    return {"photo": jnp.asarray(photo), "sketch": jnp.asarray(photo[..., :1] + 100.0)}
+
+
+def test_photo_and_sketch_are_moved_alike():
+    keys = jax.random.split(jax.random.key(0), 64)
+    out = augment.random_crop_and_flip(ramp(64, 9), keys, crop_px=6, flip=True)
+    assert out["photo"].shape == (64, 6, 6, 3)
+    np.testing.assert_array_equal(out["sketch"][..., 0], out["photo"][..., 0] + 100.0)
+    tops = set(np.asarray(out["photo"][:, 0, 0, 0]).tolist())
+    steps = set(np.asarray(out["photo"][:, 0, 1, 1] - out["photo"][:, 0, 0, 1]).tolist())
+    assert tops == {0.0, 1.0, 2.0, 3.0}  # every row offset occurs
+    assert steps == {1.0, -1.0}  # both ways round occur
+
+
+def test_an_example_depends_on_its_own_key_alone():
+    keys = jax.random.split(jax.random.key(0), 8)
+    together = augment.random_crop_and_flip(ramp(8, 9), keys, crop_px=6, flip=True)
+    halves = [
+        augment.random_crop_and_flip(ramp(4, 9), keys[i : i + 4], crop_px=6, flip=True)
+        for i in (0, 4)
+    ]
+    np.testing.assert_array_equal(
+        together["photo"], np.concatenate([half["photo"] for half in halves])
+    )
+
+
+def test_no_crop_and_no_flip_changes_nothing():
+    keys = jax.random.split(jax.random.key(0), 2)
+    batch = ramp(2, 6)
+    out = augment.random_crop_and_flip(batch, keys, crop_px=6, flip=False)
+    np.testing.assert_array_equal(out["photo"], batch["photo"])
+
+
+def test_scale_touches_images_only():
+    batch = {"photo": jnp.full((1, 2, 2, 3), 255, jnp.uint8), "identity": jnp.array([7])}
+    scaled = augment.scale(batch)
+    assert float(scaled["photo"].max()) == 1.0
+    assert int(scaled["identity"][0]) == 7

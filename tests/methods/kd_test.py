@@ -1,0 +1,86 @@
+"""KD: its terms by their definition, its teacher, its schedule."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from configs import kd
+from fsketch import methods
+from fsketch.losses import transfer
+from fsketch.methods import optimizers, pretrained
+
+
+def batches(count=3, size=32):
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        yield {
+            "photo": jnp.asarray(rng.uniform(-1, 1, (1, size, size, 3)), jnp.float32),
+            "sketch": jnp.asarray(rng.uniform(-1, 1, (1, size, size, 1)), jnp.float32),
+        }
+
+
+def test_a_calibrated_teacher_has_maps_of_unit_mean_square(tiny_teacher):
+    raw = pretrained.load_teacher(tiny_teacher, ())
+    frozen = pretrained.calibrate(raw, batches())
+    for name in transfer.TEACHER:
+        square = np.mean(
+            [float(jnp.square(frozen(b[k])[name]).mean()) for b in batches() for k in b]
+        )
+        assert square == pytest.approx(1.0, rel=1e-4)
+    again = pretrained.calibrate(frozen, batches())  # already of unit size
+    np.testing.assert_allclose(
+        again.variables["constants"]["rms"], frozen.variables["constants"]["rms"], rtol=1e-4
+    )
+
+
+def test_an_unusable_teacher_is_refused(tiny_teacher):
+    raw = pretrained.load_teacher(tiny_teacher, ())
+    dead = raw.replace(variables=jax.tree.map(jnp.zeros_like, raw.variables))
+    dead.variables["constants"] = {"rms": jnp.ones(3)}
+    with pytest.raises(ValueError, match="unusable"):
+        pretrained.calibrate(dead, batches())
+
+
+def test_a_teacher_survives_its_specification(tiny_teacher):
+    frozen = pretrained.calibrate(pretrained.load_teacher(tiny_teacher, ()), batches())
+    again = pretrained.build(frozen.spec, frozen.variables)
+    image = next(batches())["photo"]
+    for name, features in frozen(image).items():
+        np.testing.assert_array_equal(features, again(image)[name])
+
+
+def test_students_get_adapters_only_where_shapes_differ(tiny, tiny_teacher):
+    config = tiny(kd)
+    method = methods.create(config)
+    frozen = method.freeze(batches())
+    shapes = jax.eval_shape(method.init, jax.random.key(0), frozen, next(batches()))
+    params = shapes["student_sketch"].params
+    # SqueezeNet's maps have 96, 128, 256 channels, a width-4 student's 4, 8, 16.
+    assert {name for name in params if name.startswith("adapt")} == {
+        f"adapt_{tap}" for tap in (*transfer.ENCODER, *transfer.DECODER)
+    }
+    with config.unlocked():
+        config.model.width = 96  # then the first tap needs none
+    shapes = jax.eval_shape(methods.create(config).init, jax.random.key(0), frozen, next(batches()))
+    assert "adapt_in" not in shapes["student_sketch"].params
+    assert "adapt_d1" in shapes["student_sketch"].params
+
+
+@pytest.mark.parametrize("path", ["nowhere", "nowhere.safetensors"])
+def test_a_missing_teacher_is_named(path):
+    with pytest.raises((FileNotFoundError, ValueError), match="nowhere"):
+        pretrained.load_teacher(path, ())
+
+
+def test_rate_is_constant_then_falls_to_zero(tiny):
+    config = tiny(kd)
+    tx = optimizers.adam(config.optim, num_steps=10)
+    params = jnp.zeros(())
+    opt_state = tx.init(params)
+    moves = []
+    for _ in range(10):
+        updates, opt_state = tx.update(jnp.ones(()), opt_state, params)
+        moves.append(-float(updates) / config.optim.learning_rate)
+    # Adam's step of a constant gradient has length 1, so the moves show the schedule.
+    np.testing.assert_allclose(moves, [1, 1, 1, 1, 1, 1, 0.8, 0.6, 0.4, 0.2], rtol=1e-4)

@@ -1,0 +1,175 @@
+"""The loop: resume, signals, non-finite losses, checkpoints that do not fit, evaluation."""
+
+import json
+import os
+import signal
+
+import jax
+import numpy as np
+import pytest
+
+from configs import kd, teacher
+from fsketch import checkpoint, evaluate, parallel, prepare, train, trees
+from fsketch.data import augment
+
+
+def run(config, workdir, **changes):
+    """Trains; the changes are fields of the configuration."""
+    config = config.copy_and_resolve_references()
+    with config.unlocked():
+        config.update(changes)
+    return train.train(config, workdir)
+
+
+def arrays(tree):
+    return trees.flatten(jax.device_get(tree))
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A workdir that `test_a_run_leaves_what_it_promises` fills and later tests read."""
+    return tmp_path_factory.mktemp("finished")
+
+
+def test_a_run_leaves_what_it_promises(tiny, finished):
+    run(tiny(kd), finished, num_steps=2)
+    names = {path.name for path in finished.iterdir()}
+    assert {"metrics.jsonl", "events", "samples", "checkpoints", "evaluation.json"} <= names
+    lines = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    assert {line["step"] for line in lines} == {1, 2}
+    assert "student_sketch/reconstruction" in lines[0]
+    assert any("validation/to_sketch/ssim" in line for line in lines)
+    assert [path.name for path in (finished / "samples").iterdir()] == ["0000002.png"]
+    result = json.loads((finished / "evaluation.json").read_text())
+    assert set(result["metrics"]) == {
+        f"{d}/{m}" for d in ("to_sketch", "to_photo") for m in ("ssim", "psnr")
+    }
+    assert result["num_images"] == 4
+    assert result["protocol"] == "cufs"
+    assert "jax" in result["versions"]
+
+
+def test_evaluation_needs_the_workdir_alone_and_repeats_itself(finished):
+    before = json.loads((finished / "evaluation.json").read_text())
+    (finished / "evaluation.json").unlink()
+    assert evaluate.evaluate_workdir(finished) == before
+    assert json.loads((finished / "evaluation.json").read_text()) == before
+
+
+def test_evaluation_does_not_depend_on_the_batch_size(finished):
+    method, config, stored, meta = evaluate.restore_method(finished, kind="latest")
+    frozen = evaluate.restore_frozen(finished)
+    canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
+    like = evaluate.initial_state(method, frozen, config, canvases)
+    host = checkpoint.fill(like, stored, source="test")
+    results = []
+    for batch_size in (1, 3, 4):
+        bind = jax.jit(lambda batch: method.predict(host, frozen, augment.scale(batch)))
+        predict = lambda batch, bind=bind: jax.device_get(bind(batch))  # noqa: E731
+        results.append(evaluate.evaluate(predict, canvases, batch_size=batch_size))
+    predict = evaluate.predictor(method)(parallel.replicate(host), parallel.replicate(frozen))
+    results.append(evaluate.evaluate(predict, canvases, batch_size=8))  # on eight devices
+    for result in results[1:]:
+        for name, value in results[0].items():
+            assert result[name] == pytest.approx(value, abs=2e-4), name
+    assert meta["step"] == 2
+
+
+def test_four_steps_equal_two_and_two_more(tiny, tmp_path):
+    config = tiny(kd)
+    whole = run(config, tmp_path / "whole", num_steps=4)
+    # The schedule of both runs is that of four steps; the first stops at a signal after two.
+    stop_after(2, lambda: run(config, tmp_path / "parts", num_steps=4))
+    assert checkpoint.read(tmp_path / "parts", kind="latest")[1]["step"] == 2
+    parts = run(config, tmp_path / "parts", num_steps=4)
+    assert int(parts.step) == 4
+    assert_same(arrays(whole), arrays(parts))
+
+
+def stop_after(step, function):
+    """Calls the function with a SIGTERM that arrives while its step `step` is under way."""
+    original = train._Run._advance
+
+    def advance(self, now):
+        if now == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return original(self, now)
+
+    train._Run._advance = advance
+    try:
+        return function()
+    finally:
+        train._Run._advance = original
+
+
+def test_a_checkpoint_has_no_device_axis(finished):
+    stored, _ = checkpoint.read(finished, kind="latest")
+    kernel = stored["players/student_sketch/params/translator/Conv_0/kernel"]
+    assert kernel.shape == (7, 7, 3, 4)  # no replica axis
+
+
+def test_another_architecture_is_refused_with_the_difference(tiny, finished):
+    config = tiny(kd)
+    with config.unlocked():
+        config.model.width = 6
+    with pytest.raises(ValueError, match=r"another architecture.*(?s:.*)is \(7, 7, 3, 4\), wanted"):
+        train.train(config, finished)
+
+
+def test_the_first_non_finite_loss_stops_the_run_and_names_it(tiny, tmp_path):
+    config = tiny(kd)
+    with config.unlocked():
+        config.optim.learning_rate = 1e38
+        config.num_steps = 20
+        config.save_every_steps = 1
+    with pytest.raises(train.NonFiniteError, match=r"step \d+: student_"):
+        train.train(config, tmp_path)
+    stored, meta = checkpoint.read(tmp_path, kind="latest")
+    assert meta["step"] < 20
+    assert all(np.isfinite(array).all() for array in stored.values())
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("batch_size", 9, "batch_size: 9 does not divide over 8 devices"),
+        ("num_steps", 0, "num_steps: 0"),
+        ("best_metric", "to_sketch/fid", "best_metric: 'to_sketch/fid'; admitted are"),
+    ],
+)
+def test_impossible_numbers_name_their_field(tiny, tmp_path, field, value, message):
+    with pytest.raises(ValueError, match=message):
+        run(tiny(teacher), tmp_path, **{field: value})
+
+
+def test_the_default_teacher_is_trained_once_and_reused(tiny, tmp_path):
+    config = tiny(kd)
+    with config.unlocked():
+        config.teacher.path = ""
+    first = prepare.prepare(config, tmp_path / "run")
+    assert first.teacher.path.startswith(str(tmp_path / "teacher-"))
+    events = set((tmp_path / first.teacher.path).rglob("*"))
+    assert prepare.prepare(config, tmp_path / "other").teacher.path == first.teacher.path
+    assert set((tmp_path / first.teacher.path).rglob("*")) == events
+    with config.unlocked():
+        config.teacher.config.seed = 1
+    assert prepare.teacher_folder(config, tmp_path / "run") != first.teacher.path
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no checkpoint"):
+        evaluate.evaluate_workdir(tmp_path)
+
+
+def test_signals_are_given_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with train._StopSignal() as stop:
+        assert signal.getsignal(signal.SIGTERM) != before
+        assert not stop.agreed(1, 1)
+    assert signal.getsignal(signal.SIGTERM) == before
