@@ -76,7 +76,7 @@ def save(
     )
 
 
-def load(manager: ocp.CheckpointManager, step: int | None = None) -> tuple[Arrays, Meta]:
+def load(manager: ocp.CheckpointManager, *, step: int | None = None) -> tuple[Arrays, Meta]:
     """The arrays by flat name and the meta data of a step (default: the newest).
 
     Raises FileNotFoundError if there is no such step.
@@ -113,7 +113,7 @@ def read(
             continue
         with ocp.CheckpointManager(root / name) as manager:
             if manager.all_steps():
-                return load(manager, step)
+                return load(manager, step=step)
     raise FileNotFoundError(f"{workdir}: no checkpoint ({' or '.join(kinds)}) there")
 
 

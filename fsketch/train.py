@@ -27,7 +27,6 @@ from fsketch import checkpoint, evaluate, methods, parallel, state, trees, types
 from fsketch.data import augment, pipeline
 from fsketch.methods import interface
 
-
 _MISSING = object()
 
 

@@ -105,7 +105,9 @@ def test_dropout_key_reaches_the_net():
     class Noisy(nn.Module):
         @nn.compact
         def __call__(self, x, *, train=False):
-            return nn.Dropout(0.5, deterministic=not train)(x * self.param("s", nn.initializers.ones, ()))
+            return nn.Dropout(0.5, deterministic=not train)(
+                x * self.param("s", nn.initializers.ones, ())
+            )
 
     player = state.create_player(jax.random.key(0), Noisy(), optax.sgd(0.1), jnp.ones((8, 8)))
     run = functools.partial(player, jnp.ones((8, 8)), train=True)

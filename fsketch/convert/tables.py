@@ -7,8 +7,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from fsketch.nets import squeezenet
-
 OIHW_TO_HWIO = (2, 3, 1, 0)
 
 Table = dict[str, tuple[str, tuple[int, ...] | None]]
@@ -17,7 +15,7 @@ Table = dict[str, tuple[str, tuple[int, ...] | None]]
 def squeezenet_v1_0() -> Table:
     """The npz whose keys are "conv1/w", "fire2/conv1x1_1/w" (OIHW), ..., and their "/b"."""
     layers = {"conv1": "conv1", "conv10": "conv_final"}
-    for fire in squeezenet.FIRES:
+    for fire in (f"fire{number}" for number in range(2, 10)):
         layers |= {
             f"{fire}/squeeze": f"{fire}/conv1x1_1",
             f"{fire}/expand1": f"{fire}/conv1x1_2",

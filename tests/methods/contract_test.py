@@ -98,7 +98,9 @@ def test_scalars_are_named_after_players_and_weights(setup):
 def test_same_key_gives_the_same_step(setup):
     again, scalars = setup.run()
     for one, other in zip(
-        jax.tree.leaves((setup.after, setup.scalars)), jax.tree.leaves((again, scalars)), strict=True
+        jax.tree.leaves((setup.after, setup.scalars)),
+        jax.tree.leaves((again, scalars)),
+        strict=True,
     ):
         np.testing.assert_array_equal(one, other)
 

@@ -43,9 +43,7 @@ def test_teacher_divides_by_its_constants():
     image = jax.random.normal(jax.random.key(0), (1, 8, 8, 3))
     variables = taught.init(jax.random.key(1), image)
     once = taught.apply(variables, image)
-    halved = taught.apply(
-        {**variables, "constants": {"rms": jnp.array([2.0, 4.0, 8.0])}}, image
-    )
+    halved = taught.apply({**variables, "constants": {"rms": jnp.array([2.0, 4.0, 8.0])}}, image)
     for name, factor in zip(teacher.NAMES, (2, 4, 8), strict=True):
         assert jnp.allclose(halved[name] * factor, once[name])
 

@@ -1,0 +1,79 @@
+"""Every experiment: builds, is locked, documents itself, and has a tiny twin."""
+
+import importlib
+import pathlib
+import re
+
+import pytest
+from ml_collections import ConfigDict
+
+from fsketch import checkpoint, methods
+
+FOLDER = pathlib.Path(__file__).parents[1] / "configs"
+NAMES = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem not in ("__init__", "base"))
+
+
+@pytest.fixture(params=NAMES)
+def experiment(request):
+    return importlib.import_module(f"configs.{request.param}")
+
+
+def test_each_argument_builds_a_locked_configuration_of_a_known_method(experiment):
+    for argument in experiment.ARGUMENTS:
+        config = experiment.get_config(argument)
+        assert config.is_locked
+        assert config.method in methods.METHODS
+        assert config.num_steps > 0
+        methods.create(config)
+        with pytest.raises(AttributeError):
+            config.no_such_field = 1
+        with pytest.raises(TypeError):
+            config.num_steps = "many"
+
+
+def test_default_argument_is_the_first(experiment):
+    assert experiment.get_config() == experiment.get_config(experiment.ARGUMENTS[0])
+
+
+def test_an_unknown_argument_is_refused(experiment):
+    with pytest.raises(ValueError, match="nonsense"):
+        experiment.get_config("nonsense")
+
+
+def test_the_docstring_is_a_lab_record(experiment):
+    for field in ("Paper ", "Run ", "Cost ", "Expect "):
+        assert field in experiment.__doc__, field
+    assert "python -m fsketch.main --config=configs/" in experiment.__doc__
+
+
+def test_a_tiny_twin_exists_and_keeps_the_method(experiment):
+    tiny = experiment.tiny()
+    assert tiny.method == experiment.get_config().method
+    assert tiny.num_steps <= 4
+
+
+def test_configurations_survive_json(experiment):
+    config = experiment.get_config()
+    again = checkpoint.from_json(checkpoint.to_json(config))
+    assert isinstance(again, ConfigDict)
+    assert again == config
+
+
+def test_base_sets_nothing_that_no_experiment_has():
+    source = (FOLDER / "base.py").read_text()
+    fields = set(re.findall(r"config\.([a-z_.0-9]+) = (?!ConfigDict)", source))
+    assert "data.canvas_px" in fields
+    experiments = [importlib.import_module(f"configs.{name}").get_config() for name in NAMES]
+    known = set()
+    for config in experiments:
+        known |= set(_flat(config.to_dict()))
+    assert fields <= known | {"teacher.config"}, fields - known
+
+
+def _flat(data, prefix=""):
+    for name, value in data.items():
+        if isinstance(value, dict):
+            yield f"{prefix}{name}"
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
