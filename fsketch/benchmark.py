@@ -1,0 +1,192 @@
+"""python -m fsketch.benchmark: time and memory of a training step of KD, on this machine.
+
+Compares in one run, in turn, the step as it is with the same step made of plain lax
+convolutions, and with the machine's own matrix product.  Each form runs in a process of its
+own, because flags of XLA cannot change once it has started.
+"""
+
+from fsketch import startup
+
+startup.prepare()  # before jax is imported
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import os  # noqa: E402
+import resource  # noqa: E402
+import statistics  # noqa: E402
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Callable  # noqa: E402
+
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
+
+from configs import kd  # noqa: E402
+from fsketch import evaluate, methods, parallel, state, train  # noqa: E402
+from fsketch.methods import pretrained  # noqa: E402
+from fsketch.nets import convolution, vgg  # noqa: E402
+
+# form -> (plain convolutions?, environment)
+FORMS = {
+    "rewritten": (False, {}),
+    "plain": (True, {"FSKETCH_STARTUP": "0"}),
+}
+
+
+def seconds(function: Callable[[], object], *, repeats: int) -> list[float]:
+    """Wall times of `repeats` calls after one that is not counted."""
+    jax.block_until_ready(function())
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        jax.block_until_ready(function())
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def matrix_product(size: int, *, repeats: int) -> float:
+    """Speed of a float32 matrix product on the first device, in FLOP/s (best of `repeats`)."""
+    a = jax.random.normal(jax.random.key(0), (size, size))
+    product = jax.jit(jnp.matmul)
+    return 2 * size**3 / min(seconds(lambda: product(a, a), repeats=repeats))
+
+
+def measure(args: argparse.Namespace) -> dict[str, float]:
+    """Times one form in this process: step_ms, its spread, gflop, share of sgemm, memory."""
+    config = kd.get_config("cuhk")
+    with config.unlocked():
+        config.batch_size = args.batch
+        config.model.width, config.model.num_blocks = args.width, args.blocks
+        config.data.canvas_px = config.data.crop_px = args.size
+    method = methods.create(config)
+    frozen = {"teacher": random_vgg19(args.size)}
+    shape = (args.batch, args.size, args.size)
+    batch = {
+        "photo": jax.random.randint(jax.random.key(1), (*shape, 3), 0, 256).astype(jnp.uint8),
+        "sketch": jax.random.randint(jax.random.key(2), (*shape, 1), 0, 256).astype(jnp.uint8),
+    }
+    plain, _ = FORMS[args.form]
+    with convolution.plain() if plain else _nothing():
+        one = {k: jnp.zeros((1, args.size, args.size, x.shape[-1])) for k, x in batch.items()}
+        fresh = jax.jit(method.init)(jax.random.key(0), frozen, one)
+        step = parallel.pmap(train._step(method, config.data), donate=(0,))
+        holder = [parallel.replicate(jax.device_get(fresh))]
+        nets = parallel.replicate(frozen)
+        keys = parallel.step_keys(0, 1, global_batch=args.batch)
+        parts = parallel.split({k: jax.device_get(x) for k, x in batch.items()})
+
+        def advance() -> dict:
+            holder[0], scalars = step(holder[0], nets, parts, keys)
+            return scalars
+
+        start = time.perf_counter()
+        jax.block_until_ready(advance())
+        compile_sec = time.perf_counter() - start
+        times = seconds(advance, repeats=args.repeats)
+    gflop = flop(method, frozen, fresh, batch) / 1e9
+    peak = matrix_product(2048, repeats=5) / 1e9
+    median = statistics.median(times)
+    return {
+        "step_ms": 1e3 * median,
+        "fastest_ms": 1e3 * min(times),
+        "compile_sec": compile_sec,
+        "gflop": gflop,
+        "gflop_per_sec": gflop / median,
+        "sgemm_gflop_per_sec": peak,
+        "share_of_sgemm": gflop / median / peak,
+        "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+    }
+
+
+def flop(
+    method: methods.interface.Method,
+    frozen: methods.interface.Frozens,
+    fresh: state.TrainState,
+    batch: dict[str, jax.Array],
+) -> float:
+    """Multiplications and additions of the convolutions in one step, counted in its jaxpr."""
+
+    def one_device(train_state: state.TrainState, frozen: dict, batch: dict) -> tuple:
+        return method.train_step(
+            train_state, frozen, evaluate.augment.scale(batch), jax.random.key(0)
+        )
+
+    with convolution.plain():
+        jaxpr = jax.make_jaxpr(one_device, axis_env=[("device", 1)])(fresh, frozen, batch)
+    return _convolution_flop(jaxpr.jaxpr)
+
+
+def _convolution_flop(jaxpr: "jax.extend.core.Jaxpr") -> float:
+    """2 x multiply-adds; zeros that dilation puts between pixels are not counted."""
+    total = 0.0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "conv_general_dilated":
+            image, kernel = (v.aval for v in equation.invars)
+            (out,) = (v.aval for v in equation.outvars)
+            numbers = equation.params["dimension_numbers"]
+            taps = kernel.size / kernel.shape[numbers.rhs_spec[0]]
+            work = 2.0 * out.size * taps
+            for dilation in equation.params["lhs_dilation"]:
+                work /= dilation
+            del image
+            total += work
+        for inner in jax.core.jaxprs_in_params(equation.params):
+            total += _convolution_flop(inner)
+    return total
+
+
+def random_vgg19(size: int) -> state.Frozen:
+    """A VGG-19 teacher with random weights: the paper-sized cost without its file."""
+    params = jax.jit(vgg.VGG().init)(jax.random.key(3), jnp.zeros((1, size, size, 3)))["params"]
+    spec = json.dumps(
+        {"net": "vgg", "arguments": {}, "taps": pretrained.ARCHITECTURES["vgg"].taps}
+    )
+    variables = {"params": {"net": params}, "constants": {"rms": jnp.ones(3)}}
+    return pretrained.build(spec, variables)
+
+
+class _nothing:
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *exception: object) -> None: ...
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m fsketch.benchmark", description=__doc__)
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--blocks", type=int, default=9)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=5, help="steps per process")
+    parser.add_argument("--rounds", type=int, default=2, help="processes per form, in turn")
+    parser.add_argument("--form", choices=sorted(FORMS), help="measure one form in this process")
+    args = parser.parse_args(arguments)
+    if args.form:
+        print(json.dumps(measure(args)))
+        return 0
+    rows: dict[str, list[dict[str, float]]] = {form: [] for form in FORMS}
+    for _ in range(args.rounds):
+        for form, (_, environment) in FORMS.items():
+            child = subprocess.run(
+                [sys.executable, "-m", "fsketch.benchmark", "--form", form, *arguments],
+                env={**os.environ, "XLA_FLAGS": "", **environment},
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+            )
+            rows[form].append(json.loads(child.stdout.splitlines()[-1]))
+            print(form, json.dumps(rows[form][-1]), flush=True)
+    medians = {
+        form: {key: statistics.median(row[key] for row in group) for key in group[0]}
+        for form, group in rows.items()
+    }
+    medians["ratio"] = {
+        "step": medians["plain"]["step_ms"] / medians["rewritten"]["step_ms"],
+    }
+    print(json.dumps(medians, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
