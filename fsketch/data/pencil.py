@@ -21,9 +21,10 @@ def draw(identity: Array, view: Array, *, height_px: int, width_px: int) -> Arra
     """A pencil sketch of one face, float32[H, W, 1] in [-1, 1]."""
     t = face_shape.traits(identity, view, exaggeration=EXAGGERATION)
     u, v, px = face_shape.frame(height_px, width_px)
-    hand_u, hand_v = _wobble(u, v)
+    page_u, page_v = _page(identity, view, u, v)
+    hand_u, hand_v = _wobble(u, v, page_u, page_v)
     f = face_shape.fields(t, hand_u, hand_v)
-    pressure = 0.55 + 0.9 * drawing.noise(u / 17.0 + 3.0, v / 17.0, 51)
+    pressure = 0.55 + 0.9 * drawing.noise(page_u / 17.0, page_v / 17.0, 51)
 
     hair_front = (
         drawing.cover(f.hair, px, soft=2.0) * drawing.cover(-f.opening, px, soft=1.0)
@@ -41,18 +42,27 @@ def draw(identity: Array, view: Array, *, height_px: int, width_px: int) -> Arra
     bare = bare * (1.0 - _ears(f, pressure, px) * (1.0 - in_face))
     bare = bare * (1.0 - _outline(f, pressure, px))
     tone = _tone(t, f, hand_u, hand_v)
-    bare = bare * (1.0 - _hatch(tone, u, v, px) * in_face)
+    bare = bare * (1.0 - _hatch(tone, u, page_u, page_v, px) * in_face)
     bare = bare * (1.0 - _face_lines(t, f, hand_u, hand_v, pressure=pressure, px=px) * in_face)
     rim = drawing.stroke(f.rim, t.glasses.rim + 0.3, px) * drawing.step(t.glasses.worn, 0.3, 0.9)
     bare = bare * (1.0 - 0.85 * t.glasses.darkness * rim)
     bare = drawing.mix(bare, 1.0 - hair, hair_front)
-    return _paper(1.0 - bare, u, v, px)[..., None]
+    return _paper(1.0 - bare, page_u, page_v, px)[..., None]
 
 
-def _wobble(u: Array, v: Array) -> tuple[Array, Array]:
+def _page(identity: Array, view: Array, u: Array, v: Array) -> tuple[Array, Array]:
+    """Face coordinates on one endless sheet of paper, each drawing at a place of its own.
+
+    Grain, pressure and hatching are looked up there, so no two sketches share them.
+    """
+    return u + 211.0 * identity.sum(), v + 173.0 * view.sum()
+
+
+def _wobble(u: Array, v: Array, page_u: Array, page_v: Array) -> tuple[Array, Array]:
     """Where the hand thinks it is: the face coordinates, about 0.7 units off."""
-    du = drawing.noise(u / 16.0, v / 13.0, 61) + 0.4 * drawing.noise(u / 6.0, v / 6.0, 63)
-    dv = drawing.noise(u / 15.0, v / 16.0, 62)
+    du = drawing.noise(page_u / 16.0, page_v / 13.0, 61)
+    du = du + 0.4 * drawing.noise(page_u / 6.0, page_v / 6.0, 63)
+    dv = drawing.noise(page_u / 15.0, page_v / 16.0, 62)
     # The eyes are drawn with care.
     care = 1.0 - 0.85 * drawing.blob(jnp.abs(u) - face_shape.EYE_U, v, 9.0, 7.0)
     return u + 2.2 * care * (du - 0.7), v + 2.2 * care * (dv - 0.5)
@@ -65,11 +75,12 @@ def _strokes(tone: Array, across: Array, along: Array, px: float, seed: int) -> 
     return drawing.step(grain, 0.98 - tone, 1.35 - tone) * drawing.step(tone, 0.0, 0.12)
 
 
-def _hatch(tone: Array, u: Array, v: Array, px: float) -> Array:
+def _hatch(tone: Array, u: Array, page_u: Array, page_v: Array, px: float) -> Array:
     """Shading of a tone: smudged graphite, strokes, and crossed strokes in the dark."""
     bent = 0.002 * u * jnp.abs(u)  # strokes turn with the cheeks
-    first = _strokes(tone, 0.74 * u + 0.67 * v - bent, 0.67 * u - 0.74 * v, px, 71)
-    second = _strokes(1.1 * (tone - 0.35), 0.94 * u - 0.34 * v, 0.34 * u + 0.94 * v, px, 72)
+    x, y = page_u, page_v
+    first = _strokes(tone, 0.74 * x + 0.67 * y - bent, 0.67 * x - 0.74 * y, px, 71)
+    second = _strokes(1.1 * (tone - 0.35), 0.94 * x - 0.34 * y, 0.34 * x + 0.94 * y, px, 72)
     return 0.45 * tone + 0.4 * first * (0.35 + 0.65 * tone) + 0.25 * second
 
 
@@ -106,7 +117,7 @@ def _neck(f: Fields, u: Array, v: Array, pressure: Array, px: float) -> Array:
     sides = 0.5 * pressure * drawing.stroke(f.neck, 1.4, px)
     tone = 0.6 * drawing.step(f.face, 24.0, 0.0) + 0.15 * drawing.step(f.neck, -10.0, 0.0)
     inside = drawing.cover(f.neck, px)
-    return jnp.minimum(sides + inside * _hatch(tone, u, v, px), 0.95)
+    return jnp.minimum(sides + inside * _hatch(tone, u, u, v, px), 0.95)
 
 
 def _clothes(t: Traits, f: Fields, pressure: Array, px: float) -> Array:

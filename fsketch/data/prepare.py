@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from fsketch.data import sources
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 prepared, 1 refused."""
     parser = argparse.ArgumentParser(
         prog="python -m fsketch.data.prepare",
@@ -33,4 +33,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
