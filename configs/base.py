@@ -70,6 +70,7 @@ def add_recogniser(config: ConfigDict) -> None:
     config.model = ConfigDict()
     config.model.widths = (16, 32, 64, 64)  # channels of each stage
     config.model.depths = (2, 2, 4, 2)  # convolutions of each stage
+    config.model.norm = "instance"  # "instance" or "none"
     config.model.embedding_size = 128
     config.model.num_identities = 256  # classes; those of the training split
 

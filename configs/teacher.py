@@ -22,16 +22,16 @@ def get_config(argument: str = "small") -> ConfigDict:
     config = base.get_config()
     config.method = "teacher"
     base.add_recogniser(config)
-    config.num_steps = 300
-    config.batch_size = 32
+    config.num_steps = 400
+    config.batch_size = 16
     config.data.name = "procedural_faces/recognition"
     config.data.validation = "validation"
     config.data.canvas_px = 84
     config.data.crop_px = 80
     config.optim.learning_rate = 1e-3
     config.optim.b1 = 0.9
-    config.eval_every_steps = 150
-    config.save_every_steps = 150
+    config.eval_every_steps = 200
+    config.save_every_steps = 200
     config.eval_batch_size = 64
     config.best_metric = "rank1"
     if argument == "full":

@@ -139,9 +139,7 @@ def _convolution_flop(jaxpr: "jax.extend.core.Jaxpr") -> float:
 def random_vgg19(size: int) -> state.Frozen:
     """A VGG-19 teacher with random weights: the paper-sized cost without its file."""
     params = jax.jit(vgg.VGG().init)(jax.random.key(3), jnp.zeros((1, size, size, 3)))["params"]
-    spec = json.dumps(
-        {"net": "vgg", "arguments": {}, "taps": pretrained.ARCHITECTURES["vgg"].taps}
-    )
+    spec = json.dumps({"net": "vgg", "arguments": {}, "taps": pretrained.ARCHITECTURES["vgg"].taps})
     variables = {"params": {"net": params}, "constants": {"rms": jnp.ones(3)}}
     return pretrained.build(spec, variables)
 

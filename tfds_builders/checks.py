@@ -12,6 +12,7 @@ import io
 import itertools
 import os
 import struct
+import sys
 import unicodedata
 import zlib
 from collections.abc import Iterable, Sequence
@@ -77,7 +78,7 @@ class Report:
         if self.problems:
             raise sources.DataError(str(self.root), problems=self.problems, notes=self.notes)
         for text in self.notes:
-            print(f"note: {text}", flush=True)
+            print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 def files_by_stem(folder: Path, report: Report) -> dict[str, Path]:

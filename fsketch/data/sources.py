@@ -78,7 +78,7 @@ def names() -> list[str]:
 
 
 def prepare(name: str, *, data_dir: str, manual_dir: str = "") -> Any:
-    """Builds a data set unless it is built already, and says on stdout which.
+    """Builds a data set unless it is built already, and says on stderr which.
 
     The result lies in `data_dir/<data set>-<digest>/`: the digest is the first 12
     hex digits of the sha256 over (relative path, size, content) of all files under
@@ -106,7 +106,7 @@ def prepare(name: str, *, data_dir: str, manual_dir: str = "") -> Any:
     root = _root(name, builder_cls, data_dir=data_dir, manual_dir=manual_dir)
     builder = builder_cls(config=config, data_dir=str(root))
     if _is_prepared(builder):
-        print(f"{name}: reusing {builder.data_dir}", flush=True)
+        _say(f"{name}: reusing {builder.data_dir}")
         return builder
 
     import tensorflow_datasets as tfds
@@ -115,14 +115,14 @@ def prepare(name: str, *, data_dir: str, manual_dir: str = "") -> Any:
     with _turn(root / f".{config or builder_cls.name}.lock", name):
         builder = builder_cls(config=config, data_dir=str(root))
         if _is_prepared(builder):  # by another process, while this one waited
-            print(f"{name}: reusing {builder.data_dir}", flush=True)
+            _say(f"{name}: reusing {builder.data_dir}")
             return builder
         for left_over in Path(builder.data_dir).parent.glob(
             f"{tfds.core.constants.INCOMPLETE_PREFIX}*"
         ):
-            print(f"{name}: removing {left_over.name}, left by a killed preparation", flush=True)
+            _say(f"{name}: removing {left_over.name}, left by a killed preparation")
             shutil.rmtree(left_over, ignore_errors=True)
-        print(f"{name}: preparing {builder.data_dir}", flush=True)
+        _say(f"{name}: preparing {builder.data_dir}")
         if not sys.stderr.isatty():
             tfds.disable_progress_bar()
         start_sec = time.monotonic()
@@ -131,7 +131,7 @@ def prepare(name: str, *, data_dir: str, manual_dir: str = "") -> Any:
             file_format="array_record",
         )
         counts = ", ".join(f"{k} {v.num_examples}" for k, v in builder.info.splits.items())
-        print(f"{name}: {counts} pairs in {time.monotonic() - start_sec:.1f} s", flush=True)
+        _say(f"{name}: {counts} pairs in {time.monotonic() - start_sec:.1f} s")
     return builder
 
 
@@ -189,6 +189,11 @@ def _builders() -> dict[str, tuple[Any, str | None]]:
 def _is_prepared(builder: Any) -> bool:
     """TFDS writes this file last, and renames the folder into place after it."""
     return Path(builder.data_dir, "dataset_info.json").is_file()
+
+
+def _say(text: str) -> None:
+    """Progress goes to stderr: stdout is for what a program answers."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _lookup(name: str) -> tuple[Any, str | None]:
@@ -271,7 +276,7 @@ def _turn(path: Path, name: str) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             holder = file.read().strip() or "another process"
-            print(f"{name}: waiting while {holder} prepares it ({path})", flush=True)
+            _say(f"{name}: waiting while {holder} prepares it ({path})")
             _lock(file, 0)
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")

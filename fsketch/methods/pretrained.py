@@ -117,5 +117,5 @@ def _of_run(path: str) -> tuple[str, dict[str, Any], Mapping[str, Any]]:
         if name.startswith(prefix)
     }
     model = meta["config"]["model"]
-    arguments = {"widths": tuple(model["widths"]), "depths": tuple(model["depths"])}
+    arguments = {name: model[name] for name in ("widths", "depths", "norm")}
     return "vgg", arguments, traverse_util.unflatten_dict(params)

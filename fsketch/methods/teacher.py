@@ -26,6 +26,7 @@ def method(config: ConfigDict) -> interface.Method:
         num_identities=config.model.num_identities,
         widths=tuple(config.model.widths),
         depths=tuple(config.model.depths),
+        norm=config.model.norm,
         embedding_size=config.model.embedding_size,
     )
 

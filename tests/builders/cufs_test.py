@@ -139,14 +139,14 @@ def test_all_has_unique_ids_and_one_identity_in_every_config(
     assert train.id == ["f-005-01", "f-006-01", "ar-1", "ar-3", "xm2vts-2", "xm2vts-266"]
     assert train.identity.tolist() == [0, 1, 3, 4, 6, 7]
     assert test.id == ["m1-001-01", "ar-2", "xm2vts-1"] and test.identity.tolist() == [2, 5, 8]
-    assert "ar: fewer than 20 photos: eyes not checked" in capsys.readouterr().out
+    assert "ar: fewer than 20 photos: eyes not checked" in capsys.readouterr().err
 
     alone = sources.load("cufs/xm2vts", "train+test", **folders)
     assert alone.id == ["xm2vts-2", "xm2vts-266", "xm2vts-1"]
     assert alone.identity.tolist() == [6, 7, 8]
     shorter = sources.load("cufs/all_267", "train", **folders)
     assert shorter.id == train.id[:-1] and shorter.identity.tolist() == train.identity[:-1].tolist()
-    assert "xm2vts id 266 is left out, as all_267 says" in capsys.readouterr().out
+    assert "xm2vts id 266 is left out, as all_267 says" in capsys.readouterr().err
 
 
 def test_the_267_variant_is_named_when_only_266_is_missing(tmp_path, draw_pair):

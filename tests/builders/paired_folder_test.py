@@ -28,7 +28,7 @@ def test_two_folders_are_all_train_and_say_so(tmp_path, draw_pair, capsys):
     assert pairs.id == ["a.2", "b", "zoé"] and pairs.identity.tolist() == [0, 1, 2]
     assert [p.shape for p in pairs.photo] == [(15, 13, 3), (15, 12, 3), (15, 14, 3)]
     assert [s.shape[:2] for s in pairs.sketch] == [p.shape[:2] for p in pairs.photo]
-    assert "no split folders: all 3 pairs are the split train" in capsys.readouterr().out
+    assert "no split folders: all 3 pairs are the split train" in capsys.readouterr().err
 
 
 def test_split_folders(tmp_path, draw_pair):

@@ -44,6 +44,7 @@ def _start(code: str, folder: Path) -> subprocess.Popen:
         [sys.executable, "-c", head + code],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
     )
 
@@ -53,9 +54,9 @@ def test_built_once_then_reused(folder, capsys):
     assert pairs.id == ["p1", "p2"] and pairs.identity.dtype == np.int32
     assert pairs.photo[0].shape == (10, 8, 3) and pairs.sketch[0].shape == (10, 8, 1)
     np.testing.assert_array_equal(pairs.photo[0], np.asarray(Image.open(folder / "photos/p1.png")))
-    assert "paired_folder: train 6 pairs in" in capsys.readouterr().out
+    assert "paired_folder: train 6 pairs in" in capsys.readouterr().err
     sources.prepare("paired_folder", **_folders(folder))
-    out = capsys.readouterr().out
+    out = capsys.readouterr().err
     assert "reusing" in out and "preparing" not in out
 
 
@@ -163,7 +164,7 @@ def test_threads_of_one_process_take_turns(folder, capsys):
         thread.start()
     for thread in threads:
         thread.join()
-    assert capsys.readouterr().out.count("paired_folder: preparing") == 1
+    assert capsys.readouterr().err.count("paired_folder: preparing") == 1
 
 
 def test_a_killed_preparation_is_not_taken_as_finished(folder, tmp_path, capsys):
@@ -184,7 +185,7 @@ sources.prepare('paired_folder', **folders)
     left_over = list((tmp_path / "out").rglob("incomplete.*"))
     assert left_over
     assert len(sources.load("paired_folder", "train", **_folders(folder)).id) == 6
-    assert "left by a killed preparation" in capsys.readouterr().out
+    assert "left by a killed preparation" in capsys.readouterr().err
     assert not list((tmp_path / "out").rglob("incomplete.*"))
 
 

@@ -1,0 +1,234 @@
+"""Whole programs in processes of their own: signals, kills, two processes, the launch script.
+
+Slower than the rest; the marker `programs` selects or leaves them out.
+"""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+
+from fsketch import checkpoint
+
+pytestmark = pytest.mark.programs
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+def environment(**changes):
+    """That of this process, with one simulated device and a compilation cache of its own."""
+    return {**os.environ, "XLA_FLAGS": "", "JAX_PLATFORMS": "cpu", **changes}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def command(pairs_folder, tiny_teacher, tmp_path_factory):
+    """A function: workdir and more flags -> the command of a tiny KD run on the drawn pairs."""
+    data_dir = tmp_path_factory.getbasetemp() / "prepared"
+
+    def make(workdir, *flags):
+        fields = {
+            "data.name": "paired_folder", "data.manual_dir": pairs_folder,
+            "data.data_dir": data_dir,
+            "data.canvas_px": 40, "data.crop_px": 32, "model.width": 4, "model.num_blocks": 1,
+            "teacher.path": tiny_teacher, "teacher.num_calibration": 2,
+            "batch_size": 2, "eval_batch_size": 4, "num_samples": 2, "log_every_steps": 1,
+        }  # fmt: skip
+        return [
+            sys.executable, "-m", "fsketch.main", f"--config={ROOT / 'configs' / 'kd.py'}",
+            f"--workdir={workdir}", *(f"--config.{k}={v}" for k, v in fields.items()), *flags,
+        ]  # fmt: skip
+
+    return make
+
+
+def run(arguments, **changes):
+    return subprocess.run(
+        arguments, cwd=ROOT, env=environment(**changes), capture_output=True, text=True, timeout=300
+    )
+
+
+def steps(workdir):
+    folder = workdir / "checkpoints" / "latest"
+    return sorted(int(p.name) for p in folder.glob("*") if p.name.isdigit())
+
+
+def arrays(workdir):
+    return checkpoint.read(workdir, kind="latest")[0]
+
+
+def test_killed_at_any_moment_a_run_resumes_to_the_same_end(command, tmp_path, cache):
+    """kill -9 as soon as a save has begun, then again: the end is that of an unbroken run."""
+    flags = (
+        "--config.num_steps=8",
+        "--config.save_every_steps=1",
+        "--config.eval_every_steps=8",
+    )
+    whole = run(command(tmp_path / "whole", *flags), JAX_COMPILATION_CACHE_DIR=cache)
+    assert whole.returncode == 0, whole.stderr
+
+    broken = tmp_path / "broken"
+    for least in (2, 5):
+        with subprocess.Popen(
+            command(broken, *flags),
+            cwd=ROOT,
+            env=environment(JAX_COMPILATION_CACHE_DIR=cache),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            latest = broken / "checkpoints" / "latest"
+            deadline = time.time() + 200
+            # Wait for a later step's temporary folder: a save that is under way.
+            while time.time() < deadline and process.poll() is None:
+                partial = [p.name for p in latest.glob("*.orbax-checkpoint-tmp*")]
+                if any(int(name.split(".")[0]) >= least for name in partial):
+                    break
+                if steps(broken) and max(steps(broken)) > least:
+                    break
+                time.sleep(0.002)
+            finished = steps(broken)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+        assert process.returncode == -signal.SIGKILL
+        # What was finished when the kill came is still there, and readable.
+        assert finished
+        assert max(steps(broken)) >= max(finished)
+        stored, meta = checkpoint.read(broken, kind="latest")
+        assert meta["step"] >= max(finished)
+        assert all(np.isfinite(array).all() for array in stored.values())
+
+    last = run(command(broken, *flags), JAX_COMPILATION_CACHE_DIR=cache)
+    assert last.returncode == 0, last.stderr
+    assert "resumed from" in last.stderr
+    one, other = arrays(tmp_path / "whole"), arrays(broken)
+    assert one.keys() == other.keys()
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+def test_sigterm_saves_and_exits_cleanly_and_evaluate_needs_the_workdir_alone(
+    command, tmp_path, cache
+):
+    arguments = command(tmp_path, "--config.num_steps=100000", "--config.save_every_steps=100000")
+    with subprocess.Popen(
+        arguments,
+        cwd=ROOT,
+        env=environment(JAX_COMPILATION_CACHE_DIR=cache),
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for line in process.stderr:
+            if "step 3/" in line:
+                process.send_signal(signal.SIGTERM)
+                break
+        rest = process.stderr.read()
+        assert process.wait(timeout=100) == 0
+    assert "saved; run again to resume" in rest
+    assert len(steps(tmp_path)) == 1
+    assert steps(tmp_path)[0] >= 3
+
+    result = run(
+        [sys.executable, "-m", "fsketch.main", "--mode=evaluate", f"--workdir={tmp_path}"],
+        JAX_COMPILATION_CACHE_DIR=cache,
+    )
+    assert result.returncode == 0, result.stderr
+    scores = json.loads(result.stdout)
+    assert scores["num_images"] == 4
+    assert scores == json.loads((tmp_path / "evaluation.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--config.optim.learning_rat=1", "learning_rat"),
+        ("--config.num_steps=many", "num_steps"),
+        ("--config.optim.learning_rate=high", "learning_rate"),
+        ("nonsense", "nonsense"),
+    ],
+)
+def test_unknown_fields_and_wrong_types_are_refused_by_name(command, tmp_path, flag, message):
+    result = run(command(tmp_path, flag))
+    assert result.returncode != 0
+    assert message in result.stderr + result.stdout
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_two_processes_train_as_one(command, tmp_path, cache):
+    """Two processes of two devices on loopback reach the state of one process of four."""
+    flags = (
+        "--config.num_steps=2",
+        "--config.batch_size=4",
+        "--config.save_every_steps=2",
+        "--config.eval_every_steps=2",
+    )
+    device_flag = "--xla_force_host_platform_device_count="
+    alone = run(
+        command(tmp_path / "one", *flags),
+        XLA_FLAGS=f"{device_flag}4",
+        JAX_COMPILATION_CACHE_DIR=cache,
+    )
+    assert alone.returncode == 0, alone.stderr
+    port = free_port()
+    processes = [
+        subprocess.Popen(
+            command(
+                tmp_path / "two",
+                *flags,
+                f"--coordinator=127.0.0.1:{port}",
+                "--num_processes=2",
+                f"--process_id={i}",
+            ),
+            cwd=ROOT,
+            env=environment(XLA_FLAGS=f"{device_flag}2"),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for i in range(2)
+    ]
+    try:
+        errors = [process.communicate(timeout=300)[1] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], "\n".join(errors)
+    assert "4 x cpu in 2 processes" in errors[0]
+    one, two = arrays(tmp_path / "one"), arrays(tmp_path / "two")
+    assert one.keys() == two.keys()
+    # Sums over devices may be taken in another order; Adam's first moments show the gradients.
+    moments = [name for name in one if "/mu/" in name]
+    assert moments
+    scale = max(np.abs(one[name]).max() for name in moments)
+    for name in moments:
+        np.testing.assert_allclose(one[name], two[name], atol=1e-4 * scale, err_msg=name)
+    lines = (tmp_path / "two" / "metrics.jsonl").read_text().splitlines()
+    training = [line for line in lines if "images_per_sec" in line]
+    assert len(training) == 2  # one process writes
+
+
+def test_the_launch_script_explains_itself():
+    result = subprocess.run(
+        [str(ROOT / "launch" / "local.sh")], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 2
+    assert "launch/local.sh CMD..." in result.stdout
+    assert "FSKETCH_VENV" in result.stdout
+
+
+def test_this_process_simulates_eight_devices():
+    assert jax.local_device_count() == 8
