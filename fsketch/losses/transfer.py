@@ -33,12 +33,12 @@ def distance(maps: Sequence[jax.Array], targets: Sequence[jax.Array]) -> jax.Arr
 
 def mimic(student: types.Taps, teacher: types.Taps) -> jax.Array:
     """Encoder maps against the teacher's maps of the same input (L_mim)."""
-    return _to_teacher(student, ENCODER, teacher)
+    return distance(_pick(student, ENCODER), _pick(teacher, TEACHER))
 
 
 def transform(student: types.Taps, teacher: types.Taps) -> jax.Array:
     """Decoder maps against the teacher's maps of the *target* image (L_tra)."""
-    return _to_teacher(student, DECODER, teacher)
+    return distance(_pick(student, DECODER), _pick(teacher, TEACHER))
 
 
 def mutual(student: types.Taps, peer: types.Taps) -> jax.Array:
@@ -55,20 +55,3 @@ def mutual(student: types.Taps, peer: types.Taps) -> jax.Array:
 
 def _pick(taps: Mapping[str, jax.Array], names: Sequence[str]) -> list[jax.Array]:
     return [taps[name] for name in names]
-
-
-def _to_teacher(student: types.Taps, names: Sequence[str], teacher: types.Taps) -> jax.Array:
-    """Distance to the teacher's maps, at the teacher's resolution where the two differ."""
-    targets = _pick(teacher, TEACHER)
-    maps = [
-        _resize(one, target.shape[1:3])
-        for one, target in zip(_pick(student, names), targets, strict=True)
-    ]
-    return distance(maps, targets)
-
-
-def _resize(features: jax.Array, size: tuple[int, ...]) -> jax.Array:
-    if features.shape[1:3] == size:
-        return features
-    shape = (features.shape[0], *size, features.shape[3])
-    return jax.image.resize(features, shape, "linear", antialias=True)

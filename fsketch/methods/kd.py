@@ -35,13 +35,11 @@ def method(config: ConfigDict) -> interface.Method:
         return {"teacher": pretrained.calibrate(teacher, batches)}
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
-        wanted = pretrained.tap_channels(frozen["teacher"], batch["photo"])
-        own = resnet.tap_channels(config.model.width)
-        adapters = {
-            tap: wanted[name]
+        maps = pretrained.map_shapes(frozen["teacher"], batch["photo"])
+        shapes = {
+            tap: maps[name]
             for taps in (transfer.ENCODER, transfer.DECODER)
             for tap, name in zip(taps, transfer.TEACHER, strict=True)
-            if own[tap] != wanted[name]
         }
         players = {}
         for (role, (source, target)), role_key in zip(
@@ -56,7 +54,7 @@ def method(config: ConfigDict) -> interface.Method:
             )
             players[role] = state.create_player(
                 role_key,
-                resnet.Student(translator, adapters),
+                resnet.Student(translator, shapes),
                 optimizers.adam(config.optim, num_steps=config.num_steps),
                 batch[source],
                 ema_rate=config.optim.ema_rate,

@@ -94,9 +94,9 @@ def calibrate(frozen: state.Frozen, batches: Iterable[types.Batch]) -> state.Fro
     return frozen.replace(variables=variables)
 
 
-def tap_channels(frozen: state.Frozen, image: jax.Array) -> dict[str, int]:
-    """Channels of each of the teacher's maps."""
-    return {name: m.shape[-1] for name, m in jax.eval_shape(frozen, image).items()}
+def map_shapes(frozen: state.Frozen, image: jax.Array) -> dict[str, tuple[int, int, int]]:
+    """(height, width, channels) of each of the teacher's maps of such an image."""
+    return {name: m.shape[1:] for name, m in jax.eval_shape(frozen, image).items()}
 
 
 def _of_run(path: str) -> tuple[str, dict[str, Any], Mapping[str, Any]]:

@@ -115,25 +115,34 @@ class Translator(nn.Module):
 class Student(nn.Module):
     """A translator whose taps can be compared with a teacher's of another shape.
 
-    `adapters` gives, for a tap, the teacher's channel count where it differs from the
-    translator's: a 1x1 convolution that trains with the student and is not needed afterwards.
+    `shapes` gives, for a tap, the teacher's (height, width, channels).  Where they differ from the
+    translator's, the map is resized, then a 1x1 convolution, which trains with the student and
+    is not needed afterwards, changes the channels.  (In this order: both are linear and commute,
+    and the student's maps have fewer channels.)
     """
 
     translator: Translator
-    adapters: dict[str, int]
+    shapes: dict[str, tuple[int, int, int]]
 
     @nn.compact
     def __call__(
         self, image: jax.Array, *, train: bool = False
     ) -> tuple[jax.Array, types.Taps, types.Taps]:
-        """image -> (translated image, taps, taps with the teacher's channels)."""
+        """image -> (translated image, taps, taps of the teacher's shapes)."""
         translated, taps = self.translator(image, train=train)
         matched = dict(taps)
-        for tap, channels in sorted(self.adapters.items()):
-            matched[tap] = layers.Conv(
-                channels,
-                kernel_size=1,
-                kernel_init=nn.initializers.lecun_normal(),
-                name=f"adapt_{tap}",
-            )(taps[tap])
+        for tap, (height, width, channels) in sorted(self.shapes.items()):
+            x = matched[tap]
+            if x.shape[1:3] != (height, width):
+                size = (x.shape[0], height, width, x.shape[3])
+                x = jax.image.resize(x, size, "linear", antialias=True)
+            if x.shape[3] != channels:
+                adapt = layers.Conv(
+                    channels,
+                    kernel_size=1,
+                    kernel_init=nn.initializers.lecun_normal(),
+                    name=f"adapt_{tap}",
+                )
+                x = adapt(x)
+            matched[tap] = x
         return translated, taps, matched

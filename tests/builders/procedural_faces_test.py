@@ -81,6 +81,7 @@ def test_configs_as_documented():
         "small": (64, 80),
         "full": (200, 250),
         "recognition": (64, 80),
+        "tiny": (24, 30),
     }
     assert configs["full"].validation == (50, 1) and configs["full"].test == (100, 1)
     assert configs["recognition"].train == (256, 16) and configs["recognition"].test == (64, 4)

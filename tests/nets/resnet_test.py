@@ -34,13 +34,22 @@ def test_taps_have_the_shapes_of_vgg_s_first_stages():
     assert resnet.tap_channels(64) == {name: tap.shape[-1] for name, tap in taps.items()}
 
 
-def test_adapters_give_the_teacher_s_channels_and_leave_the_image_alone():
+def test_maps_are_brought_to_the_teacher_s_shape_and_the_image_is_left_alone():
     translator = resnet.Translator(features=1, width=4, num_blocks=1)
-    _, (image, taps, matched) = shapes(resnet.Student(translator, {"d1": 96}), 3, (32, 40))
+    student = resnet.Student(translator, {"d1": (7, 9, 96), "in": (32, 40, 4)})
+    variables, (image, taps, matched) = shapes(student, 3, (32, 40))
     assert image.shape == (1, 32, 40, 1)
     assert taps["d1"].shape == (1, 16, 20, 8)
-    assert matched["d1"].shape == (1, 16, 20, 96)
+    assert matched["d1"].shape == (1, 7, 9, 96)
     assert matched["in"].shape == taps["in"].shape
+    assert {n for n in variables["params"] if n.startswith("adapt")} == {"adapt_d1"}
+
+
+def test_resizing_before_the_adapter_is_resizing_after_it():
+    x = jax.random.normal(jax.random.key(0), (1, 8, 8, 3))
+    kernel, bias = jax.random.normal(jax.random.key(1), (3, 5)), jnp.arange(5.0)
+    small = lambda y: jax.image.resize(y, (1, 3, 3, y.shape[-1]), "linear", antialias=True)  # noqa: E731
+    assert jnp.allclose(small(x) @ kernel + bias, small(x @ kernel + bias), atol=1e-5)
 
 
 def test_output_is_bounded_and_deterministic():
