@@ -29,8 +29,9 @@ def get_config() -> ConfigDict:
     config.data.flip = True  # mirror pairs at random
 
     config.optim = ConfigDict()
+    # Adam and its schedule: [secondary: the author's pix2pix; use for KT and KD inferred]
     config.optim.learning_rate = 2e-4
-    config.optim.b1 = 0.5  # Adam's moments
+    config.optim.b1 = 0.5
     config.optim.b2 = 0.999
     config.optim.decay_from = 0.5  # share of the run after which the rate falls linearly to 0
     config.optim.ema_rate = 0.0  # of the averaged parameters used for prediction; 0 = none
@@ -48,9 +49,11 @@ def get_config() -> ConfigDict:
 def add_translator(config: ConfigDict) -> None:
     """Students that translate images (nets/resnet.py)."""
     config.model = ConfigDict()
+    # [secondary: the generator of the author's pix2pix; use as a student inferred]
     config.model.width = 64  # channels of the first layer
     config.model.num_blocks = 9
-    config.model.norm = "instance"  # "instance", "batch" or "none"
+    # "instance", "batch" or "none" [inferred: the code has batch, with batches of one]
+    config.model.norm = "instance"
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
 
 

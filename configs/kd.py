@@ -27,8 +27,9 @@ def get_config(argument: str = "embedded") -> ConfigDict:
     config.best_metric = "to_sketch/ssim"
 
     config.loss_weights = ConfigDict()
-    config.loss_weights.reconstruction = 10.0  # [secondary: L1 weight of the author's pix2pix]
-    config.loss_weights.mimic = 1.0  # [inferred] on maps of unit mean square
+    # [secondary: L1 weight of the author's pix2pix; use inferred]
+    config.loss_weights.reconstruction = 10.0
+    config.loss_weights.mimic = 1.0  # [inferred] on teacher maps of unit mean square
     config.loss_weights.transform = 1.0  # [inferred]
     config.loss_weights.mutual = 1.0  # [inferred]
 
@@ -59,9 +60,13 @@ def _embedded(config: ConfigDict) -> None:
 def _cufs(config: ConfigDict, name: str) -> None:
     """200 x 250 px pairs on a 286 canvas, 256 crops [secondary: SC_Lmser, SCA-GAN]."""
     config.data.name = name
-    # Eight training pairs choose the best checkpoint; the test pairs never do.
+    # Eight training pairs choose the best checkpoint (of both students, by the sketches); the
+    # test pairs never do.  Of all three sets where there are three.
     config.data.train = "train[8:]"
     config.data.validation = "train[:8]"
+    if name == "cufs/all":
+        config.data.train = "train[3:88]+train[90:168]+train[171:]"
+        config.data.validation = "train[:3]+train[88:90]+train[168:171]"
     config.batch_size = 1  # [secondary: the author's pix2pix]
     pairs = 80 if name == "cufs/cuhk" else 260
     config.num_steps = 200 * pairs  # 200 epochs, 100 constant and 100 falling [secondary]

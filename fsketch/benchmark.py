@@ -10,6 +10,7 @@ from fsketch import startup
 startup.prepare()  # before jax is imported
 
 import argparse  # noqa: E402
+import contextlib  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import resource  # noqa: E402
@@ -23,8 +24,9 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 
 from configs import kd  # noqa: E402
-from fsketch import evaluate, methods, parallel, state, train  # noqa: E402
-from fsketch.methods import pretrained  # noqa: E402
+from fsketch import methods, parallel, state, train  # noqa: E402
+from fsketch.data import augment  # noqa: E402
+from fsketch.methods import interface, pretrained  # noqa: E402
 from fsketch.nets import convolution, vgg  # noqa: E402
 
 # form -> (plain convolutions?, environment)
@@ -60,14 +62,14 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
         config.model.width, config.model.num_blocks = args.width, args.blocks
         config.data.canvas_px = config.data.crop_px = args.size
     method = methods.create(config)
-    frozen = {"teacher": random_vgg19(args.size)}
+    frozen = {"teacher": random_vgg19(args.size, config_path=config.teacher.path)}
     shape = (args.batch, args.size, args.size)
     batch = {
         "photo": jax.random.randint(jax.random.key(1), (*shape, 3), 0, 256).astype(jnp.uint8),
         "sketch": jax.random.randint(jax.random.key(2), (*shape, 1), 0, 256).astype(jnp.uint8),
     }
     plain, _ = FORMS[args.form]
-    with convolution.plain() if plain else _nothing():
+    with convolution.plain() if plain else contextlib.nullcontext():
         one = {k: jnp.zeros((1, args.size, args.size, x.shape[-1])) for k, x in batch.items()}
         fresh = jax.jit(method.init)(jax.random.key(0), frozen, one)
         step = parallel.pmap(train._step(method, config.data), donate=(0,))
@@ -100,17 +102,15 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
 
 
 def flop(
-    method: methods.interface.Method,
-    frozen: methods.interface.Frozens,
+    method: interface.Method,
+    frozen: interface.Frozens,
     fresh: state.TrainState,
     batch: dict[str, jax.Array],
 ) -> float:
     """Multiplications and additions of the convolutions in one step, counted in its jaxpr."""
 
     def one_device(train_state: state.TrainState, frozen: dict, batch: dict) -> tuple:
-        return method.train_step(
-            train_state, frozen, evaluate.augment.scale(batch), jax.random.key(0)
-        )
+        return method.train_step(train_state, frozen, augment.scale(batch), jax.random.key(0))
 
     with convolution.plain():
         jaxpr = jax.make_jaxpr(one_device, axis_env=[("device", 1)])(fresh, frozen, batch)
@@ -122,35 +122,36 @@ def _convolution_flop(jaxpr: "jax.extend.core.Jaxpr") -> float:
     total = 0.0
     for equation in jaxpr.eqns:
         if equation.primitive.name == "conv_general_dilated":
-            image, kernel = (v.aval for v in equation.invars)
+            kernel = equation.invars[1].aval
             (out,) = (v.aval for v in equation.outvars)
             numbers = equation.params["dimension_numbers"]
             taps = kernel.size / kernel.shape[numbers.rhs_spec[0]]
             work = 2.0 * out.size * taps
             for dilation in equation.params["lhs_dilation"]:
                 work /= dilation
-            del image
             total += work
         for inner in jax.core.jaxprs_in_params(equation.params):
             total += _convolution_flop(inner)
     return total
 
 
-def random_vgg19(size: int) -> state.Frozen:
-    """A VGG-19 teacher with random weights: the paper-sized cost without its file."""
+def random_vgg19(size: int, *, config_path: str) -> state.Frozen:
+    """A VGG-19 teacher with random weights: its cost without its file."""
     params = jax.jit(vgg.VGG().init)(jax.random.key(3), jnp.zeros((1, size, size, 3)))["params"]
-    spec = json.dumps({"net": "vgg", "arguments": {}, "taps": pretrained.ARCHITECTURES["vgg"].taps})
+    spec = json.dumps(
+        {
+            "net": "vgg",
+            "arguments": {},
+            "taps": pretrained.ARCHITECTURES["vgg"].taps,
+            "path": config_path,
+        }
+    )
     variables = {"params": {"net": params}, "constants": {"rms": jnp.ones(3)}}
     return pretrained.build(spec, variables)
 
 
-class _nothing:
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, *exception: object) -> None: ...
-
-
 def main(arguments: list[str]) -> int:
+    """Measures every form in turn, or one in this process; prints JSON."""
     parser = argparse.ArgumentParser(prog="python -m fsketch.benchmark", description=__doc__)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--blocks", type=int, default=9)
@@ -168,7 +169,12 @@ def main(arguments: list[str]) -> int:
         for form, (_, environment) in FORMS.items():
             child = subprocess.run(
                 [sys.executable, "-m", "fsketch.benchmark", "--form", form, *arguments],
-                env={**os.environ, "XLA_FLAGS": "", **environment},
+                env={
+                    **os.environ,
+                    "XLA_FLAGS": "",
+                    "JAX_ENABLE_COMPILATION_CACHE": "0",
+                    **environment,
+                },
                 stdout=subprocess.PIPE,
                 text=True,
                 check=True,

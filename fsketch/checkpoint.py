@@ -10,6 +10,7 @@ Orbax writes to a temporary folder and renames it, so a kill never damages a fin
 """
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -66,6 +67,8 @@ def save(
     """
     if step in manager.all_steps():
         return
+    if manager.latest_step() is not None and step < manager.latest_step():
+        raise ValueError(f"{manager.directory}: step {step} is older than what is saved there")
     nested = traverse_util.unflatten_dict(trees.flatten(tree), sep="/")
     manager.save(
         step,
@@ -76,17 +79,9 @@ def save(
     )
 
 
-def load(manager: ocp.CheckpointManager, *, step: int | None = None) -> tuple[Arrays, Meta]:
-    """The arrays by flat name and the meta data of a step (default: the newest).
-
-    Raises FileNotFoundError if there is no such step.
-    """
-    steps = sorted(manager.all_steps())
-    step = steps[-1] if step is None and steps else step
-    if step not in steps:
-        raise FileNotFoundError(
-            f"{manager.directory}: no checkpoint of step {step}, there are {steps}"
-        )
+def load(manager: ocp.CheckpointManager) -> tuple[Arrays, Meta]:
+    """The arrays by flat name and the meta data of the newest step."""
+    step = manager.latest_step()
     item = manager.restore(
         step,
         args=ocp.args.Composite(arrays=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore()),
@@ -99,9 +94,43 @@ def load(manager: ocp.CheckpointManager, *, step: int | None = None) -> tuple[Ar
     return {name: np.asarray(array) for name, array in arrays.items()}, item.meta
 
 
-def read(
-    workdir: str | epath.Path, *, kind: str = "best", step: int | None = None
-) -> tuple[Arrays, Meta]:
+def best_score(manager: ocp.CheckpointManager, *, last_step: int) -> float:
+    """The score of the best checkpoint; -inf without one.
+
+    One from after `last_step` belongs to steps that are about to be taken again: it is deleted.
+    """
+    for step in manager.all_steps():
+        if step > last_step:
+            manager.delete(step)
+    if not manager.all_steps():
+        return -math.inf
+    return meta_of(manager, max(manager.all_steps()))["score"]
+
+
+def meta_of(manager: ocp.CheckpointManager, step: int) -> Meta:
+    """The meta data of a step, without its arrays."""
+    return manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+
+
+def frozen_specs(workdir: str | epath.Path) -> dict[str, str]:
+    """Specifications of the frozen nets that a workdir keeps, by role; {} for a new one."""
+    root = epath.Path(workdir).absolute() / "checkpoints" / "frozen"
+    if not root.is_dir():
+        return {}
+    with ocp.CheckpointManager(root) as manager:
+        return meta_of(manager, 0)["specs"] if manager.all_steps() else {}
+
+
+def last_step(workdir: str | epath.Path) -> int | None:
+    """The newest step saved in a workdir; None without one."""
+    root = epath.Path(workdir).absolute() / "checkpoints" / "latest"
+    if not root.is_dir():
+        return None
+    with ocp.CheckpointManager(root) as manager:
+        return manager.latest_step()
+
+
+def read(workdir: str | epath.Path, *, kind: str = "best") -> tuple[Arrays, Meta]:
     """The arrays and meta data of a workdir.
 
     `best` falls back to `latest` where validation chose none.
@@ -113,7 +142,7 @@ def read(
             continue
         with ocp.CheckpointManager(root / name) as manager:
             if manager.all_steps():
-                return load(manager, step=step)
+                return load(manager)
     raise FileNotFoundError(f"{workdir}: no checkpoint ({' or '.join(kinds)}) there")
 
 

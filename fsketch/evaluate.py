@@ -57,7 +57,10 @@ def predictions(
 
 
 def evaluate(predict: Predict, canvases: pipeline.Canvases, *, batch_size: int) -> dict[str, float]:
-    """Metrics over a split: "to_sketch/ssim", "to_sketch/psnr", "to_photo/...", or "rank1"."""
+    """Metrics over a split: "to_sketch/ssim", "to_sketch/psnr", "to_photo/...", or "rank1".
+
+    An image equal to its truth counts as 99 dB, since JSON has no infinity.
+    """
     rows: dict[str, list[float]] = {}
     embeddings: dict[str, list[np.ndarray]] = {}
     for index, outputs in predictions(predict, canvases, batch_size=batch_size):
@@ -69,9 +72,11 @@ def evaluate(predict: Predict, canvases: pipeline.Canvases, *, batch_size: int) 
                 box = canvases.box[index]
                 truth = pipeline.cut(getattr(canvases, kind)[index], box)
                 output = images.to_uint8(pipeline.cut(outputs[kind], box))
+                if not np.isfinite(outputs[kind]).all():
+                    raise FloatingPointError(f"{canvases.id[index]}: fake {kind} is not finite")
                 for metric, score in compare(truth, output).items():
                     rows.setdefault(f"{direction}/{metric}", []).append(score)
-    result = {name: float(np.mean(values)) for name, values in rows.items()}
+    result = {name: float(np.mean(np.minimum(values, 99.0))) for name, values in rows.items()}
     if embeddings:
         probe, gallery = (np.stack(embeddings[f"embedding_{k}"]) for k in ("sketch", "photo"))
         result["rank1"] = float(retrieval.rank1(probe, gallery, canvases.identity))
@@ -141,12 +146,18 @@ def report(config: ConfigDict, metrics: dict[str, float], *, step: int, num_imag
     }
 
 
-def evaluate_workdir(workdir: str | epath.Path, *, kind: str = "best") -> dict:
+def evaluate_workdir(
+    workdir: str | epath.Path, *, kind: str = "best", data_dir: str = "", manual_dir: str = ""
+) -> dict:
     """Scores a run's checkpoint on its test split and writes WORKDIR/evaluation.json.
 
-    Needs nothing but the workdir and the data; `kind` is "best" or "latest".
+    Needs nothing but the workdir and the data; `kind` is "best" or "latest".  data_dir and
+    manual_dir say where the data lies now, if it moved since.
     """
     method, config, arrays, meta = restore_method(workdir, kind=kind)
+    with config.unlocked():
+        config.data.data_dir = data_dir or config.data.data_dir
+        config.data.manual_dir = manual_dir or config.data.manual_dir
     frozen = restore_frozen(workdir) if meta["frozen"] else {}
     canvases = load_canvases(config.data, config.data.test, canvas_px=config.data.crop_px)
     like = initial_state(method, frozen, config, canvases)
@@ -161,7 +172,7 @@ def evaluate_workdir(workdir: str | epath.Path, *, kind: str = "best") -> dict:
 def write_report(workdir: str | epath.Path, result: dict) -> None:
     """WORKDIR/evaluation.json, by the first process."""
     if jax.process_index() == 0:
-        content = json.dumps(result, indent=2) + "\n"
+        content = json.dumps(result, indent=2, allow_nan=False) + "\n"
         writers.write_whole(epath.Path(workdir) / "evaluation.json", content.encode())
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("evaluation written")
@@ -195,7 +206,7 @@ def initial_state(
         "sketch": jnp.zeros((1, crop, crop, canvases.sketch.shape[-1])),
         "identity": jnp.zeros((1,), jnp.int32),
     }
-    key = jax.random.key(config.seed)
+    key = parallel.initial_key(config.seed)
     return jax.device_get(jax.jit(method.init)(key, frozen, one))
 
 

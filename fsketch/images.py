@@ -23,16 +23,6 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
     return np.clip(np.rint((np.asarray(image, np.float32) + 1.0) * 127.5), 0, 255).astype(np.uint8)
 
 
-def luma(image: Array) -> Array:
-    """[..., H, W, 1 or 3] -> [..., H, W, 1] in the same range (BT.601)."""
-    channels = image.shape[-1]
-    if channels == 1:
-        return image
-    if channels != 3:
-        raise ValueError(f"luma: {channels} channels, admitted are 1 (grey) and 3 (RGB)")
-    return (image * jnp.asarray(LUMA, image.dtype)).sum(-1, keepdims=True)
-
-
 def grey_uint8(image: np.ndarray) -> np.ndarray:
     """uint8[H, W, 1 or 3] -> uint8[H, W, 1], rounded to nearest as MATLAB's rgb2gray does."""
     if image.shape[-1] == 1:

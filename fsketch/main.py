@@ -24,9 +24,12 @@ _CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, e.g. conf
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where checkpoints, logs and samples go.")
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ("best", "latest"), "What to evaluate.")
-_COORDINATOR = flags.DEFINE_string(
-    "coordinator", None, "host:port of process 0; sets up several processes where jax cannot."
+_DATA_DIR = flags.DEFINE_string("data_dir", "", "evaluate: where prepared data lies now.")
+_MANUAL_DIR = flags.DEFINE_string("manual_dir", "", "evaluate: where the images lie now.")
+_DISTRIBUTED = flags.DEFINE_boolean(
+    "distributed", False, "Run as one of several processes; on Cloud TPU they find each other."
 )
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, elsewhere.")
 _NUM_PROCESSES = flags.DEFINE_integer("num_processes", None, "With --coordinator.")
 _PROCESS_ID = flags.DEFINE_integer("process_id", None, "With --coordinator.")
 
@@ -40,11 +43,23 @@ def _is_worth_reading(record: std_logging.LogRecord) -> bool:
 def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         raise app.UsageError(f"unknown arguments: {' '.join(arguments[1:])}")
-    if _COORDINATOR.value:
+    given = [f.value is not None for f in (_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID)]
+    if any(given) and not all(given):
+        raise app.UsageError("--coordinator, --num_processes and --process_id go together")
+    if _MODE.value == "evaluate" and _CONFIG.value is not None:
+        raise app.UsageError(
+            "--mode=evaluate takes its configuration from the workdir, no --config"
+        )
+    if _DISTRIBUTED.value or all(given):
         jax.distributed.initialize(_COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value)
     logging.get_absl_handler().addFilter(_is_worth_reading)
     if _MODE.value == "evaluate":
-        result = evaluate.evaluate_workdir(_WORKDIR.value, kind=_CHECKPOINT.value)
+        result = evaluate.evaluate_workdir(
+            _WORKDIR.value,
+            kind=_CHECKPOINT.value,
+            data_dir=_DATA_DIR.value,
+            manual_dir=_MANUAL_DIR.value,
+        )
         print(json.dumps(result, indent=2))
         return
     if _CONFIG.value is None:

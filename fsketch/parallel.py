@@ -13,6 +13,13 @@ from flax import jax_utils
 
 from fsketch import types
 
+INITIALISATION, STEPS = 0, 1  # streams of random numbers that a seed gives
+
+
+def initial_key(seed: int) -> jax.Array:
+    """The key that parameters are drawn with; it shares nothing with those of the steps."""
+    return jax.random.fold_in(jax.random.key(seed), INITIALISATION)
+
 
 def pmap(function: Callable, *, donate: tuple[int, ...] = ()) -> Callable:
     """`function` on all devices at once; `donate` names arguments whose memory may be reused."""
@@ -54,6 +61,7 @@ def step_keys(seed: int, step: int, *, global_batch: int) -> jax.Array:
 
     They depend on (seed, step, place in the global batch) alone.
     """
-    keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), step), global_batch)
+    stream = jax.random.fold_in(jax.random.key(seed), STEPS)
+    keys = jax.random.split(jax.random.fold_in(stream, step), global_batch)
     mine = keys.reshape(jax.process_count(), -1)[jax.process_index()]
     return mine.reshape(jax.local_device_count(), -1)

@@ -4,37 +4,46 @@ A stage takes the configuration and the workdir and returns the configuration to
 `train` mode runs it first; `--mode=prepare` runs it alone.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+import jax
 from absl import logging
 from etils import epath
 from ml_collections import ConfigDict
 
 from fsketch import checkpoint, train
+from fsketch.methods import pretrained
 
 
 def default_teacher(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     """Trains the teacher of `teacher.config` beside the workdir, unless one is given or there.
 
     The folder's name holds a hash of the teacher's configuration, so another configuration
-    never finds this one's teacher.
+    never finds this one's teacher.  A workdir that was started keeps its teacher.
     """
     if config.teacher.path:
         return config
-    path = teacher_folder(config, workdir)
     config = config.copy_and_resolve_references()
+    specs = checkpoint.frozen_specs(workdir)
     with config.unlocked():
+        if specs:
+            config.teacher.path = pretrained.source_of(specs["teacher"])
+            return config
+        path = teacher_folder(config, workdir)
         config.teacher.path = str(path)
-    if is_finished(path, config.teacher.config.num_steps):
-        logging.info("no teacher given: the default teacher in %s is used", path)
-    else:
-        logging.info("no teacher given: training the default teacher in %s, once", path)
-        train.train(config.teacher.config, path)
-        if not is_finished(path, config.teacher.config.num_steps):
-            raise SystemExit(0)  # stopped by a signal, saved; the next start goes on
-        logging.info("the default teacher is trained; now the run itself")
+        nested = config.teacher.config
+        nested.data.data_dir = nested.data.data_dir or config.data.data_dir
+    with _turn(path):
+        if checkpoint.last_step(path) == nested.num_steps:
+            logging.info("no teacher given: the default teacher in %s is used", path)
+        else:
+            logging.info("no teacher given: training the default teacher in %s, once", path)
+            train.train(nested, path)
+            logging.info("the default teacher is trained; now the run itself")
     return config
 
 
@@ -45,13 +54,23 @@ def teacher_folder(config: ConfigDict, workdir: epath.Path) -> epath.Path:
     return epath.Path(workdir).absolute().parent / f"teacher-{digest}"
 
 
-def is_finished(path: epath.Path, num_steps: int) -> bool:
-    """Whether the run in `path` has a checkpoint of its last step."""
-    try:
-        _, meta = checkpoint.read(path, kind="latest")
-    except FileNotFoundError:
-        return False
-    return meta["step"] >= num_steps
+@contextlib.contextmanager
+def _turn(path: epath.Path) -> Iterator[None]:
+    """One run at a time makes what lies in `path`; another run waits for it.
+
+    The processes of one run work on it together, so only the first of them takes the turn.
+    """
+    if jax.process_index():
+        yield
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (path.parent / f".{path.name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            logging.info("waiting for another run that makes %s", path)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 # method -> its stage; a method that is not named needs none.

@@ -14,7 +14,8 @@ from importlib import metadata
 
 CPU_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 CPU_FLAG_VALUE = "individual_dot,reduce"
-CPU_FLAG_SINCE = (0, 10)  # jaxlib 0.6.2 and 0.7.2 abort on it; 0.10.2 and 0.12.0.1 accept it
+# jaxlib 0.6.2 and 0.7.2 abort on it; 0.10.2 and 0.12.0.1 accept it; later ones are not known.
+CPU_FLAG_SINCE, CPU_FLAG_UNTIL = (0, 10), (0, 12)
 
 
 def prepare() -> None:
@@ -23,7 +24,7 @@ def prepare() -> None:
         return
     version = tuple(int(part) for part in metadata.version("jaxlib").split(".")[:2])
     flags = os.environ.get("XLA_FLAGS", "")
-    if version >= CPU_FLAG_SINCE and CPU_FLAG not in flags:
+    if CPU_FLAG_SINCE <= version <= CPU_FLAG_UNTIL and CPU_FLAG not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {CPU_FLAG}={CPU_FLAG_VALUE}".strip()
     cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "fsketch" / "jax"))

@@ -3,6 +3,7 @@
 It knows the Method tuple and never names a method, a player or a loss.
 """
 
+import contextlib
 import datetime
 import math
 import pathlib
@@ -31,13 +32,19 @@ _MISSING = object()
 
 
 class NonFiniteError(FloatingPointError):
-    """A logged scalar became NaN or infinite; the last checkpoint is from before."""
+    """A loss or a parameter became NaN or infinite; what is saved is finite."""
+
+    ADVICE = "Resume with a lower optim.learning_rate or another seed."
+
+
+class Stopped(SystemExit):
+    """A signal stopped the run after saving; the exit code is 0."""
 
 
 def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
     """Trains to config.num_steps, from the newest checkpoint in `workdir` if there is one.
 
-    Returns the final state, on the host.  SIGTERM or Ctrl-C saves and returns early.
+    Returns the final state, on the host.  SIGTERM or Ctrl-C saves and raises `Stopped`.
     """
     workdir = epath.Path(workdir)
     _check(config)
@@ -52,14 +59,12 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
         )
     test_set = evaluate.load_canvases(config.data, config.data.test, canvas_px=config.data.crop_px)
     checkpoints = checkpoint.open_workdir(workdir, keep=config.keep_checkpoints)
-    writer = writers.Writer(workdir, is_first=jax.process_index() == 0)
     sets = _Sets(train_set, validation_set, test_set)
     try:
-        return _Run(config, workdir, method, sets, checkpoints, writer).to_the_end()
+        return _Run(config, workdir, method, sets, checkpoints).to_the_end()
     finally:
         checkpoints.wait()
         checkpoints.close()
-        writer.close()
 
 
 class _Sets(NamedTuple):
@@ -80,13 +85,14 @@ class _Run:
         method: interface.Method,
         sets: "_Sets",
         checkpoints: checkpoint.Checkpoints,
-        writer: writers.Writer,
     ) -> None:
-        self.config, self.workdir, self.writer = config, workdir, writer
+        self.config, self.workdir = config, workdir
         self.checkpoints, self.sets = checkpoints, sets
         frozen = self._frozen(method)
         host, self.position, self.best = self._state(method, frozen)
         self.start = int(host.step)
+        is_first = jax.process_index() == 0
+        self.writer = writers.Writer(workdir, start=self.start, is_first=is_first)
         _report(config, host, frozen, sets)
         self.frozen = parallel.replicate(frozen)
         self.state = parallel.replicate(host)
@@ -97,7 +103,7 @@ class _Run:
         """The frozen nets kept in the workdir, or made now and kept."""
         if self.checkpoints.frozen.all_steps():
             return evaluate.restore_frozen(self.workdir)
-        frozen = method.freeze(_calibration_batches(self.sets.train, self.config))
+        frozen = method.freeze(_plain_batches(self.sets.train))
         if frozen:
             variables = {role: net.variables for role, net in frozen.items()}
             specs = {role: net.spec for role, net in frozen.items()}
@@ -116,45 +122,43 @@ class _Run:
         source = f"the checkpoint of step {meta['step']} in {self.workdir}"
         _log_difference(checkpoint.from_json(meta["config"]), self.config, source)
         logging.info("resumed from %s", source)
-        best = meta["best"]
-        return (
-            checkpoint.fill(fresh, arrays, source=source),
-            meta["position"],
-            -math.inf if best is None else best,
-        )
+        best = checkpoint.best_score(self.checkpoints.best, last_step=meta["step"])
+        return checkpoint.fill(fresh, arrays, source=source), meta["position"], best
 
     def to_the_end(self) -> state.TrainState:
         config = self.config
-        stop = _StopSignal()
         window = _Window(config, start=self.start)
         pending: tuple[int, types.Scalars] | None = None
-        with stop:
+        with _StopSignal() as stop:
             for step in range(self.start + 1, config.num_steps + 1):
                 scalars = self._advance(step)
-                # Scalars are read one step late, so that the device never waits for the host.
+                # Scalars are read one step late, so that the device never waits for the host,
+                # but always before anything is made of the state they belong to.
                 if pending:
                     window.add(*pending)
                 pending = (step, scalars)
-                if stop.agreed(step, config.log_every_steps):
-                    window.add(*pending)
-                    self._save(step)
-                    logging.info(
-                        "stopped by a signal after step %d and saved; run again to resume", step
+                stopping = stop.agreed(step, config.log_every_steps)
+                log, evaluate_now, save = (
+                    step == config.num_steps or step % every == 0
+                    for every in (
+                        config.log_every_steps,
+                        config.eval_every_steps,
+                        config.save_every_steps,
                     )
-                    return self._host()
-                if _is_due(step, config.log_every_steps, config.num_steps):
+                )
+                if log or evaluate_now or save or stopping:
                     window.add(*pending)
                     pending = None
+                if log or stopping:
                     self.writer.scalars(step, window.flush(step))
-                if _is_due(step, config.eval_every_steps, config.num_steps):
-                    with window.paused():
+                with window.paused():
+                    if evaluate_now:
                         self._evaluate(step)
-                if _is_due(step, config.save_every_steps, config.num_steps):
-                    if pending:
-                        window.add(*pending)
-                        pending = None
-                    with window.paused():
+                    if save or stopping:
                         self._save(step)
+                if stopping:
+                    logging.info("stopped after step %d and saved; run again to resume", step)
+                    raise Stopped(0)
         self.checkpoints.wait()
         self._final_evaluation()
         return self._host()
@@ -196,27 +200,40 @@ class _Run:
             score = metrics[config.best_metric]
             if score > self.best:
                 self.best = score
+                # The newest first, so that the best is never ahead of what a resume starts from.
+                self._save(step)
+                self.checkpoints.latest.wait_until_finished()
                 self._save_to(self.checkpoints.best, step)
 
     def _save(self, step: int) -> None:
         self._save_to(self.checkpoints.latest, step)
 
-    def _save_to(self, manager: "checkpoint.ocp.CheckpointManager", step: int) -> None:
+    def _save_to(self, manager: checkpoint.ocp.CheckpointManager, step: int) -> None:
+        host = self._host()
+        bad = [name for name, leaf in trees.flatten(host).items() if not np.isfinite(leaf).all()]
+        if bad:
+            raise NonFiniteError(
+                f"step {step}: {bad[0]} and {len(bad) - 1} more arrays are not finite after the "
+                f"update; not saved. {NonFiniteError.ADVICE}"
+            )
         meta = {
             "config": checkpoint.to_json(self.config),
             "step": step,
             "position": self.position,
             "frozen": sorted(self.frozen),
-            "best": self.best if math.isfinite(self.best) else None,
+            "score": self.best if math.isfinite(self.best) else None,
         }
-        checkpoint.save(manager, step, self._host(), meta)
+        checkpoint.save(manager, step, host, meta)
 
     def _host(self) -> state.TrainState:
         return parallel.unreplicate(self.state)
 
     def _final_evaluation(self) -> None:
         """Scores the checkpoint that the validation pairs chose on the test pairs."""
-        result = evaluate.evaluate_workdir(self.workdir)
+        data = self.config.data
+        result = evaluate.evaluate_workdir(
+            self.workdir, data_dir=data.data_dir, manual_dir=data.manual_dir
+        )
         values = {f"test/{name}": value for name, value in result["metrics"].items()}
         self.writer.scalars(result["step"], values)
         logging.info(
@@ -237,11 +254,11 @@ def _step(method: interface.Method, data: ConfigDict) -> Callable:
         batch: types.Batch,
         keys: jax.Array,
     ) -> tuple[state.TrainState, types.Scalars]:
+        keys = jax.vmap(jax.random.split)(keys)  # B x 2: for augmentation, for the method
         batch = augment.random_crop_and_flip(
-            augment.scale(batch), keys, crop_px=data.crop_px, flip=data.flip
+            augment.scale(batch), keys[:, 0], crop_px=data.crop_px, flip=data.flip
         )
-        key = jax.random.fold_in(keys[0], 1)
-        train_state, scalars = method.train_step(train_state, frozen, batch, key)
+        train_state, scalars = method.train_step(train_state, frozen, batch, keys[:, 1])
         return train_state, state.device_mean(scalars)
 
     return step
@@ -263,8 +280,8 @@ class _Window:
         bad = [name for name, value in values.items() if not math.isfinite(value)]
         if bad:
             raise NonFiniteError(
-                f"step {step}: {', '.join(bad)} not finite ({_line(values)}). Nothing of this step "
-                "was saved; resume with a lower optim.learning_rate or another seed."
+                f"step {step}: {', '.join(bad)} not finite ({_line(values)}). "
+                f"{NonFiniteError.ADVICE}"
             )
         self.rows.append(values)
 
@@ -286,20 +303,12 @@ class _Window:
         self.rows, self.step, self.time = [], step, time.perf_counter()
         return {**means, "images_per_sec": rate}
 
-    def paused(self) -> "_Paused":
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
         """A context whose time does not count as training time."""
-        return _Paused(self)
-
-
-class _Paused:
-    def __init__(self, window: _Window) -> None:
-        self.window = window
-
-    def __enter__(self) -> None:
-        self.began = time.perf_counter()
-
-    def __exit__(self, *exception: object) -> None:
-        self.window.time += time.perf_counter() - self.began
+        began = time.perf_counter()
+        yield
+        self.time += time.perf_counter() - began
 
 
 class _StopSignal:
@@ -347,7 +356,10 @@ def _check(config: ConfigDict) -> None:
             raise ValueError(f"{name}: {config[name]}, must be at least 1")
     devices = jax.device_count()
     if config.batch_size % devices:
-        raise ValueError(f"batch_size: {config.batch_size} does not divide over {devices} devices")
+        raise ValueError(
+            f"batch_size: {config.batch_size} of method {config.method!r} does not divide over "
+            f"{devices} devices; admitted are multiples of {devices}"
+        )
     if config.data.crop_px > config.data.canvas_px:
         raise ValueError(
             f"data.crop_px: {config.data.crop_px} is larger than data.canvas_px: "
@@ -359,17 +371,11 @@ def _check(config: ConfigDict) -> None:
         )
 
 
-def _calibration_batches(canvases: pipeline.Canvases, config: ConfigDict) -> Iterator[types.Batch]:
-    """The first training pairs as float batches of equal size, for `Method.freeze`."""
-    count = config.teacher.num_calibration if "teacher" in config else 0
-    first = pipeline.Canvases(*(field[:count] for field in canvases)) if count else None
-    for i in range(len(first) if first else 0):
-        batch = {"photo": first.photo[i : i + 1], "sketch": first.sketch[i : i + 1]}
-        yield augment.scale({name: jnp.asarray(image) for name, image in batch.items()})
-
-
-def _is_due(step: int, every_steps: int, last: int) -> bool:
-    return step % every_steps == 0 or step == last
+def _plain_batches(canvases: pipeline.Canvases) -> Iterator[types.Batch]:
+    """The training pairs one by one, as floats, for `Method.freeze`."""
+    for i in range(len(canvases)):
+        pair = {"photo": canvases.photo[i : i + 1], "sketch": canvases.sketch[i : i + 1]}
+        yield augment.scale({name: jnp.asarray(image) for name, image in pair.items()})
 
 
 def _line(values: dict[str, float]) -> str:
@@ -399,7 +405,9 @@ def _report(
 
 
 def _git_revision() -> str:
-    root = pathlib.Path(__file__).parent
+    root = pathlib.Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return "no git checkout"
     try:
         run = subprocess.run(
             ["git", "describe", "--always", "--dirty"],
@@ -420,7 +428,7 @@ def _changes(config: ConfigDict) -> str:
     lines = [
         f"  {name} = {value!r}"
         for name, value in _flat(checkpoint.to_json(config))
-        if default.get(name.removeprefix("teacher.config."), _MISSING) != value
+        if default.get(name.rpartition("config.")[2], _MISSING) != value
     ]
     return "\n".join(lines)
 

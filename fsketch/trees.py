@@ -1,18 +1,12 @@
-"""Small helpers over pytrees: selection, flat names, differences."""
+"""Small helpers over pytrees: flat names, differences, counts."""
 
 from collections.abc import Mapping
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import serialization, traverse_util
 
 from fsketch import types
-
-
-def where(flag: jax.Array, new: types.PyTree, old: types.PyTree) -> types.PyTree:
-    """Leaves of `new` where the scalar `flag` holds, else those of `old`."""
-    return jax.tree.map(lambda n, o: jnp.where(flag, n, o), new, old)
 
 
 def flatten(tree: types.PyTree) -> dict[str, np.ndarray]:

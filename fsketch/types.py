@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-Key = jax.Array  # one typed PRNG key, shape ()
+Key = jax.Array  # typed PRNG keys: one, shape (), or one per example, [B]
 Batch = Mapping[str, jax.Array]  # photo, sketch; optional coarse, style, identity, index, mask
 Scalars = dict[str, jax.Array]  # named terms, each of shape ()
 Predictions = dict[str, jax.Array]  # "sketch" | "photo" | "embedding" -> array

@@ -17,12 +17,23 @@ from PIL import Image
 class Writer:
     """Writes into WORKDIR: metrics.jsonl, events/, samples/STEP.png."""
 
-    def __init__(self, workdir: str | epath.Path, *, is_first: bool) -> None:
+    def __init__(self, workdir: str | epath.Path, *, start: int, is_first: bool) -> None:
+        """Forgets what is recorded of steps after `start`: they are about to be taken again."""
         self._root = epath.Path(workdir)
         self._events = None
         if is_first:
             self._root.mkdir(parents=True, exist_ok=True)
-            self._events = tensorboardX.SummaryWriter(str(self._root / "events"))
+            self._forget_after(start)
+            self._events = tensorboardX.SummaryWriter(
+                str(self._root / "events"), purge_step=start + 1
+            )
+
+    def _forget_after(self, start: int) -> None:
+        path = self._root / "metrics.jsonl"
+        if not path.exists():
+            return
+        kept = [line for line in path.read_text().splitlines() if _step_of(line) <= start]
+        write_whole(path, "".join(f"{line}\n" for line in kept).encode())
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """One line of metrics.jsonl and one point of each curve; infinities are written as null."""
@@ -49,6 +60,14 @@ class Writer:
     def close(self) -> None:
         if self._events is not None:
             self._events.close()
+
+
+def _step_of(line: str) -> float:
+    """The step of a line of metrics.jsonl; infinite for a line that a kill cut short."""
+    try:
+        return json.loads(line)["step"]
+    except json.JSONDecodeError:
+        return math.inf
 
 
 def write_png(path: epath.Path, image: np.ndarray) -> None:

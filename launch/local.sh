@@ -2,7 +2,7 @@
 # launch/local.sh CMD...   runs CMD in fsketch's own environment, made once in .venv beside setup.cfg.
 #
 # The environment is made again when setup.cfg, pyproject.toml or the constraint file changes.
-# Works from any directory; CMD runs in the directory it is called from.
+# Works from any directory; CMD runs in the directory it is called from.  For Linux.
 #   FSKETCH_VENV         folder of the environment (default: .venv in the repository)
 #   FSKETCH_CONSTRAINTS  pip constraint file (default: launch/constraints-newest.txt on Python 3.11,
 #                        none on other versions)
@@ -31,16 +31,22 @@ fi
 
 # One environment at a time is made, whoever calls; the stamp is written last.
 stamp=$venv/.fsketch-stamp
-wanted=$(cat "$root/setup.cfg" "$root/pyproject.toml" "$constraints" <(echo "$version $extras") | sha256sum)
+wanted=$(cat "$root/setup.cfg" "$root/pyproject.toml" "$constraints" \
+  <(echo "$root $version $extras") | sha256sum)
 mkdir -p "$(dirname "$venv")"
 exec 9>"$venv.lock"
 flock 9
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   echo "local.sh: making the environment in $venv (Python $version, extras: $extras)" >&2
+  if [ -e "$venv" ] && [ ! -e "$stamp" ] && [ ! -e "$venv/pyvenv.cfg" ] && [ -n "$(ls -A "$venv")" ]; then
+    echo "local.sh: $venv is there and is no environment; name another folder in FSKETCH_VENV" >&2
+    exit 1
+  fi
   rm -rf "$venv"
-  if command -v uv >/dev/null; then
+  if uv --version >/dev/null 2>&1; then
     uv venv --quiet --python "$python" "$venv"
-    uv pip install --quiet --python "$venv/bin/python" --constraint "$constraints" --editable "$root[$extras]"
+    uv pip install --quiet --python "$venv/bin/python" \
+      --constraint "$constraints" --editable "$root[$extras]"
   else
     "$python" -m venv "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \

@@ -107,7 +107,7 @@ def test_configurations_are_never_asked_with_get():
 
 def test_the_loop_names_no_method_player_or_loss():
     source = (PACKAGE / "train.py").read_text()
-    for word in ("student", "critic", "translator", '"kd"', "mimic", "reconstruction"):
+    for word in ("student", "critic", "translator", '"kd"', "mimic", "reconstruction", "teacher"):
         assert word not in source, word
 
 

@@ -89,6 +89,5 @@ def test_a_training_step_is_one_program_for_all_platforms(parts):
         one_step, jax.tree.leaves(start), variables, canvas, jnp.asarray(0, jnp.uint32)
     )
     assert len(again) == len(here)
-    scalars = len(here) - len(jax.tree.leaves(start))
-    for one, other in zip(again[-scalars:], here[-scalars:], strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-4)
+    for one, other in zip(again, here, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)

@@ -19,19 +19,9 @@ def test_to_uint8_clips_values_outside():
     np.testing.assert_array_equal(images.to_uint8(np.array([-3.0, 0.0, 3.0])), [0, 128, 255])
 
 
-def test_luma_of_pure_colours():
-    rgb = jnp.eye(3).reshape(3, 1, 3)
-    np.testing.assert_allclose(images.luma(rgb)[:, 0, 0], [0.299, 0.587, 0.114], rtol=1e-6)
-
-
 def test_grey_uint8_rounds_to_nearest():
     # 0.299 * 10 + 0.587 * 20 + 0.114 * 30 = 18.15
     assert images.grey_uint8(np.array([[[10, 20, 30]]], np.uint8))[0, 0, 0] == 18
-
-
-def test_luma_refuses_four_channels():
-    with pytest.raises(ValueError, match="4 channels"):
-        images.luma(jnp.zeros((2, 2, 4)))
 
 
 def test_centre_is_the_field_s_place():

@@ -27,8 +27,9 @@ def test_a_version_that_accepts_the_flag_gets_it(environment, monkeypatch):
     assert environment["XLA_FLAGS"] == f"{startup.CPU_FLAG}={startup.CPU_FLAG_VALUE}"
 
 
-def test_an_older_version_gets_the_cache_but_not_the_flag(environment, monkeypatch):
-    version(monkeypatch, "0.7.2")
+@pytest.mark.parametrize("number", ["0.7.2", "0.13.0"])
+def test_another_version_gets_the_cache_but_not_the_flag(environment, monkeypatch, number):
+    version(monkeypatch, number)
     startup.prepare()
     assert "XLA_FLAGS" not in environment
     assert environment["JAX_COMPILATION_CACHE_DIR"] == os.path.join("caches", "fsketch", "jax")

@@ -87,7 +87,7 @@ def test_keys_do_not_depend_on_how_the_batch_is_split():
     keys = parallel.step_keys(3, 7, global_batch=16)
     assert keys.shape == (jax.local_device_count(), 2)
     flat = jax.random.key_data(keys).reshape(16, -1)
-    alone = jax.random.split(jax.random.fold_in(jax.random.key(3), 7), 16)
+    alone = jax.random.split(jax.random.fold_in(jax.random.fold_in(jax.random.key(3), 1), 7), 16)
     np.testing.assert_array_equal(flat, jax.random.key_data(alone))
     assert len({tuple(row) for row in flat.tolist()}) == 16
 

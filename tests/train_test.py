@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from configs import kd, teacher
-from fsketch import checkpoint, evaluate, parallel, prepare, train, trees
+from fsketch import checkpoint, evaluate, parallel, prepare, train, trees, writers
 from fsketch.data import augment
 
 
@@ -85,7 +85,9 @@ def test_four_steps_equal_two_and_two_more(tiny, tmp_path):
     config = tiny(kd)
     whole = run(config, tmp_path / "whole", num_steps=4)
     # The schedule of both runs is that of four steps; the first stops at a signal after two.
-    stop_after(2, lambda: run(config, tmp_path / "parts", num_steps=4))
+    with pytest.raises(train.Stopped) as stopped:
+        stop_after(2, lambda: run(config, tmp_path / "parts", num_steps=4))
+    assert stopped.value.code == 0
     assert checkpoint.read(tmp_path / "parts", kind="latest")[1]["step"] == 2
     parts = run(config, tmp_path / "parts", num_steps=4)
     assert int(parts.step) == 4
@@ -123,22 +125,63 @@ def test_another_architecture_is_refused_with_the_difference(tiny, finished):
 
 
 def test_the_first_non_finite_loss_stops_the_run_and_names_it(tiny, tmp_path):
-    config = tiny(kd)
+    config = tiny(teacher)
     with config.unlocked():
-        config.optim.learning_rate = 1e38
+        config.optim.learning_rate = 1e30
         config.num_steps = 20
         config.save_every_steps = 1
-    with pytest.raises(train.NonFiniteError, match=r"step \d+: student_"):
+    with pytest.raises(train.NonFiniteError, match=r"step \d+: .*not finite"):
         train.train(config, tmp_path)
     stored, meta = checkpoint.read(tmp_path, kind="latest")
     assert meta["step"] < 20
     assert all(np.isfinite(array).all() for array in stored.values())
 
 
+def test_ruined_parameters_are_never_saved(tiny, tmp_path):
+    """An update overflows while the loss before it was finite: no checkpoint of it appears."""
+    config = tiny(teacher)
+    with config.unlocked():
+        config.optim.learning_rate = 1e39  # infinite in float32
+        config.save_every_steps = 1
+        config.num_steps = 3
+    with pytest.raises(train.NonFiniteError, match=r"step 1: players/teacher/.*not saved"):
+        train.train(config, tmp_path)
+    with pytest.raises(FileNotFoundError):
+        checkpoint.read(tmp_path, kind="latest")
+
+
+def test_another_teacher_needs_another_workdir(tiny, finished):
+    config = tiny(kd)
+    config.teacher.path = "another.safetensors"
+    with pytest.raises(ValueError, match=r"another.safetensors.*started with.*random.safetensors"):
+        train.train(config, finished)
+
+
+def test_a_best_checkpoint_from_after_the_newest_is_forgotten(tmp_path):
+    places = checkpoint.open_workdir(tmp_path, keep=2)
+    assert checkpoint.best_score(places.best, last_step=0) == -np.inf
+    checkpoint.save(places.best, 4, {"x": np.ones(2)}, {"score": 0.5})
+    places.wait()
+    assert checkpoint.best_score(places.best, last_step=4) == 0.5
+    assert checkpoint.best_score(places.best, last_step=3) == -np.inf
+    assert not places.best.all_steps()
+    places.close()
+
+
+def test_metrics_of_steps_that_are_taken_again_are_forgotten(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2}\n{"step": 3}\n{"step": 3, "los')
+    writer = writers.Writer(tmp_path, start=2, is_first=True)
+    writer.scalars(3, {"loss": 1.0, "psnr": float("inf")})
+    writer.close()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines == [{"step": 1}, {"step": 2}, {"step": 3, "loss": 1.0, "psnr": None}]
+
+
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("batch_size", 9, "batch_size: 9 does not divide over 8 devices"),
+        ("batch_size", 9, "batch_size: 9 .*admitted are multiples of 8"),
         ("num_steps", 0, "num_steps: 0"),
         ("best_metric", "to_sketch/fid", "best_metric: 'to_sketch/fid'; admitted are"),
     ],
@@ -159,7 +202,7 @@ def test_the_default_teacher_is_trained_once_and_reused(tiny, tmp_path):
     assert set((tmp_path / first.teacher.path).rglob("*")) == events
     with config.unlocked():
         config.teacher.config.seed = 1
-    assert prepare.teacher_folder(config, tmp_path / "run") != first.teacher.path
+    assert str(prepare.teacher_folder(config, tmp_path / "run")) != first.teacher.path
 
 
 def test_a_missing_checkpoint_is_named(tmp_path):

@@ -36,11 +36,5 @@ def test_unflatten_lists_every_difference(tree):
     assert "params/b is (5,), wanted (4,)" in message
 
 
-def test_where_selects_whole_trees():
-    new, old = {"x": jnp.ones(2)}, {"x": jnp.zeros(2)}
-    assert trees.where(jnp.asarray(False), new, old)["x"].sum() == 0
-    assert trees.where(jnp.asarray(True), new, old)["x"].sum() == 2
-
-
 def test_count():
     assert trees.count({"a": jnp.ones((2, 3)), "b": jnp.ones(())}) == 7

@@ -4,11 +4,15 @@ Builds a data set (once) and prints how many pairs each split has.  Exit code 1,
 with every problem listed, if the folder's content or the arguments do not fit.
 """
 
-import argparse
-import sys
-from collections.abc import Sequence
+from fsketch import startup
 
-from fsketch.data import sources
+startup.prepare()  # before jax is imported
+
+import argparse  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+
+from fsketch.data import sources  # noqa: E402
 
 
 def main(arguments: Sequence[str]) -> int:

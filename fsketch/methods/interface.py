@@ -11,10 +11,11 @@ Frozens = dict[str, state.Frozen]  # by role
 class Method(NamedTuple):
     """Built by a closure over a configuration, as optax builds a gradient transformation.
 
-    freeze:     training batches (float, on the canvas, not augmented) -> frozen nets by role.
+    freeze:     training pairs (float, one by one, on the canvas) -> frozen nets by role.
                 Reads teachers' weights; runs on the host, once, before `init`.
     init:       (key, frozen, batch) -> the state at step 0; `batch` shows shapes only.
-    train_step: (state, frozen, batch, key) -> (state, scalars by name); the loop pmaps it.
+    train_step: (state, frozen, batch, keys) -> (state, scalars by name); the loop pmaps it.
+                keys holds one key per example, so that no result depends on their split.
     predict:    (state, frozen, batch) -> {"sketch" | "photo" | "embedding_...": array}.
     """
 

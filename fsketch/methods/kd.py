@@ -14,6 +14,7 @@ Terms, for each student (x its input, y its target, T the teacher):
     mutual          its maps against its peer's of the same domain, the peer held constant
 """
 
+import itertools
 from collections.abc import Iterable
 
 import jax
@@ -32,9 +33,11 @@ def method(config: ConfigDict) -> interface.Method:
 
     def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
         teacher = pretrained.load_teacher(config.teacher.path, config.teacher.taps)
-        return {"teacher": pretrained.calibrate(teacher, batches)}
+        first = itertools.islice(batches, config.teacher.num_calibration)
+        return {"teacher": pretrained.calibrate(teacher, first)}
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
+        pretrained.check_source(frozen["teacher"], config.teacher.path)
         maps = pretrained.map_shapes(frozen["teacher"], batch["photo"])
         shapes = {
             tap: maps[name]
@@ -65,9 +68,9 @@ def method(config: ConfigDict) -> interface.Method:
         train_state: state.TrainState,
         frozen: interface.Frozens,
         batch: types.Batch,
-        key: types.Key,
+        keys: types.Key,
     ) -> tuple[state.TrainState, types.Scalars]:
-        del key
+        del keys
         teacher_maps = {name: frozen["teacher"](batch[name]) for name in ("photo", "sketch")}
 
         def loss_fn(params: dict) -> tuple[jax.Array, tuple[dict, dict[str, types.Scalars]]]:

@@ -66,13 +66,30 @@ def load_teacher(path: str, taps: Sequence[str]) -> state.Frozen:
     if net not in ARCHITECTURES:
         raise ValueError(f"teacher.path {path}: net {net!r}; admitted are {sorted(ARCHITECTURES)}")
     taps = tuple(taps) or ARCHITECTURES[net].taps
-    spec = json.dumps({"net": net, "arguments": arguments, "taps": taps})
+    spec = json.dumps({"net": net, "arguments": arguments, "taps": taps, "path": path})
     variables = {"params": {"net": params}, "constants": {"rms": np.ones(3, np.float32)}}
     return build(spec, variables)
 
 
+def source_of(spec: str) -> str:
+    """The path that the net of a specification was read from."""
+    return json.loads(spec)["path"]
+
+
+def check_source(frozen: state.Frozen, path: str) -> None:
+    """Raises ValueError if a run asks for another teacher than the one it was started with."""
+    if path != source_of(frozen.spec):
+        raise ValueError(
+            f"teacher.path: {path!r}, but this workdir was started with "
+            f"{source_of(frozen.spec)!r} and keeps it; use another workdir for another teacher"
+        )
+
+
 def calibrate(frozen: state.Frozen, batches: Iterable[types.Batch]) -> state.Frozen:
-    """The teacher with each tap divided by its root mean square over photos and sketches."""
+    """The teacher with each tap divided by its root mean square over photos and sketches.
+
+    Each batch is a photo and a sketch, float32[1, S, S, C] in [-1, 1], on their canvas.
+    """
 
     @jax.jit
     def mean_squares(variables: types.PyTree, batch: types.Batch) -> jax.Array:
@@ -110,7 +127,9 @@ def _of_run(path: str) -> tuple[str, dict[str, Any], Mapping[str, Any]]:
         raise ValueError(
             f"teacher.path {path}: a run of method {meta['config']['method']!r}, not 'teacher'"
         )
-    prefix = "players/teacher/params/vgg/"
+    # The averaged parameters, which its validation chose, where it keeps them.
+    averaged = meta["config"]["optim"]["ema_rate"] > 0
+    prefix = f"players/teacher/{'ema' if averaged else 'params'}/vgg/"
     params = {
         tuple(name.removeprefix(prefix).split("/")): array
         for name, array in arrays.items()

@@ -44,9 +44,9 @@ def method(config: ConfigDict) -> interface.Method:
         train_state: state.TrainState,
         frozen: interface.Frozens,
         batch: types.Batch,
-        key: types.Key,
+        keys: types.Key,
     ) -> tuple[state.TrainState, types.Scalars]:
-        del frozen, key
+        del frozen, keys
         player = train_state["teacher"]
         both = jnp.concatenate([batch["photo"], images.to_rgb(batch["sketch"])])  # 2B x H x W x 3
         identity = jnp.concatenate([batch["identity"]] * 2)

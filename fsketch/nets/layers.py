@@ -16,9 +16,8 @@ import jax.numpy as jnp
 from flax.linen import dtypes
 from jax import lax
 
+from fsketch import types
 from fsketch.nets import convolution
-
-DEVICE_AXIS = "device"  # name of the axis that `parallel` maps steps over
 
 conv_init = nn.initializers.normal(0.02)
 
@@ -136,7 +135,7 @@ class Norm(nn.Module):
     Parameters (`scale`, `bias`) and, for "batch", the running `mean` and `var` in the
     collection `batch_stats` lie directly under this module, whatever the kind. In training,
     "batch" uses the statistics of the whole batch: of all devices where the step is mapped
-    over the axis `DEVICE_AXIS`, and of the given array where there is no such axis (initialisation,
+    over the axis `types.AXIS`, and of the given array where there is no such axis (initialisation,
     evaluation on one device). Its running variance is the biased one, unlike torch's.
     """
 
@@ -153,7 +152,7 @@ class Norm(nn.Module):
         elif self.kind == "batch":
             inner = nn.BatchNorm(
                 use_running_average=not train,
-                axis_name=DEVICE_AXIS if _inside_axis(DEVICE_AXIS) else None,
+                axis_name=types.AXIS if _inside_axis(types.AXIS) else None,
                 momentum=0.9,
                 epsilon=self.epsilon,
                 dtype=self.dtype,

@@ -31,11 +31,6 @@ from fsketch.nets import layers
 TAPS = ("in", "d1", "d2", "bottle", "u1", "u2")
 
 
-def tap_channels(width: int) -> dict[str, int]:
-    """Channels of each tap of a translator of this width."""
-    return dict(zip(TAPS, (width, 2 * width, 4 * width, 4 * width, 2 * width, width), strict=True))
-
-
 class ResidualBlock(nn.Module):
     """conv-norm-ReLU-conv-norm, identity added, then ReLU (the unusual last one is the code's)."""
 
@@ -62,8 +57,8 @@ class Translator(nn.Module):
 
     Attributes:
       features: channels of the output image, 1 (sketch) or 3 (photo).
-      width: channels of the first layer; the paper's size is 64.
-      num_blocks: residual blocks; 9 for 256 px.
+      width: channels of the first layer; 64 in the author's code [secondary].
+      num_blocks: residual blocks; 9 for 256 px in that code [secondary].
       norm: "instance", "batch" or "none".
       dtype: type to compute in (None: float32); parameters stay float32.
     """

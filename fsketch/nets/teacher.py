@@ -1,7 +1,7 @@
 """A frozen network seen as a teacher: three maps t1, t2, t3, each of unit mean square.
 
 KT and KD compare student maps with teacher maps of very different magnitude; dividing each
-teacher map by its root mean square over the training set puts the terms on one scale
+teacher map by its root mean square over training pairs puts the terms on one scale
 [inferred: methods leave the normalisation open; raw ImageNet maps would dominate].
 """
 

@@ -43,6 +43,8 @@ class VGG(nn.Module):
         """float32[B, H, W, 3] (normalised as the weights want) -> {"relu1_1": map, ...}."""
         if len(self.widths) != len(self.depths):
             raise ValueError(f"widths {self.widths} and depths {self.depths} differ in length")
+        if self.norm not in ("none", "instance"):
+            raise ValueError(f"norm: {self.norm!r}; admitted are 'none' and 'instance'")
         taps: types.Taps = {}
         x = image
         for stage, (width, depth) in enumerate(zip(self.widths, self.depths, strict=True), 1):
@@ -63,9 +65,10 @@ class VGG(nn.Module):
 
 
 class Recogniser(nn.Module):
-    """VGG features -> mean over pixels -> embedding -> one logit per identity.
+    """VGG features -> max pooling -> all pixels -> embedding -> one logit per identity.
 
-    The embedding is what is compared at test time; the logits serve training only.
+    The embedding is what is compared at test time; the logits serve training only.  Faces are
+    aligned, so pixels keep their places; the recogniser takes images of one size only.
     """
 
     num_identities: int
