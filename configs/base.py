@@ -24,8 +24,10 @@ def get_config() -> ConfigDict:
     config.data.manual_dir = ""  # where the files of a data set that cannot be downloaded lie
     config.data.canvas_px = 286  # training images are centred on a square of this side ...
     config.data.crop_px = 256  # ... and cropped to this one; tests use this side alone
-    config.data.fill_photo = 255  # canvas colour, 0..255
-    config.data.fill_sketch = 255
+    # Canvas colour, 0..255: black [secondary: SCA-GAN].  White [secondary: SC_Lmser] cannot be told
+    # from a sketch's paper, and photos made from sketches then have white patches at the border.
+    config.data.fill_photo = 0
+    config.data.fill_sketch = 0
     config.data.flip = True  # mirror pairs at random
 
     config.optim = ConfigDict()

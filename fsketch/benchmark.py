@@ -130,8 +130,10 @@ def _convolution_flop(jaxpr: "jax.extend.core.Jaxpr") -> float:
             for dilation in equation.params["lhs_dilation"]:
                 work /= dilation
             total += work
-        for inner in jax.core.jaxprs_in_params(equation.params):
-            total += _convolution_flop(inner)
+        for value in jax.tree.leaves(tuple(equation.params.values())):
+            inner = getattr(value, "jaxpr", value)  # open or closed
+            if hasattr(inner, "eqns"):
+                total += _convolution_flop(inner)
     return total
 
 
