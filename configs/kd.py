@@ -6,8 +6,13 @@ Paper      "Knowledge Distillation for Face Photo-Sketch Synthesis", IEEE TNNLS 
 Run        python -m fsketch.main --config=configs/kd.py --workdir=runs/kd
            arguments: embedded (default; procedural faces), cuhk (88/100 pairs), cufs (268/338);
            the last two need --config.data.manual_dir=DIR.
-Cost       not run yet
-Expect     not run yet
+Cost       embedded: 5.5 minutes on 2 CPU cores, environment, data and teacher included, 1.5 GB.
+           cuhk and cufs at the sizes below: not run yet.  cuhk at width 24, 6 blocks, 800 steps of
+           4 (the README's command): about 40 minutes on 2 CPU cores, 1.6 images/s, 3 GB.
+Expect     embedded, seed 0, 48 test pairs, protocol cufs: to_sketch SSIM 0.667, PSNR 19.96;
+           to_photo SSIM 0.653, PSNR 15.76.
+           cuhk at width 24 as above, white canvas, seed 0, 100 test pairs: to_sketch SSIM 0.635,
+           PSNR 15.67; to_photo SSIM 0.672, PSNR 16.23.  Full width, cufs: not run yet.
 """
 
 from ml_collections import ConfigDict

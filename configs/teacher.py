@@ -5,8 +5,9 @@ Paper      KD (TNNLS 2022) wants a teacher pretrained on much data of a related 
            VGG-Face weights cannot ship.
 Run        python -m fsketch.main --config=configs/teacher.py --workdir=runs/teacher
            arguments: small (default; for configs/kd.py), full (VGG widths 64, 128, 256).
-Cost       not run yet
-Expect     not run yet
+Cost       small: 2 minutes on 2 CPU cores, half a minute of it drawing faces.  full: not run yet.
+Expect     small, seed 0: rank-1 of sketches against other photos, 64 unseen identities x 4 views:
+           0.54.  full: not run yet.
 """
 
 from ml_collections import ConfigDict

@@ -22,7 +22,7 @@ from fsketch.nets import convolution
 conv_init = nn.initializers.normal(0.02)
 
 
-def scale_init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
+def _scale_init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
     """N(1, 0.02)."""
     return 1 + nn.initializers.normal(0.02)(key, shape, dtype)
 
@@ -123,7 +123,7 @@ class InstanceNorm(nn.Module):
         factor = lax.rsqrt(jnp.maximum(var, 0) + self.epsilon)
         offset = -mean * factor
         if self.affine:
-            scale = self.param("scale", scale_init, (x.shape[-1],))
+            scale = self.param("scale", _scale_init, (x.shape[-1],))
             bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
             factor, offset = factor * scale, offset * scale + bias
         return (x * factor + offset).astype(dtype)
@@ -156,7 +156,7 @@ class Norm(nn.Module):
                 momentum=0.9,
                 epsilon=self.epsilon,
                 dtype=self.dtype,
-                scale_init=scale_init,
+                scale_init=_scale_init,
             )
         else:
             raise ValueError(f"kind must be 'instance', 'batch' or 'none', got {self.kind!r}")
