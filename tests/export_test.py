@@ -44,10 +44,11 @@ def through_bytes(function, *arguments):
     def flat(*leaves):
         return tuple(jax.tree.leaves(function(*jax.tree.unflatten(tree, leaves))))
 
-    exported = export.export(jax.jit(flat), platforms=PLATFORMS)(*leaves)
+    jitted = jax.jit(flat)
+    exported = export.export(jitted, platforms=PLATFORMS)(*leaves)
     assert exported.platforms == PLATFORMS
     again = export.deserialize(exported.serialize())
-    return again.call(*leaves), flat(*leaves)
+    return again.call(*leaves), jitted(*leaves)
 
 
 def test_the_student_is_one_program_for_all_platforms(parts):

@@ -199,7 +199,7 @@ def test_two_processes_train_as_one(command, tmp_path, cache):
                 f"--process_id={i}",
             ),
             cwd=ROOT,
-            env=environment(XLA_FLAGS=f"{device_flag}2"),
+            env=environment(XLA_FLAGS=f"{device_flag}2", JAX_COMPILATION_CACHE_DIR=cache),
             stderr=subprocess.PIPE,
             text=True,
         )

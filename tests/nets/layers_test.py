@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from fsketch import types
 from fsketch.nets import layers
 
 
@@ -145,7 +146,7 @@ def test_batch_norm_over_devices_equals_the_global_batch():
     y, stats = batch_step(variables, x)
     mapped = jax.pmap(
         jax.jit(batch_step),
-        layers.DEVICE_AXIS,
+        types.AXIS,
         in_axes=(None, 0),
         devices=jax.devices()[:2],
     )
@@ -166,7 +167,7 @@ def test_batch_norm_initialises_inside_a_mapped_step_and_predicts_outside():
     x = draw(2, 1, 4, 4, 3)
     init = jax.pmap(
         lambda x: layers.Norm("batch").init(jax.random.key(0), x, train=True),
-        layers.DEVICE_AXIS,
+        types.AXIS,
         devices=jax.devices()[:2],
     )
     variables = jax.tree.map(lambda leaf: leaf[0], init(x))
