@@ -61,7 +61,9 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
     checkpoints = checkpoint.open_workdir(workdir, keep=config.keep_checkpoints)
     sets = _Sets(train_set, validation_set, test_set)
     try:
-        return _Run(config, workdir, method, sets, checkpoints).to_the_end()
+        run = _Run(config, workdir, method, sets, checkpoints)
+        with contextlib.closing(run.writer):
+            return run.to_the_end()
     finally:
         checkpoints.wait()
         checkpoints.close()
