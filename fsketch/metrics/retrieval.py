@@ -1,4 +1,12 @@
-"""Recognition by nearest neighbour in an embedding space."""
+"""Recognition by search in an embedding space.
+
+Every score is a share of probes found within the first k gallery entries, in [0, 1].  Ties are
+pessimistic: a wrong entry as near as the right one stands before it, and NaN is near to all but
+the right one; so an embedder that maps all faces to one point, or to NaN, finds nobody.  A probe
+whose person is not in the gallery is never found.
+
+"cosine" is the Euclidean distance of embeddings of length 1, which has the same order.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -9,10 +17,112 @@ def rank1(probe: jax.Array, gallery: jax.Array, identity: jax.Array) -> jax.Arra
 
     probe, gallery: float[N, D], row i of both from the same picture, which is why entry i is
     left out of probe i's search; identity: int[N], each at least twice.  Cosine distance.
-    The result lies in [0, 1].
     """
-    probe, gallery = (x / jnp.linalg.norm(x, axis=-1, keepdims=True) for x in (probe, gallery))
-    similarity = probe @ gallery.T  # N x N
-    similarity = jnp.where(jnp.eye(len(probe), dtype=bool), -jnp.inf, similarity)
-    nearest = similarity.argmax(-1)
-    return (identity[nearest] == identity).mean()
+    others = ~jnp.eye(len(probe), dtype=bool)
+    distances = jnp.where(others, _distances(probe, gallery, "cosine"), jnp.inf)
+    same = _same(identity, identity) & others
+    return (_ranks(distances, same) == 1).mean()
+
+
+def cmc(
+    probe: jax.Array,
+    gallery: jax.Array,
+    probe_identity: jax.Array,
+    gallery_identity: jax.Array,
+    *,
+    max_rank: int,
+    distance: str = "cosine",
+) -> jax.Array:
+    """Cumulative match curve, float32[max_rank]: entry k - 1 is the rate within the first k.
+
+    A probe's rank is that of its nearest entry of the same identity.  probe float[N, D], gallery
+    float[M, D], identities int[N] and int[M]; distance "cosine" or "euclidean".  ValueError:
+    max_rank is not within 1 ... M, or shapes do not fit.
+    """
+    if not 1 <= max_rank <= len(gallery):
+        raise ValueError(f"max_rank: found {max_rank}, admitted 1 to {len(gallery)} (the gallery)")
+    same = _same(probe_identity, gallery_identity)
+    ranks = _ranks(_distances(probe, gallery, distance), same)
+    return (ranks[:, None] <= jnp.arange(1, max_rank + 1)).mean(0)
+
+
+def rank_k(
+    probe: jax.Array,
+    gallery: jax.Array,
+    probe_identity: jax.Array,
+    gallery_identity: jax.Array,
+    *,
+    k: int,
+    distance: str = "cosine",
+) -> jax.Array:
+    """Share of probes with an entry of the same identity among the k nearest; as `cmc`."""
+    curve = cmc(probe, gallery, probe_identity, gallery_identity, max_rank=k, distance=distance)
+    return curve[-1]
+
+
+def frr(recovered: jax.Array, faces: jax.Array, identity: jax.Array, *, k: int = 5) -> jax.Array:
+    """Face retrieval ratio: recovered faces look for the real face of their person.
+
+    recovered: float[S, N, D], embeddings of the faces recovered from S styles; faces: float[N, D]
+    of the real faces, the gallery; identity: int[N].  The rate within the first k by cosine
+    distance, averaged over styles.  IFRP, arXiv 1904.04241, reports it for k = 5 [secondary];
+    the definition is [inferred].
+    """
+    _check_styles(recovered, at_least=1)
+    rates = [rank_k(style, faces, identity, identity, k=k) for style in recovered]
+    return jnp.stack(rates).mean()
+
+
+def fcr(recovered: jax.Array, identity: jax.Array, *, k: int = 5) -> jax.Array:
+    """Face consistency ratio: the same person recovered from different styles looks alike.
+
+    The faces recovered from one style look for their person among those of all other styles,
+    (S - 1) N entries; the rate within the first k by cosine distance, averaged over styles.
+    Shapes as for `frr`, S >= 2, else ValueError.  Definition [inferred], as for `frr`; that the
+    other styles form one gallery is part of the inference.
+    """
+    _check_styles(recovered, at_least=2)
+    num_styles = len(recovered)
+    rates = []
+    for s in range(num_styles):
+        gallery = jnp.concatenate([recovered[other] for other in range(num_styles) if other != s])
+        everyone = jnp.tile(identity, num_styles - 1)
+        rates.append(rank_k(recovered[s], gallery, identity, everyone, k=k))
+    return jnp.stack(rates).mean()
+
+
+def _distances(probe: jax.Array, gallery: jax.Array, distance: str) -> jax.Array:
+    """Squared distances float[N, M], by differences: equal rows give equal numbers and 0."""
+    probe, gallery = jnp.asarray(probe), jnp.asarray(gallery)
+    if probe.ndim != 2 or gallery.ndim != 2 or probe.shape[1] != gallery.shape[1]:
+        raise ValueError(f"[N, D] and [M, D] needed, got {probe.shape} and {gallery.shape}")
+    if distance == "cosine":
+        probe, gallery = (x / jnp.linalg.norm(x, axis=1, keepdims=True) for x in (probe, gallery))
+    elif distance != "euclidean":
+        raise ValueError(f"distance: found {distance!r}, admitted 'cosine', 'euclidean'")
+    return _squared(probe, gallery)
+
+
+@jax.jit
+def _squared(probe: jax.Array, gallery: jax.Array) -> jax.Array:
+    return jax.lax.map(lambda row: jnp.square(gallery - row).sum(1), probe)
+
+
+def _same(probe_identity: jax.Array, gallery_identity: jax.Array) -> jax.Array:
+    return jnp.asarray(probe_identity)[:, None] == jnp.asarray(gallery_identity)
+
+
+def _ranks(distances: jax.Array, same: jax.Array) -> jax.Array:
+    """Rank of each probe's nearest true entry, from 1; M + 1 where there is none."""
+    if distances.shape != same.shape:
+        raise ValueError(f"distances {distances.shape}, identities {same.shape}")
+    nearest = jnp.where(same, distances, jnp.inf).min(1, keepdims=True)
+    before = ~same & ~(distances > nearest)  # a negation, so that NaN stands before
+    return jnp.where(jnp.isfinite(nearest[:, 0]), 1 + before.sum(1), 1 + same.shape[1])
+
+
+def _check_styles(recovered: jax.Array, *, at_least: int) -> None:
+    if recovered.ndim != 3 or len(recovered) < at_least:
+        raise ValueError(
+            f"recovered: [S, N, D] of at least {at_least} styles needed, got {recovered.shape}"
+        )

@@ -1,8 +1,13 @@
-"""Rank-1 by hand."""
+"""Rank-k, CMC, FRR and FCR by hand and against a search by sorting."""
 
+import jax
 import jax.numpy as jnp
+import numpy as np
+import pytest
 
 from fsketch.metrics import retrieval
+
+pytestmark = pytest.mark.usefixtures("full_optimization")
 
 
 def test_rank1_leaves_out_the_own_entry():
@@ -18,3 +23,114 @@ def test_rank1_is_a_share_and_ignores_length():
     gallery = jnp.array([[1.0, 0.0], [5.0, 0.5], [0.0, 1.0], [0.1, 0.9]])
     probe = gallery.at[3].set(jnp.array([100.0, 0.0]))  # one probe looks like the other person
     assert float(retrieval.rank1(probe, gallery, identity)) == 0.75
+
+
+def by_sorting(probe, gallery, probe_identity, gallery_identity, distance):
+    """Rank of the first true entry; among equals the wrong ones first."""
+    ranks = []
+    for p, own in zip(probe.astype(float), probe_identity, strict=True):
+        entries = []
+        for g, other in zip(gallery.astype(float), gallery_identity, strict=True):
+            if distance == "cosine":
+                far = -np.dot(p, g) / np.linalg.norm(p) / np.linalg.norm(g)
+            else:
+                far = np.linalg.norm(p - g)
+            entries.append((round(far, 5), own == other))
+        hits = [i + 1 for i, (_, true) in enumerate(sorted(entries)) if true]
+        ranks.append(hits[0] if hits else len(entries) + 1)
+    return np.array(ranks)
+
+
+@pytest.mark.parametrize("distance", ["cosine", "euclidean"])
+def test_cmc_equals_a_search_by_sorting(distance):
+    rng = np.random.default_rng(0)
+    gallery = rng.normal(size=(40, 6)).astype(np.float32)
+    gallery_identity = rng.integers(0, 15, 40)
+    probe = rng.normal(size=(30, 6)).astype(np.float32)
+    probe_identity = rng.integers(0, 17, 30)  # 15 and 16 are not in the gallery
+    gallery[20:30] = gallery[:10]  # the same embedding under two names
+    ranks = by_sorting(probe, gallery, probe_identity, gallery_identity, distance)
+    arguments = (probe, gallery, probe_identity, gallery_identity)
+    curve = retrieval.cmc(*arguments, max_rank=40, distance=distance)
+    expected = [(ranks <= k).mean() for k in range(1, 41)]
+    np.testing.assert_allclose(curve, expected, atol=1e-6)
+    assert (ranks > 40).any() and (np.diff(curve) >= 0).all()
+    rate = retrieval.rank_k(*arguments, k=5, distance=distance)
+    assert float(rate) == pytest.approx(expected[4])
+
+
+def test_cosine_and_euclidean_differ_by_length():
+    probe, gallery = np.array([[1.0, 0.0]]), np.array([[9.0, 0.0], [1.0, 0.5]])
+    for distance, identity in (("cosine", 0), ("euclidean", 1)):
+        found = retrieval.rank_k(probe, gallery, [identity], [0, 1], k=1, distance=distance)
+        assert float(found) == 1.0
+
+
+def test_ties_and_nan_count_against_the_probe():
+    identity = np.arange(6)
+    one_point = np.ones((6, 3), np.float32)
+    nan = np.full((6, 3), np.nan, np.float32)
+    for embedding in (one_point, nan, 0 * one_point):  # zeros have no direction
+        curve = retrieval.cmc(embedding, embedding, identity, identity, max_rank=5)
+        np.testing.assert_array_equal(curve, np.zeros(5))
+        assert float(retrieval.rank1(embedding, embedding, identity // 2)) == 0.0
+    curve = retrieval.cmc(one_point, one_point, identity, identity, max_rank=6)
+    assert curve.tolist() == [0, 0, 0, 0, 0, 1]
+    assert float(retrieval.cmc(nan, nan, identity, identity, max_rank=6)[-1]) == 0.0
+
+
+def test_frr_by_hand():
+    faces = np.eye(7, dtype=np.float32)
+    identity = np.arange(7)
+    found = faces.copy()
+    lost = np.roll(faces, 1, axis=0)  # nearest to another, equally far from the rest
+    half = np.concatenate([faces[:3], lost[3:]])
+    recovered = np.stack([found, half])
+    assert float(retrieval.frr(recovered, faces, identity, k=1)) == pytest.approx((1 + 3 / 7) / 2)
+    # Where another is nearest, all the rest are as far as the true person, who stands last.
+    assert float(retrieval.frr(recovered, faces, identity)) == pytest.approx((1 + 3 / 7) / 2)
+    near = 0.5 * faces + lost  # the true person second
+    assert float(retrieval.frr(near[None], faces, identity, k=1)) == 0.0
+    assert float(retrieval.frr(near[None], faces, identity)) == 1.0
+
+
+def test_fcr_by_hand():
+    faces = np.eye(7, dtype=np.float32)
+    identity = np.arange(7)
+    assert float(retrieval.fcr(np.stack([faces, 2 * faces]), identity)) == 1.0
+    # Two styles agree and a third shows someone else: its queries find their looks, twice, under
+    # the wrong name, while the first two find each other.
+    swapped = np.roll(faces, 1, axis=0)
+    recovered = np.stack([faces, faces, swapped])
+    assert float(retrieval.fcr(recovered, identity, k=1)) == 0.0  # the wrong one is as near
+    assert float(retrieval.fcr(recovered, identity, k=2)) == pytest.approx(2 / 3)
+    recovered[2] = np.roll(faces, 1, axis=0) + 1e-3 * faces
+    assert float(retrieval.fcr(recovered, identity, k=1)) == pytest.approx(2 / 3)
+
+
+def test_scores_trace():
+    rng = np.random.default_rng(0)
+    recovered, faces = rng.normal(size=(3, 8, 4)), rng.normal(size=(8, 4))
+    identity = np.arange(8)
+    assert float(jax.jit(retrieval.frr)(recovered, faces, identity)) == float(
+        retrieval.frr(recovered, faces, identity)
+    )
+    assert float(jax.jit(retrieval.fcr)(recovered, identity)) == float(
+        retrieval.fcr(recovered, identity)
+    )
+
+
+def test_what_does_not_fit_is_refused():
+    x, identity = np.ones((4, 3)), np.arange(4)
+    with pytest.raises(ValueError, match="max_rank: found 5, admitted 1 to 4"):
+        retrieval.cmc(x, x, identity, identity, max_rank=5)
+    with pytest.raises(ValueError, match="distance: found 'l1'"):
+        retrieval.rank_k(x, x, identity, identity, k=1, distance="l1")
+    with pytest.raises(ValueError, match=r"got \(4, 3\) and \(4, 2\)"):
+        retrieval.cmc(x, x[:, :2], identity, identity, max_rank=1)
+    with pytest.raises(ValueError, match=r"identities \(3, 4\)"):
+        retrieval.cmc(x, x, identity[:3], identity, max_rank=1)
+    with pytest.raises(ValueError, match="at least 2 styles"):
+        retrieval.fcr(x[None], identity, k=1)
+    with pytest.raises(ValueError, match="at least 1 styles"):
+        retrieval.frr(x, x, identity, k=1)
