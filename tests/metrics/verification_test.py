@@ -1,0 +1,197 @@
+"""The LFW protocol against its published rule written out in loops, and by hand."""
+
+import jax
+import numpy as np
+import pytest
+
+from fsketch.metrics import verification
+
+pytestmark = pytest.mark.usefixtures("full_optimization")
+
+
+def embeddings(num_pairs, *, dims=16, noise=1.0, block=300):
+    """Pairs in blocks of one person and of different persons, as in LFW."""
+    rng = np.random.default_rng(num_pairs)
+    is_same = np.arange(num_pairs) // block % 2 == 0
+    a = rng.normal(size=(num_pairs, dims)) * rng.uniform(0.5, 20, (num_pairs, 1))
+    near = a / np.linalg.norm(a, axis=1, keepdims=True) * 4 + rng.normal(size=a.shape) * noise
+    b = np.where(is_same[:, None], near, rng.normal(size=a.shape))
+    return a.astype(np.float32), b.astype(np.float32), is_same
+
+
+def tied(num_pairs, *, block=300):
+    """Distances that lie on thresholds, each many times; is_same tells little."""
+    rng = np.random.default_rng(num_pairs)
+    is_same = np.arange(num_pairs) // block % 2 == 0
+    steps = rng.integers(0, 250, num_pairs) + 150 * ~is_same
+    return np.arange(0, 4, 0.01)[np.minimum(steps, 399)], is_same
+
+
+def folds(num_pairs, num_folds):
+    """(other pairs, own pairs) of each fold: contiguous, the first ones a pair longer."""
+    start, result = 0, []
+    for fold in range(num_folds):
+        size = num_pairs // num_folds + (1 if fold < num_pairs % num_folds else 0)
+        own = list(range(start, start + size))
+        result.append(([i for i in range(num_pairs) if not start <= i < start + size], own))
+        start += size
+    return result
+
+
+def share_right(threshold, distance, is_same):
+    predicted = distance < threshold
+    true_positives = np.sum(predicted & is_same)
+    true_negatives = np.sum(~predicted & ~is_same)
+    return (true_positives + true_negatives) / len(distance)
+
+
+def published_accuracy(distance, is_same, num_folds):
+    scores, chosen = [], []
+    for others, own in folds(len(distance), num_folds):
+        best, best_score = None, -1.0
+        for step in range(400):
+            score = share_right(step * 0.01, distance[others], is_same[others])
+            if score > best_score:
+                best, best_score = step * 0.01, score
+        chosen.append(best)
+        scores.append(share_right(best, distance[own], is_same[own]))
+    return scores, chosen
+
+
+def published_rates(distance, is_same, target, num_folds):
+    tars, fars = [], []
+    for others, own in folds(len(distance), num_folds):
+        different = distance[others][~is_same[others]]
+        rates = [np.sum(different < step * 0.001) / len(different) for step in range(4000)]
+        threshold = 0.0
+        if max(rates) >= target:
+            last = max(i for i in range(4000) if rates[i] <= target)
+            threshold = last * 0.001
+            if rates[last] < target:
+                part = (target - rates[last]) / (rates[last + 1] - rates[last])
+                threshold += part * ((last + 1) * 0.001 - threshold)
+        accepted = distance[own] < threshold
+        tars.append(np.sum(accepted & is_same[own]) / np.sum(is_same[own]))
+        fars.append(np.sum(accepted & ~is_same[own]) / np.sum(~is_same[own]))
+    return np.mean(tars), np.std(tars), np.mean(fars)
+
+
+@pytest.mark.parametrize(
+    ("distance", "is_same", "num_folds"),
+    [
+        pytest.param(*tied(6000), 10, id="tied"),
+        pytest.param(*tied(6007, block=100), 10, id="tied-6007"),
+        pytest.param(*tied(53, block=2), 7, id="tied-53"),
+    ],
+)
+def test_ties_and_uneven_folds_follow_the_published_rule(distance, is_same, num_folds):
+    scores, chosen = published_accuracy(distance, is_same, num_folds)
+    result = verification.accuracy(distance, is_same, num_folds=num_folds)
+    np.testing.assert_array_equal(result.folds, scores)
+    np.testing.assert_allclose(result.thresholds, chosen, rtol=1e-15)
+    assert result.mean == np.mean(scores) and result.std == np.std(scores)
+    for far in (0.01, 0.1):
+        rates = verification.tar_at_far(distance, is_same, far=far, num_folds=num_folds)
+        assert rates == published_rates(distance, is_same, far, num_folds)
+
+
+def test_embeddings_of_6000_pairs_follow_the_published_rule():
+    a, b, is_same = embeddings(6000)
+    distance = np.empty(6000)
+    for i in range(6000):
+        x, y = (
+            e[i].astype(np.float64) / np.sqrt(np.sum(e[i].astype(np.float64) ** 2)) for e in (a, b)
+        )
+        distance[i] = np.sum((x - y) ** 2)
+    np.testing.assert_allclose(verification.squared_distance(a, b), distance, rtol=1e-12)
+    scores, chosen = published_accuracy(distance, is_same, 10)
+    assert 0.9 < np.mean(scores) < 0.99
+    result = verification.verify(a, b, is_same)
+    np.testing.assert_array_equal(result.folds, scores)
+    np.testing.assert_allclose(result.thresholds, chosen, rtol=1e-15)
+    # 2700 different pairs on the other folds: 0.01 is 27 of them exactly, 0.001 lies between two.
+    for far in (1e-3, 0.01):
+        rates = verification.tar_at_far(distance, is_same, far=far)
+        assert rates == published_rates(distance, is_same, far, 10)
+        assert 0 < rates.mean < 1
+
+
+def test_accuracy_by_hand():
+    distance = np.array([0.1, 0.5, 2.0, 0.1, 0.5, 0.11])
+    is_same = np.array([True, True, False, True, False, True])
+    result = verification.accuracy(distance, is_same, num_folds=2)
+    # Fold 0 by fold 1: 0.11 must be below and 0.5 not, first at 0.12; fold 1 by fold 0: 0.51.
+    np.testing.assert_allclose(result.thresholds, [0.12, 0.51])
+    np.testing.assert_allclose(result.folds, [2 / 3, 2 / 3])
+    assert result.mean == pytest.approx(2 / 3) and result.std == 0.0
+
+
+def test_strictly_below():
+    distance, is_same = np.full(4, 3.99), np.array([True, False, True, False])
+    result = verification.accuracy(distance, is_same, num_folds=2)
+    assert result.thresholds.tolist() == [0.0, 0.0]  # 3.99 < 3.99 is false: no threshold helps
+    assert result.mean == 0.5
+
+
+def test_an_unreachable_far_accepts_nothing():
+    distance, is_same = tied(600, block=30)
+    far_away = np.where(is_same, distance, 4.0)
+    assert verification.tar_at_far(far_away, is_same, far=1e-3) == (0.0, 0.0, 0.0)
+    assert published_rates(far_away, is_same, 1e-3, 10) == (0.0, 0.0, 0.0)
+    # One different pair in reach: the fold that holds it sees no false accept on the others.
+    far_away[np.flatnonzero(~is_same)[0]] = 1.0
+    rates = verification.tar_at_far(far_away, is_same, far=1e-3)
+    assert rates == published_rates(far_away, is_same, 1e-3, 10)
+    assert 0 < rates.mean < 1
+
+
+def test_roc_and_auc():
+    distance, is_same = tied(300, block=30)
+    false, true = verification.roc(distance, is_same)
+    assert false.shape == true.shape == (400,)
+    for step in (0, 1, 120, 399):
+        assert true[step] == np.mean(distance[is_same] < step * 0.01)
+        assert false[step] == np.mean(distance[~is_same] < step * 0.01)
+    pairs = [(s, d) for s in distance[is_same] for d in distance[~is_same]]
+    expected = np.mean([(s < d) + 0.5 * (s == d) for s, d in pairs])
+    assert verification.auc(distance, is_same) == pytest.approx(expected, rel=1e-12)
+    # All distances lie on thresholds: the trapezoids under the ROC are exact.
+    false, true = np.append(false, 1.0), np.append(true, 1.0)
+    assert np.trapezoid(true, false) == pytest.approx(expected, rel=1e-12)
+    order = np.argsort(distance)
+    assert verification.auc(np.arange(300.0), is_same[order]) > 0.5
+    assert verification.auc([0.0, 1.0], [True, False]) == 1.0
+    assert verification.auc([1.0, 0.0], [True, False]) == 0.0
+    assert verification.auc([1.0, 1.0], [True, False]) == 0.5
+
+
+def test_fused_flips_and_cosine():
+    a = np.array([[3.0, 0.0], [1.0, 1.0]], np.float32)
+    b = np.array([[0.0, 4.0], [1.0, 1.0]], np.float32)
+    np.testing.assert_allclose(
+        verification.fuse_flips(a, b), [[0.6, 0.8], [0.5**0.5, 0.5**0.5]], rtol=1e-6
+    )
+    np.testing.assert_allclose(jax.jit(verification.cosine)(a, b), [0.0, 1.0], rtol=1e-6)
+    # |x - y|^2 = 2 - 2 cos
+    distance = verification.squared_distance(a, b)
+    np.testing.assert_allclose(distance, 2 - 2 * verification.cosine(a, b), atol=1e-6)
+
+
+def test_what_does_not_fit_is_refused():
+    distance, is_same = tied(60, block=3)
+    x = np.ones((4, 3))
+    for call, message in (
+        (lambda: verification.accuracy(distance, is_same[1:]), r"\(60,\) and is_same \(59,\)"),
+        (lambda: verification.accuracy(distance[:5], is_same[:5]), "found 10, admitted 2 to 5"),
+        (lambda: verification.accuracy(distance, is_same, num_folds=1), "num_folds: found 1"),
+        (lambda: verification.accuracy(distance * np.nan, is_same), "distance of pair 0"),
+        (lambda: verification.tar_at_far(distance, is_same, far=0.0), "far: found 0.0"),
+        (lambda: verification.tar_at_far(distance, distance > 1), "fold . has no pair of"),
+        (lambda: verification.auc(distance, distance < 9), "of different persons are needed"),
+        (lambda: verification.roc(distance, distance > 9), "of different persons are needed"),
+        (lambda: verification.squared_distance(x, x[:2]), r"got \(4, 3\) and \(2, 3\)"),
+        (lambda: verification.squared_distance(x, x * [[1], [1], [0], [1]]), "pair 2: an emb"),
+        (lambda: verification.cosine(x, x[:2]), r"got \(4, 3\) and \(2, 3\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
