@@ -65,8 +65,8 @@ def frr(recovered: jax.Array, faces: jax.Array, identity: jax.Array, *, k: int =
 
     recovered: float[S, N, D], embeddings of the faces recovered from S styles; faces: float[N, D]
     of the real faces, the gallery; identity: int[N].  The rate within the first k by cosine
-    distance, averaged over styles.  IFRP, arXiv 1904.04241, reports it for k = 5 [secondary];
-    the definition is [inferred].
+    distance, averaged over styles.  IFRP, arXiv 1904.04241, reports it [paper]; the definition
+    and k = 5 are [inferred].
     """
     _check_styles(recovered, at_least=1)
     rates = [rank_k(style, faces, identity, identity, k=k) for style in recovered]
