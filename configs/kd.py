@@ -65,6 +65,7 @@ def _embedded(config: ConfigDict) -> None:
 def _cufs(config: ConfigDict, name: str) -> None:
     """200 x 250 px pairs on a 286 canvas, 256 crops [secondary: SC_Lmser, SCA-GAN]."""
     config.data.name = name
+    config.protocol = "cufs"
     # Eight training pairs choose the best checkpoint (of both students, by the sketches); the
     # test pairs never do.  Of all three sets where there are three.
     config.data.train = "train[8:]"

@@ -1,9 +1,9 @@
-"""Evaluation of a method's predictions on a split, by one named protocol.
+"""Evaluation of a method's predictions on a split, by a named protocol (scoring/protocols.py).
 
-Protocol `cufs`: outputs are cut out of their padding, rounded to 8 bits and compared in grey
-(BT.601) at the size of the original image, 0..255.  SSIM as in metrics/ssim.py, PSNR in dB, both
-averaged over images.  Predictions that are embeddings give the rank-1 rate of sketches
-against photos.  Results do not depend on the batch size or on the number of devices.
+Outputs are cut out of their padding and rounded to 8 bits, then scored as `fsketch.score` scores
+folders: the numbers of a workdir are those of the images that it writes.  Predictions that are
+embeddings give the rank-1 rate of sketches against photos.  Results do not depend on the batch
+size or on the number of devices.
 """
 
 import json
@@ -20,10 +20,11 @@ from ml_collections import ConfigDict
 from fsketch import checkpoint, images, methods, parallel, state, types, writers
 from fsketch.data import augment, pipeline, sources
 from fsketch.methods import interface, pretrained
-from fsketch.metrics import retrieval, ssim
+from fsketch.metrics import retrieval
+from fsketch.scoring import matching, measures, protocols
 
-PROTOCOL = "cufs"
-DIRECTIONS = {"to_sketch": "sketch", "to_photo": "photo"}  # direction -> what is predicted
+# direction -> what is predicted
+DIRECTIONS = {direction: made for direction, (_, made) in matching.DIRECTIONS.items()}
 
 # A host-side function: a padded batch of numpy arrays in, predictions as numpy out.
 Predict = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
@@ -56,44 +57,56 @@ def predictions(
             yield int(batch["index"][i]), {name: value[i] for name, value in outputs.items()}
 
 
-def evaluate(predict: Predict, canvases: pipeline.Canvases, *, batch_size: int) -> dict[str, float]:
-    """Metrics over a split: "to_sketch/ssim", "to_sketch/psnr", "to_photo/...", or "rank1".
+def evaluate(
+    predict: Predict,
+    canvases: pipeline.Canvases,
+    *,
+    batch_size: int,
+    protocol: str,
+    workdir: str | epath.Path | None = None,
+) -> dict[str, float]:
+    """Mean metrics over a split: "to_sketch/ssim", "to_sketch/psnr", "to_photo/...", or "rank1".
 
-    An image equal to its truth counts as 99 dB, since JSON has no infinity.
+    protocol: a key of `protocols.PROTOCOLS`; ValueError for images of a size it does not admit.
+    workdir: where given, the images that are compared go to WORKDIR/outputs, for `fsketch.score`.
     """
-    rows: dict[str, list[float]] = {}
+    chosen = protocols.get(protocol)
+    scorers: dict[str, protocols.ImageScorer] = {}
     embeddings: dict[str, list[np.ndarray]] = {}
     for index, outputs in predictions(predict, canvases, batch_size=batch_size):
         for name, value in outputs.items():
             if name.startswith("embedding"):
                 embeddings.setdefault(name, []).append(value)
+        id, box = canvases.id[index], canvases.box[index]
         for direction, kind in DIRECTIONS.items():
-            if kind in outputs:
-                box = canvases.box[index]
-                truth = pipeline.cut(getattr(canvases, kind)[index], box)
-                output = images.to_uint8(pipeline.cut(outputs[kind], box))
-                if not np.isfinite(outputs[kind]).all():
-                    raise FloatingPointError(f"{canvases.id[index]}: fake {kind} is not finite")
-                for metric, score in compare(truth, output).items():
-                    rows.setdefault(f"{direction}/{metric}", []).append(score)
-    result = {name: float(np.mean(np.minimum(values, 99.0))) for name, values in rows.items()}
+            if kind not in outputs:
+                continue
+            if not np.isfinite(outputs[kind]).all():
+                raise FloatingPointError(f"{id}: fake {kind} is not finite")
+            truth = pipeline.cut(getattr(canvases, kind)[index], box)
+            output = images.to_uint8(pipeline.cut(outputs[kind], box))
+            if problem := protocols.size_problem(truth.shape[1::-1], chosen.size_px):
+                raise ValueError(
+                    f"protocol: {protocol!r} and {id}: found {problem[0]}; admitted {problem[1]}"
+                )
+            if direction not in scorers:
+                ready = measures.ready(chosen.image_metrics, measures.Options())
+                scorers[direction] = protocols.ImageScorer(ready)
+            scorers[direction].add(truth, output)
+            if workdir is not None:
+                for name, image in ((kind, truth), (direction, output)):
+                    folder = matching.outputs_of(workdir, name)
+                    folder.mkdir(parents=True, exist_ok=True)
+                    writers.write_png(folder / f"{id}.png", image)
+    result = {
+        f"{direction}/{metric}": float(np.mean(values))
+        for direction, scorer in scorers.items()
+        for metric, values in scorer.scores().items()
+    }
     if embeddings:
         probe, gallery = (np.stack(embeddings[f"embedding_{k}"]) for k in ("sketch", "photo"))
         result["rank1"] = float(retrieval.rank1(probe, gallery, canvases.identity))
     return result
-
-
-def compare(truth: np.ndarray, output: np.ndarray) -> dict[str, float]:
-    """SSIM and PSNR of one pair of images uint8[H, W, 1 or 3], in grey."""
-    if truth.shape[:2] != output.shape[:2]:
-        raise ValueError(f"sizes differ: truth {truth.shape[:2]}, output {output.shape[:2]}")
-    one, other = (jnp.asarray(images.grey_uint8(image))[None] for image in (truth, output))
-    return {name: float(score[0]) for name, score in _scores(one, other).items()}
-
-
-@jax.jit
-def _scores(truth: jax.Array, output: jax.Array) -> dict[str, jax.Array]:
-    return {"ssim": ssim.ssim(truth, output), "psnr": ssim.psnr(truth, output)}
 
 
 def sample_sheet(
@@ -134,9 +147,8 @@ def report(config: ConfigDict, metrics: dict[str, float], *, step: int, num_imag
     packages = ("fsketch", "jax", "jaxlib", "flax", "numpy")
     return {
         "metrics": metrics,
-        "protocol": PROTOCOL,
-        "convention": "grey BT.601, 8 bit, 0..255, original size, padding removed; "
-        "SSIM Gaussian 11x11 sigma 1.5, population covariance, valid pixels",
+        "protocol": config.protocol,
+        "convention": protocols.get(config.protocol).about,
         "num_images": num_images,
         "data": config.data.name,
         "split": config.data.test,
@@ -149,7 +161,7 @@ def report(config: ConfigDict, metrics: dict[str, float], *, step: int, num_imag
 def evaluate_workdir(
     workdir: str | epath.Path, *, kind: str = "best", data_dir: str = "", manual_dir: str = ""
 ) -> dict:
-    """Scores a run's checkpoint on its test split and writes WORKDIR/evaluation.json.
+    """Scores a run's checkpoint on its test split; writes WORKDIR/evaluation.json and outputs/.
 
     Needs nothing but the workdir and the data; `kind` is "best" or "latest".  data_dir and
     manual_dir say where the data lies now, if it moved since.
@@ -163,7 +175,16 @@ def evaluate_workdir(
     like = initial_state(method, frozen, config, canvases)
     host = checkpoint.fill(like, arrays, source=f"{workdir} (step {meta['step']})")
     predict = predictor(method)(parallel.replicate(host), parallel.replicate(frozen))
-    metrics = evaluate(predict, canvases, batch_size=local_batch(config.eval_batch_size))
+    is_first = jax.process_index() == 0
+    if is_first and matching.is_workdir(epath.Path(workdir)):
+        (epath.Path(workdir) / "outputs").rmtree()  # of an earlier checkpoint or split
+    metrics = evaluate(
+        predict,
+        canvases,
+        batch_size=local_batch(config.eval_batch_size),
+        protocol=config.protocol,
+        workdir=workdir if is_first else None,
+    )
     result = report(config, metrics, step=meta["step"], num_images=len(canvases))
     write_report(workdir, result)
     return result

@@ -191,7 +191,9 @@ class _Run:
             self.writer.samples(step, sheet)
         if self.sets.validation is None:
             return
-        metrics = evaluate.evaluate(predict, self.sets.validation, batch_size=batch_size)
+        metrics = evaluate.evaluate(
+            predict, self.sets.validation, batch_size=batch_size, protocol=config.protocol
+        )
         self.writer.scalars(step, {f"validation/{k}": v for k, v in metrics.items()})
         logging.info("step %d  validation  %s", step, _line(metrics))
         if config.best_metric:

@@ -18,15 +18,15 @@ PACKAGE = ROOT / "fsketch"
 # Module or package -> floor; imports go downward, or stay inside one package.
 FLOORS = {
     "types": -1, "images": 0, "trees": 0, "startup": 0,
-    "nets": 1, "convert.tables": 1, "convert.files": 1, "convert": 1,
+    "writers": 0, "nets": 1, "convert.tables": 1, "convert.files": 1, "convert": 1,
     "metrics": 2, "patches": 2, "losses": 2,
-    "state": 3, "checkpoint": 3, "parallel": 3, "data": 3, "writers": 3,
-    "methods": 4,
-    "evaluate": 5, "train": 5, "prepare": 5, "benchmark": 5,
+    "state": 3, "checkpoint": 3, "parallel": 3, "data": 3, "gallery": 3, "extractors": 3,
+    "methods": 4, "scoring": 4,
+    "evaluate": 5, "train": 5, "prepare": 5, "benchmark": 5, "score": 5,
     "main": 6, "convert.__main__": 6, "data.prepare": 6,
 }  # fmt: skip
 # Orchestration: one uses the other, in this order.
-ORDER_OF_FLOOR_5 = ("evaluate", "train", "prepare", "benchmark")
+ORDER_OF_FLOOR_5 = ("evaluate", "train", "prepare", "benchmark", "score")
 
 
 def files():

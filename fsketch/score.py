@@ -1,0 +1,316 @@
+"""python -m fsketch.score --protocol=cufs --truth=DIR --output=DIR [DIR ...]
+
+Scores folders of images, or what an evaluation left in a workdir, by a named protocol.  Prints a
+table with its convention; --json, --html and --why say more.  Exit code 1, with every problem
+listed, if something does not fit; nothing is resized or left out silently.
+"""
+
+from fsketch import startup
+
+startup.prepare()  # before jax is imported
+
+import argparse  # noqa: E402
+import collections  # noqa: E402
+import hashlib  # noqa: E402
+import json  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Iterator, Sequence  # noqa: E402
+from concurrent import futures  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+from etils import epath  # noqa: E402
+
+from fsketch import writers  # noqa: E402
+from fsketch.data import sources  # noqa: E402
+from fsketch.scoring import (  # noqa: E402
+    conventions,
+    extractors,
+    gallery,
+    matching,
+    measures,
+    protocols,
+    results,
+)
+
+FLOOR = "input itself"  # the row that scores what the outputs were made from
+THREADS, AHEAD = 2, 16  # decoding threads, and ids that they may be ahead
+
+
+def score(
+    matched: matching.Matched,
+    name: str,
+    options: measures.Options,
+    *,
+    metrics: Sequence[str] = (),
+    why: bool = False,
+) -> results.Result:
+    """Scores every output of `matched` by the protocol `name`.
+
+    metrics: keys of `measures.IMAGE` and `measures.SET` in place of the protocol's own.  Where a
+    set metric cannot be computed (too few pairs, say), that is an error if it was asked for here,
+    and a note if it is the protocol's.
+
+    Raises `DataError` for files that cannot be read or whose sizes the protocol does not admit,
+    `extractors.WeightsError` for missing weights, ValueError for unknown names.
+    """
+    chosen = protocols.get(name)
+    known = {*measures.IMAGE, *measures.SET}
+    if unknown := [metric for metric in metrics if metric not in known]:
+        raise ValueError(f"metrics: {', '.join(unknown)}; admitted are {', '.join(sorted(known))}")
+    wanted = metrics or chosen.image_metrics + chosen.set_metrics
+    set_names = [metric for metric in wanted if metric in measures.SET]
+    problems = matching.Problems()
+    matching.check_sizes(matched, chosen, problems)
+    problems.close()
+
+    ready = measures.ready([metric for metric in wanted if metric in measures.IMAGE], options)
+    gathered, notes = _features(set_names, options, strict=bool(metrics))
+    scorers = {label: protocols.ImageScorer(ready) for label in matched.outputs}
+    tallies = {label: conventions.Tally(ready) for label in matched.outputs} if why else {}
+    digests = {label: hashlib.sha256() for label in ("truth", *matched.outputs)}
+    for id, images in _decoded(matched, problems):
+        for label, (pixels, digest) in images.items():
+            digests[label].update(f"{id}\0{digest}\0".encode())
+            for features in gathered.values() if not problems.places else ():
+                features.add(label, pixels)
+        truth, _ = images.pop("truth")
+        for label, (output, _) in images.items() if not problems.places else ():
+            if chosen.resize_output and output.shape[:2] != truth.shape[:2]:
+                output = protocols.resized(output, (truth.shape[1], truth.shape[0]))
+            scorers[label].add(truth, output)
+            if why:
+                tallies[label].add(truth, output)
+    problems.close()
+
+    sets, reasons = _set_scores(matched, set_names, gathered, options, strict=bool(metrics))
+    weights = {}
+    for source in (*ready, *gathered.values()):
+        weights |= source.weights
+    return results.Result(
+        protocol=name,
+        matched=matched,
+        metrics=ready,
+        images={label: _spread(s.scores(), label, matched) for label, s in scorers.items()},
+        sets=sets,
+        shifts={label: tally.shifts() for label, tally in tallies.items()},
+        notes=notes + reasons,
+        hashes={label: digest.hexdigest() for label, digest in digests.items()},
+        weights=weights,
+        options=options,
+    )
+
+
+class _Gathered:
+    """Features of the truth and of every output, computed in batches as images come."""
+
+    def __init__(self, features: features.Features) -> None:
+        self.extract, self.weights = features.extract, features.weights
+        self.waiting: dict[str, list[np.ndarray]] = collections.defaultdict(list)
+        self.done: dict[str, list[np.ndarray]] = collections.defaultdict(list)
+
+    def add(self, label: str, image: np.ndarray) -> None:
+        self.waiting[label].append(image)
+        if len(self.waiting[label]) == protocols.BATCH_SIZE:
+            self._flush(label)
+
+    def of(self, label: str) -> np.ndarray:
+        """[N, D] in the order of `add`."""
+        self._flush(label)
+        return np.concatenate(self.done[label])
+
+    def _flush(self, label: str) -> None:
+        if self.waiting[label]:
+            self.done[label].append(self.extract(self.waiting[label]))
+            self.waiting[label] = []
+
+
+def _features(
+    set_names: Sequence[str], options: measures.Options, *, strict: bool
+) -> tuple[dict[str, _Gathered], list[str]]:
+    """What each set metric needs, by name of the features; notes for what is not to be had."""
+    gathered, notes = {}, []
+    for name in {measures.SET[metric].features: None for metric in set_names}:
+        try:
+            gathered[name] = _Gathered(features.FEATURES[name](options))
+        except extractors.WeightsError as error:
+            if strict:
+                raise
+            notes += [f"{m}: not scored: {error}" for m in set_names if measures.SET[m].features == name]
+    return gathered, notes
+
+
+def _set_scores(
+    matched: matching.Matched,
+    set_names: Sequence[str],
+    gathered: dict[str, _Gathered],
+    options: measures.Options,
+    *,
+    strict: bool,
+) -> tuple[dict[str, dict[str, measures.Interval]], list[str]]:
+    """Set metrics of each output; a note for each that cannot be computed."""
+    sets: dict[str, dict[str, measures.Interval]] = {label: {} for label in matched.outputs}
+    notes = []
+    for name in set_names:
+        metric = measures.SET[name]
+        if metric.features not in gathered:
+            continue
+        of = gathered[metric.features].of
+        for label, files in matched.outputs.items():
+            try:
+                if len(files) < len(matched.ids):
+                    raise ValueError(f"{len(files)} of {len(matched.ids)} images")
+                complete = [
+                    other for other, its in matched.outputs.items()
+                    if other != label and len(its) == len(matched.ids)
+                ]
+                features = measures.Sets(of("truth"), of(label), [of(o) for o in complete])
+                sets[label] |= metric.compare(features, options)
+            except ValueError as error:
+                if strict:
+                    raise ValueError(f"{name} of {label}: {error}") from error
+                notes.append(f"{name} of {label}: not scored: {error}")
+    return sets, notes
+
+
+def _decoded(
+    matched: matching.Matched, problems: matching.Problems
+) -> Iterator[tuple[str, dict[str, tuple[np.ndarray, str]]]]:
+    """(id, {"truth" or label: (pixels, SHA-256 of the file)}) of each id, in order.
+
+    After the first unreadable file nothing more comes, but all files are read, so that `problems`
+    names every bad one.
+    """
+    with futures.ThreadPoolExecutor(THREADS) as pool:
+        queue: collections.deque[tuple[str, futures.Future]] = collections.deque()
+        for id in (*matched.ids, *[None] * AHEAD):
+            if id is not None:
+                queue.append((id, pool.submit(_read, matched, id)))
+            if queue and (id is None or len(queue) > AHEAD):
+                first, future = queue.popleft()
+                images, found = future.result()
+                problems.merge(found)
+                if not problems.places:
+                    yield first, images
+
+
+def _read(
+    matched: matching.Matched, id: str
+) -> tuple[dict[str, tuple[np.ndarray, str]], matching.Problems]:
+    """All images of one id, and what is wrong with them."""
+    problems = matching.Problems()
+    images = {}
+    for label, files in {"truth": matched.truth, **matched.outputs}.items():
+        if id in files:
+            pixels = matching.decode(files[id], problems)
+            digest = hashlib.sha256(files[id].read_bytes()).hexdigest()
+            images[label] = (pixels, digest)
+    return images, problems
+
+
+def _spread(
+    scores: dict[str, np.ndarray], label: str, matched: matching.Matched
+) -> dict[str, np.ndarray]:
+    """Scores at the places of all ids, NaN where this output has no image."""
+    there = np.array([id in matched.outputs[label] for id in matched.ids])
+    result = {}
+    for name, values in scores.items():
+        result[name] = np.full(len(there), np.nan)
+        result[name][there] = values
+    return result
+
+
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    known = ", ".join({**measures.IMAGE, **measures.SET})
+    result = argparse.ArgumentParser(
+        prog="python -m fsketch.score",
+        description="Score folders of images by a named protocol.",
+        epilog=f"metrics: {known}",
+    )
+    add = result.add_argument
+    add("--protocol", required=True, choices=protocols.PROTOCOLS)
+    add(
+        "--output", required=True, nargs="+", action="extend", metavar="[LABEL=]DIR",
+        help="folders of outputs, or workdirs after --mode=evaluate; any number",
+    )  # fmt: skip
+    add("--truth", metavar="DIR", help="the real images; a workdir brings its own")
+    add("--input", metavar="DIR", help="what the outputs were made from, for the page and --floor")
+    add("--manifest", metavar="CSV", help="table id,photo,sketch,split in place of --truth")
+    add("--split", default="", help="with --manifest: only its rows of this split")
+    add("--direction", default="to_sketch", choices=matching.DIRECTIONS)
+    add("--partial", action="store_true", help="admit outputs that lack some of the images")
+    add("--floor", action="store_true", help="also score the inputs themselves, as an output")
+    add("--metrics", default="", metavar="A,B", help="in place of the protocol's")
+    add("--weights", default="", metavar="DIR", help="folder of converted weights")
+    add("--embedder", default="", help="for identity: pixels, or a run of configs/teacher.py")
+    add("--resize", default="legacy", choices=("legacy", "clean"), help="before FID's Inception")
+    add("--seed", type=int, default=0, help="of resampling and of NLDA's splits")
+    add("--why", action="store_true", help="also score under other conventions of the field")
+    add("--json", metavar="FILE", help="write everything, each choice recorded")
+    add("--html", metavar="FILE", help="write a page with images and histograms")
+    return result
+
+
+def matched(given: argparse.Namespace) -> matching.Matched:
+    """The files that the command line names; `DataError` for what does not fit."""
+    problems = matching.Problems()
+    folders = matching.labels(given.output)
+    made = given.direction
+    if given.manifest:
+        result, stems = matching.by_manifest(
+            Path(given.manifest), given.split, given.direction, problems
+        )
+    else:
+        truth, inputs = given.truth, given.input
+        if truth is None:
+            workdir = next(iter(folders.values()))
+            if not matching.is_workdir(workdir):
+                raise ValueError("--truth or --manifest is needed, unless the output is a workdir")
+            source, target = matching.DIRECTIONS[given.direction]
+            truth, inputs = (matching.outputs_of(workdir, kind) for kind in (target, source))
+        result = matching.by_folders(Path(truth), inputs and Path(inputs), problems)
+        stems = {id: id for id in result.ids}
+    folders = {
+        label: matching.outputs_of(folder, made) if matching.is_workdir(folder) else folder
+        for label, folder in folders.items()
+    }
+    result = matching.attach(result, folders, stems, problems, partial=given.partial)
+    if given.floor:
+        if not result.inputs:
+            raise ValueError("--floor needs the inputs: --input, a manifest or a workdir")
+        result = result._replace(outputs={**result.outputs, FLOOR: result.inputs})
+    problems.close()
+    return result
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 scored, 1 refused."""
+    given = parser().parse_args(arguments)
+    options = measures.Options(
+        given.weights, given.embedder, given.resize, given.direction, given.seed
+    )
+    try:
+        result = score(
+            matched(given),
+            given.protocol,
+            options,
+            metrics=[name for name in given.metrics.split(",") if name],
+            why=given.why,
+        )
+    except ValueError as error:  # DataError and WeightsError are
+        print(error, file=sys.stderr)
+        return 1
+    print(results.table(result))
+    if given.json:
+        content = json.dumps(results.to_json(result), indent=1, allow_nan=False) + "\n"
+        writers.write_whole(epath.Path(given.json), content.encode())
+    if given.html:
+        gallery.write(given.html, *results.page(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

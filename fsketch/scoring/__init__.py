@@ -1,0 +1,1 @@
+"""Scoring: metrics by name, protocols, other conventions, matching of folders, the report page."""

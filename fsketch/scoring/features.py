@@ -1,0 +1,109 @@
+"""Features of single images, which set metrics compare: pixels, Inception's, embeddings.
+
+An extractor takes a list of images uint8[H, W, 1 or 3] and returns an array [N, D].
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from etils import epath
+from flax import traverse_util
+
+from fsketch import checkpoint, extractors, images
+from fsketch.nets import vgg
+from fsketch.scoring import measures
+
+PIXELS = "pixels"
+
+
+class Features(NamedTuple):
+    """weights: name -> SHA-256 of the files that the extractor was made from."""
+
+    extract: Callable[[list[np.ndarray]], np.ndarray]
+    weights: dict[str, str]
+
+
+def pixels(options: measures.Options) -> Features:
+    """Grey pixels as they are, uint8[N, H * W]: what NLDA works on."""
+    del options
+
+    def extract(batch: list[np.ndarray]) -> np.ndarray:
+        sizes = {image.shape[:2] for image in batch}
+        if len(sizes) > 1:
+            raise ValueError(f"pixels need images of one size, found {sorted(sizes)} (H, W)")
+        return np.stack([images.grey_uint8(image).reshape(-1) for image in batch])
+
+    return Features(extract, {})
+
+
+def embedding(options: measures.Options) -> Features:
+    """What `options.embedder` says: "pixels" (grey, mean removed), or a run of configs/teacher.py."""
+    if not options.embedder:
+        raise extractors.WeightsError(
+            f"no embedder is given; admitted are {PIXELS!r} (a floor, not a recogniser) and the "
+            "workdir of a run of configs/teacher.py (--embedder)"
+        )
+    if options.embedder == PIXELS:
+        plain = pixels(options).extract
+
+        def extract(batch: list[np.ndarray]) -> np.ndarray:
+            vectors = plain(batch).astype(np.float32)
+            return vectors - vectors.mean(1, keepdims=True)
+
+        return Features(extract, {})
+    return _recogniser(options.embedder)
+
+
+def _recogniser(workdir: str) -> Features:
+    """Embeddings of a run of method "teacher"; images are centred on its canvas."""
+    if not epath.Path(workdir).is_dir():
+        raise extractors.WeightsError(
+            f"embedder: {workdir}: no such folder; admitted are {PIXELS!r} and the workdir of a run "
+            "of configs/teacher.py"
+        )
+    arrays, meta = checkpoint.read(workdir)
+    config = checkpoint.from_json(meta["config"])
+    if config.method != "teacher":
+        raise extractors.WeightsError(
+            f"embedder: {workdir}: a run of method {config.method!r}, not 'teacher'"
+        )
+    prefix = f"players/teacher/{'ema' if config.optim.ema_rate else 'params'}/"
+    flat = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+    params = jax.device_put(traverse_util.unflatten_dict(flat, sep="/"))
+    net = vgg.Recogniser(**{name: config.model[name] for name in (
+        "num_identities", "widths", "depths", "norm", "embedding_size")})  # fmt: skip
+    side = config.data.crop_px
+
+    @jax.jit
+    def embed(batch: jax.Array) -> jax.Array:
+        return net.apply({"params": params}, images.from_uint8(batch))[0]
+
+    def extract(batch: list[np.ndarray]) -> np.ndarray:
+        canvases = np.full((len(batch), side, side, 3), config.data.fill_photo, np.uint8)
+        for canvas, image in zip(canvases, batch, strict=True):
+            height, width = image.shape[:2]
+            top, left = images.centre((height, width), (side, side))
+            canvas[top : top + height, left : left + width] = image
+        return np.asarray(embed(jnp.asarray(canvases)))
+
+    return Features(extract, {"embedder": f"step {meta['step']} of {workdir}"})
+
+
+def inception(options: measures.Options) -> Features:
+    """The 2048 features of FID's Inception, after the resize rule of the options."""
+    extractor = extractors.inception(weights_dir=options.weights_dir, resize=options.resize)
+
+    def extract(batch: list[np.ndarray]) -> np.ndarray:
+        return np.asarray(extractor(batch))
+
+    return Features(extract, extractor.weights)
+
+
+FEATURES: dict[str, Callable[[measures.Options], Features]] = {
+    "pixels": pixels,
+    "embedding": embedding,
+    "inception": inception,
+}

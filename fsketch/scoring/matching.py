@@ -1,0 +1,218 @@
+"""Which output belongs to which truth: folders matched by stem, by a table, or of a workdir.
+
+Nothing is guessed and nothing left out: every id has one truth and one output in every folder,
+and every file belongs to an id, else `DataError` lists all that does not fit.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from etils import epath
+from PIL import Image
+
+from fsketch.data import checks, sources
+from fsketch.scoring import protocols
+
+# direction -> (what is given, what is made): names of folders and of columns.
+DIRECTIONS = {"to_sketch": ("photo", "sketch"), "to_photo": ("sketch", "photo")}
+_COLUMNS = ("id", "photo", "sketch", "split", "identity", "output")
+
+
+class Matched(NamedTuple):
+    """Files by id, in the order in which they are scored.
+
+    outputs: label -> {id: file}; a partial output lacks ids.
+    inputs: what the outputs were made from, {} where it is not known.
+    attributes: name -> {id: value}, for breakdowns.
+    """
+
+    ids: list[str]
+    truth: dict[str, Path]
+    outputs: dict[str, dict[str, Path]]
+    inputs: dict[str, Path]
+    attributes: dict[str, dict[str, str]]
+
+
+class Problems:
+    """What does not fit, over several folders; the form of `DataError`."""
+
+    def __init__(self) -> None:
+        self.places: dict[tuple[str, str], list[str]] = {}
+
+    def add(self, place: str, *, found: str, admitted: str) -> None:
+        """One more place where this was found."""
+        self.places.setdefault((found, admitted), []).append(place)
+
+    def take(self, report: checks.Report) -> None:
+        """All that one folder's report collected."""
+        for (found, admitted), names in report.problems.items():
+            for name in names:
+                self.add(f"{report.root}/{name}", found=found, admitted=admitted)
+
+    def merge(self, other: "Problems") -> None:
+        """All that another collection holds."""
+        for key, places in other.places.items():
+            self.places.setdefault(key, []).extend(places)
+
+    def close(self) -> None:
+        """Raises `DataError` if there was a problem."""
+        if self.places:
+            raise sources.DataError("what is to be scored", problems=self.places)
+
+
+def labels(folders: Sequence[str]) -> dict[str, Path]:
+    """Folders by the shortest ends of their paths that tell them apart.
+
+    "LABEL=FOLDER" names one itself.  Raises `DataError` for two of one label.
+    """
+    result: dict[str, Path] = {}
+    problems = Problems()
+    plain = [Path(folder).resolve() for folder in folders if "=" not in folder]
+    depth = 1
+    while len({path.parts[-depth:] for path in plain}) < len(set(plain)):
+        depth += 1
+    for folder in folders:
+        label, equals, named = folder.partition("=")
+        path = Path(named if equals else folder)
+        label = label if equals else "/".join(path.resolve().parts[-depth:])
+        if label in result:
+            problems.add(folder, found=f"label {label} twice", admitted="LABEL=FOLDER, each once")
+        result[label] = path
+    problems.close()
+    return result
+
+
+def by_folders(truth: Path, inputs: Path | None, problems: Problems) -> Matched:
+    """Truth and inputs by equal stems, in the order of the sorted ids."""
+    files = _by_stem(truth, problems)
+    given = _by_stem(inputs, problems) if inputs else {}
+    ids = sorted(files)
+    for id in ids if inputs else ():
+        if id not in given:
+            problems.add(
+                f"{inputs}: {id}", found="no input of this id", admitted="one for each truth"
+            )
+    return Matched(ids, files, {}, {id: given[id] for id in ids if id in given}, {})
+
+
+def by_manifest(
+    manifest: Path, split: str, direction: str, problems: Problems
+) -> tuple[Matched, dict[str, str]]:
+    """Truth, inputs and order as a table says, and the stem of each id's outputs.
+
+    Columns id, photo, sketch, split (paths relative to the table); `output` gives the stem of the
+    outputs where it is not the id; all other columns are attributes.
+    """
+    report = checks.Report(manifest.parent)
+    rows = checks.read_table(manifest, report, columns=("id", "photo", "sketch", "split"))
+    problems.take(report)
+    given, made = DIRECTIONS[direction]
+    chosen = [row for row in rows if not split or row["split"] == split]
+    if rows and not chosen:
+        found = f"no row of split {split!r}"
+        admitted = ", ".join(dict.fromkeys(row["split"] for row in rows))
+        problems.add(str(manifest), found=found, admitted=admitted)
+    files: dict[str, dict[str, Path]] = {given: {}, made: {}}
+    stems: dict[str, str] = {}
+    attributes: dict[str, dict[str, str]] = {}
+    for row in chosen:
+        id = row["id"]
+        if id in stems:
+            problems.add(f"{manifest} id {id}", found="a duplicate id", admitted="an id once")
+        stems[id] = row.get("output") or id
+        for role in (given, made):
+            path = manifest.parent / row[role]
+            if not path.is_file():
+                problems.add(str(path), found="no such file", admitted="the files of the table")
+            files[role][id] = path
+        for name in row.keys() - {*_COLUMNS}:
+            attributes.setdefault(name, {})[id] = row[name]
+    return Matched(list(stems), files[made], {}, files[given], attributes), stems
+
+
+def outputs_of(workdir: str | epath.Path, name: str) -> epath.Path:
+    """WORKDIR/outputs/NAME: photo and sketch as they were given, to_photo and to_sketch as made."""
+    return epath.Path(workdir) / "outputs" / name
+
+
+def is_workdir(folder: str | epath.Path) -> bool:
+    """Whether a folder is a run's with images of its evaluation."""
+    return (epath.Path(folder) / "outputs").is_dir()
+
+
+def attach(
+    matched: Matched,
+    folders: Mapping[str, Path],
+    stems: Mapping[str, str],
+    problems: Problems,
+    *,
+    partial: bool = False,
+) -> Matched:
+    """`matched` with the files of the output folders.
+
+    stems: the stem of each id's output.  With `partial` an output may
+    lack ids, though not all of them.
+    """
+    ids = {stem: id for id, stem in stems.items()}
+    outputs = {}
+    for label, folder in folders.items():
+        files = _by_stem(folder, problems)
+        found = {ids[stem]: path for stem, path in files.items() if stem in ids}
+        for stem in files.keys() - ids.keys():
+            problems.add(
+                str(files[stem]),
+                found="an output without a truth",
+                admitted=f"outputs of the {len(ids)} truths",
+            )
+        missing = [id for id in matched.ids if id not in found]
+        if missing and (not partial or not found):
+            for id in missing:
+                problems.add(
+                    f"{folder}/{stems[id]}.*",
+                    found="no such output",
+                    admitted=f"an output for each of the {len(ids)} truths",
+                )
+        outputs[label] = {id: found[id] for id in matched.ids if id in found}
+    return matched._replace(outputs=outputs)
+
+
+def check_sizes(matched: Matched, chosen: protocols.Protocol, problems: Problems) -> None:
+    """Reads the headers of all files; a size that the protocol does not admit is a problem."""
+    truths = {id: _size(path) for id, path in matched.truth.items()}
+    groups = [matched.truth] + [o for o in matched.outputs.values() if not chosen.resize_output]
+    for files in groups:
+        for id, path in files.items():
+            size, wanted = _size(path), chosen.size_px or truths[id]
+            if size and wanted and (problem := protocols.size_problem(size, wanted)):
+                problems.add(str(path), found=problem[0], admitted=problem[1])
+
+
+def decode(path: Path, problems: Problems) -> np.ndarray | None:
+    """uint8[H, W, 1 or 3]; None, with a problem, for what cannot be taken as it is."""
+    report = checks.Report(path.parent)
+    pixels = checks.decode(path, report)
+    problems.take(report)
+    return pixels
+
+
+
+
+def _by_stem(folder: Path, problems: Problems) -> dict[str, Path]:
+    """Image files of a folder by stem; what is no image, or double, or nothing, is a problem."""
+    report = checks.Report(folder)
+    files = checks.files_by_stem(folder, report)
+    if not files and not report.problems:
+        report.problem(".", found="no image", admitted="at least one image")
+    problems.take(report)
+    return files
+
+
+def _size(path: Path) -> tuple[int, int] | None:
+    """(width, height) by the header; None where there is none, which `decode` reports."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (OSError, ValueError, SyntaxError):
+        return None

@@ -1,0 +1,211 @@
+"""Every metric by name: what it is called, which way is better, how it is made ready.
+
+Image metrics compare one pair and need no other; set metrics compare all outputs with all truths
+through features of each image.  Networks come from converted weights, see `extractors`.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fsketch import extractors
+from fsketch.metrics import fid, fsim, nlda, retrieval, scoot, ssim, verification
+
+KID_SUBSET_SIZE, KID_NUM_SUBSETS = 100, 100  # [inferred: for test sets of 100 to 1000 images]
+IFRP_RANK = 5  # of FRR and FCR [inferred]
+
+# A batch of truths and of outputs, [B, H, W, C] on 0..255 -> float[B].
+Score = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+class Options(NamedTuple):
+    """What metrics with networks or random subsets need to know."""
+
+    weights_dir: str = ""  # folder of converted weights (python -m fsketch.convert)
+    embedder: str = ""  # what identities are compared by, see scoring/features.py
+    resize: str = "legacy"  # before Inception: "legacy" (pytorch-fid) or "clean" (clean-fid)
+    direction: str = "to_sketch"  # or "to_photo": which side NLDA probes with
+    seed: int = 0
+
+
+class Ready(NamedTuple):
+    """An image metric that can be called; weights: file -> SHA-256 of what it was made from."""
+
+    name: str
+    colour: str
+    score: Score
+    weights: dict[str, str]
+
+
+class ImageMetric(NamedTuple):
+    """A metric of one pair; colour: "grey" (luma) or "rgb" (a grey image is repeated).
+
+    Either `score` needs nothing, or `load` makes it from a folder of weights.
+    """
+
+    title: str
+    colour: str
+    score: Score | None = None
+    load: Callable[[str], extractors.Extractor] | None = None
+    unit: str = ""
+    higher_is_better: bool = True
+
+
+class Interval(NamedTuple):
+    """A value with its interval; NaN where there is none."""
+
+    value: float
+    low: float = float("nan")
+    high: float = float("nan")
+
+
+class Sets(NamedTuple):
+    """Features float[N, D] of the truth, of one output, and of the other outputs."""
+
+    truth: np.ndarray
+    output: np.ndarray
+    others: list[np.ndarray]
+
+
+class SetMetric(NamedTuple):
+    """A metric of two sets.
+
+    features: a key of `features.FEATURES`.  compare gives one or more named values; ValueError says why
+    these sets cannot be scored.
+    """
+
+    title: str
+    features: str
+    compare: Callable[[Sets, Options], dict[str, Interval]]
+    higher_is_better: bool = True
+
+
+def ssim_full(truth: jax.Array, output: jax.Array) -> jax.Array:
+    """SSIM as MATLAB's `ssim` takes it: borders replicated, the mean over all pixels; float[B]."""
+    rim = ((0, 0), (ssim.RADIUS,) * 2, (ssim.RADIUS,) * 2, (0, 0))
+    return ssim.ssim(jnp.pad(truth, rim, "edge"), jnp.pad(output, rim, "edge"))
+
+
+def _lpips(net: str) -> ImageMetric:
+    def load(weights_dir: str) -> extractors.Extractor:
+        return extractors.lpips(net, weights_dir=weights_dir)
+
+    return ImageMetric(f"LPIPS ({net})", "rgb", load=load, higher_is_better=False)
+
+
+IMAGE: dict[str, ImageMetric] = {
+    "ssim": ImageMetric("SSIM", "grey", jax.jit(ssim.ssim)),
+    "ssim_matlab": ImageMetric("SSIM (MATLAB)", "grey", jax.jit(ssim_full)),
+    "ms_ssim": ImageMetric("MS-SSIM", "grey", jax.jit(ssim.ms_ssim)),
+    "psnr": ImageMetric("PSNR", "grey", jax.jit(ssim.psnr), unit="dB"),
+    "psnr_rgb": ImageMetric("PSNR (RGB)", "rgb", jax.jit(ssim.psnr), unit="dB"),
+    "fsim": ImageMetric("FSIM", "grey", jax.jit(fsim.fsim)),
+    "fsimc": ImageMetric("FSIMc", "rgb", jax.jit(fsim.fsimc)),
+    "scoot": ImageMetric("Scoot", "grey", jax.jit(scoot.scoot)),
+    "lpips_alex": _lpips("alex"),
+    "lpips_vgg": _lpips("vgg"),
+    "lpips_squeeze": _lpips("squeeze"),
+    "dists": ImageMetric(
+        "DISTS",
+        "rgb",
+        load=lambda weights_dir: extractors.dists(weights_dir=weights_dir),
+        higher_is_better=False,
+    ),
+}
+
+
+def ready(names: tuple[str, ...], options: Options) -> list[Ready]:
+    """These image metrics, with their weights read; `extractors.WeightsError` if one is missing."""
+    result = []
+    for name in names:
+        metric = IMAGE[name]
+        if metric.score is not None:
+            result.append(Ready(name, metric.colour, metric.score, {}))
+        else:
+            extractor = metric.load(options.weights_dir)
+            result.append(Ready(name, metric.colour, extractor, extractor.weights))
+    return result
+
+
+def _nlda(preset: str) -> Callable[[Sets, Options], dict[str, Interval]]:
+    def compare(sets: Sets, options: Options) -> dict[str, Interval]:
+        result = nlda.nlda(
+            sets.truth,
+            sets.output,
+            protocol=nlda.PRESETS[preset],
+            direction=options.direction,
+            seed=options.seed,
+        )
+
+        def spread(mean: float, std: float) -> Interval:
+            return Interval(mean, mean - std, mean + std)
+
+        return {
+            "nlda_best_dimension": spread(result.best_mean, result.best_std),
+            "nlda_mean_curve": Interval(result.curve_max),
+            "nlda_all_dimensions": spread(result.full_mean, result.full_std),
+        }
+
+    return compare
+
+
+def _fid(sets: Sets, options: Options) -> dict[str, Interval]:
+    return {"fid": Interval(float(fid.fid(sets.truth, sets.output)))}
+
+
+def _kid(sets: Sets, options: Options) -> dict[str, Interval]:
+    value, low, high = fid.kid(
+        sets.truth,
+        sets.output,
+        key=jax.random.key(options.seed),
+        subset_size=KID_SUBSET_SIZE,
+        num_subsets=KID_NUM_SUBSETS,
+    )
+    return {"kid": Interval(float(value), float(low), float(high))}
+
+
+def _rank1(sets: Sets, options: Options) -> dict[str, Interval]:
+    identity = np.arange(len(sets.truth))
+    rate = retrieval.rank_k(sets.output, sets.truth, identity, identity, k=1)
+    return {"rank1": Interval(float(rate))}
+
+
+def _cosine(sets: Sets, options: Options) -> dict[str, Interval]:
+    return {"cosine": Interval(float(verification.cosine(sets.truth, sets.output).mean()))}
+
+
+def _frr(sets: Sets, options: Options) -> dict[str, Interval]:
+    identity = np.arange(len(sets.truth))
+    rate = retrieval.frr(sets.output[None], sets.truth, identity, k=_rank(sets))
+    return {"frr": Interval(float(rate))}
+
+
+def _fcr(sets: Sets, options: Options) -> dict[str, Interval]:
+    """Of this output against the others; their mean is the paper's, over styles."""
+    if not sets.others:
+        raise ValueError("at least two outputs are needed, one for each style")
+    identity = np.arange(len(sets.truth))
+    gallery, persons = np.concatenate(sets.others), np.tile(identity, len(sets.others))
+    rate = retrieval.rank_k(sets.output, gallery, identity, persons, k=_rank(sets))
+    return {"fcr": Interval(float(rate))}
+
+
+def _rank(sets: Sets) -> int:
+    if len(sets.truth) < IFRP_RANK:
+        raise ValueError(f"{len(sets.truth)} images, at least {IFRP_RANK} are needed")
+    return IFRP_RANK
+
+
+SET: dict[str, SetMetric] = {
+    "nlda_cufs": SetMetric("NLDA, 150 of 338 train", "pixels", _nlda("cufs")),
+    "nlda_cufsf": SetMetric("NLDA, 300 of 944 train", "pixels", _nlda("cufsf")),
+    "fid": SetMetric("FID", "inception", _fid, higher_is_better=False),
+    "kid": SetMetric("KID", "inception", _kid, higher_is_better=False),
+    "rank1": SetMetric("rank-1 among the truths", "embedding", _rank1),
+    "cosine": SetMetric("identity cosine", "embedding", _cosine),
+    "frr": SetMetric("FRR at rank 5", "embedding", _frr),
+    "fcr": SetMetric("FCR at rank 5", "embedding", _fcr),
+}

@@ -1,0 +1,166 @@
+"""Named protocols: what is compared, in which geometry, by which metrics.
+
+A protocol fixes everything that moves a score (size, padding, grey or colour, 8 bit), so that a
+number means the same wherever it was computed: `fsketch.score` on folders and the evaluation of a
+run both go through `ImageScorer`.  Images are uint8 in 0..255; sizes are width x height.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from fsketch import images
+from fsketch.scoring import measures
+
+BATCH_SIZE = 16  # pairs scored at once
+MOST_DB = 99.0  # PSNR of equal images, since JSON has no infinity
+
+
+class Protocol(NamedTuple):
+    """One convention of the field.
+
+    about: the convention in a sentence, with its source.
+    size_px: (width, height) of every image; None for any, equal within a pair.
+    num_pairs: size of the whole test set by data set, where the field has fixed it.
+    image_metrics, set_metrics: keys of `measures.IMAGE` and `measures.SET`.
+    resize_output: outputs are first brought to the truth's size; nothing else ever resizes.
+    """
+
+    about: str
+    size_px: tuple[int, int] | None
+    num_pairs: dict[str, int]
+    image_metrics: tuple[str, ...]
+    set_metrics: tuple[str, ...] = ()
+    resize_output: bool = False
+
+
+_GREY = (
+    "grey (ITU-R BT.601), 8 bit, 0..255, padding removed; SSIM Gaussian 11x11 sigma 1.5, "
+    "population covariance, valid pixels (scikit-image); FSIM without chroma; Scoot"
+)
+
+PROTOCOLS: dict[str, Protocol] = {
+    "plain": Protocol(
+        about=f"{_GREY}; any size [ours, after cufs]",
+        size_px=None,
+        num_pairs={},
+        image_metrics=("ssim", "psnr", "fsim", "scoot"),
+    ),
+    "cufs": Protocol(
+        about=f"{_GREY}; 200x250 [code: Face-Sketch-Wild; NLDA: N. Wang's script]",
+        size_px=(200, 250),
+        num_pairs={"CUFS": 338, "CUHK student": 100, "AR": 43, "XM2VTS": 195},
+        image_metrics=("ssim", "psnr", "fsim", "scoot"),
+        set_metrics=("nlda_cufs",),
+    ),
+    "cufsf": Protocol(
+        about=f"{_GREY}; 200x250 [code: Face-Sketch-Wild; NLDA: N. Wang's script]",
+        size_px=(200, 250),
+        num_pairs={"CUFSF": 944},
+        image_metrics=("ssim", "psnr", "fsim", "scoot"),
+        set_metrics=("nlda_cufsf",),
+    ),
+    "fs2k": Protocol(
+        about="grey (ITU-R BT.601), 8 bit, 0..255; outputs resized to the truth's size (bicubic, "
+        "antialiased, as MATLAB's imresize); SSIM as MATLAB's ssim: borders replicated, all "
+        "pixels [code: FS2KToolbox]",
+        size_px=None,
+        num_pairs={"FS2K": 1046},
+        image_metrics=("scoot", "ssim_matlab"),
+        resize_output=True,
+    ),
+    "scg-2023": Protocol(
+        about="RGB, a grey image repeated, 8 bit, 0..255, 200x250; FSIM with chroma (pyiqa's "
+        "default), LPIPS v0.1 on VGG-16, DISTS [code: Face-Sketch-SCG]",
+        size_px=(200, 250),
+        num_pairs={"CUFS": 338, "CUFSF": 944},
+        image_metrics=("fsimc", "lpips_vgg", "dists"),
+    ),
+    "ifrp": Protocol(
+        about="RGB, 8 bit, 0..255, 128x128; PSNR over all channels, SSIM and FSIM on luma "
+        "[inferred: the paper only names the metrics]; FRR and FCR at rank 5 [inferred]",
+        size_px=(128, 128),
+        num_pairs={"CelebA, the paper's test faces": 2000},
+        image_metrics=("psnr_rgb", "ssim", "fsim"),
+        set_metrics=("frr", "fcr"),
+    ),
+}
+
+
+def get(name: str) -> Protocol:
+    """The protocol of a name; ValueError with the admitted names for any other."""
+    if name not in PROTOCOLS:
+        raise ValueError(f"protocol: {name!r}; admitted are {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name]
+
+
+def size_problem(
+    size_px: tuple[int, int], wanted: tuple[int, int] | None
+) -> tuple[str, str] | None:
+    """(found, admitted) of an image whose size is not the wanted one, if any is wanted.
+
+    Sizes are (width, height).
+    """
+    if wanted is None or size_px == wanted:
+        return None
+    hint = ""
+    if size_px == (256, 256) and wanted == (200, 250):
+        hint = " (256x256 is the field's canvas: the image lies at rows 3:253, columns 28:228)"
+    return f"{size_px[0]}x{size_px[1]} px", f"{wanted[0]}x{wanted[1]} px, width x height{hint}"
+
+
+def resized(image: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
+    """uint8[H, W, 1 or 3] brought to (width, height): bicubic, antialiased where it shrinks."""
+    flat = image[..., 0] if image.shape[-1] == 1 else image
+    scaled = np.asarray(Image.fromarray(flat).resize(size_px, Image.Resampling.BICUBIC))
+    return scaled[..., None] if scaled.ndim == 2 else scaled
+
+
+def coloured(image: np.ndarray, colour: str) -> np.ndarray:
+    """uint8[H, W, 1 or 3] as a metric wants it: one channel for "grey", three for "rgb"."""
+    if colour == "grey":
+        return images.grey_uint8(image)
+    return np.broadcast_to(image, (*image.shape[:2], 3))
+
+
+class ImageScorer:
+    """Collects pairs one by one and scores them in batches of equal shape.
+
+    Holds fewer than BATCH_SIZE pairs of each shape, so memory does not grow with their number.
+    Every batch has BATCH_SIZE pairs, the last of a shape filled up with its last pair.
+    """
+
+    def __init__(self, metrics: list[measures.Ready]) -> None:
+        self.metrics = metrics
+        self.waiting: dict[tuple[int, ...], list[tuple[int, np.ndarray, np.ndarray]]] = {}
+        self.rows: list[dict[str, float]] = []
+
+    def add(self, truth: np.ndarray, output: np.ndarray) -> None:
+        """The next pair, uint8[H, W, 1 or 3] each, of one height and width."""
+        if truth.shape[:2] != output.shape[:2]:
+            raise ValueError(f"sizes differ: truth {truth.shape}, output {output.shape}")
+        queue = self.waiting.setdefault(truth.shape[:2], [])
+        queue.append((len(self.rows), truth, output))
+        self.rows.append({})
+        if len(queue) == BATCH_SIZE:
+            self._flush(queue)
+
+    def scores(self) -> dict[str, np.ndarray]:
+        """float64[N] by metric, in the order of `add`."""
+        for queue in self.waiting.values():
+            if queue:
+                self._flush(queue)
+        return {m.name: np.array([row[m.name] for row in self.rows]) for m in self.metrics}
+
+    def _flush(self, queue: list[tuple[int, np.ndarray, np.ndarray]]) -> None:
+        full = queue + queue[-1:] * (BATCH_SIZE - len(queue))
+        batches = {
+            colour: [np.stack([coloured(pair[side], colour) for pair in full]) for side in (1, 2)]
+            for colour in {metric.colour for metric in self.metrics}
+        }
+        for metric in self.metrics:
+            values = np.minimum(metric.score(*batches[metric.colour]), MOST_DB)
+            for (index, _, _), value in zip(queue, values, strict=False):
+                self.rows[index][metric.name] = float(value)
+        queue.clear()
