@@ -136,7 +136,9 @@ def _features(
         except extractors.WeightsError as error:
             if strict:
                 raise
-            notes += [f"{m}: not scored: {error}" for m in set_names if measures.SET[m].features == name]
+            notes += [
+                f"{m}: not scored: {error}" for m in set_names if measures.SET[m].features == name
+            ]
     return gathered, notes
 
 
@@ -161,7 +163,8 @@ def _set_scores(
                 if len(files) < len(matched.ids):
                     raise ValueError(f"{len(files)} of {len(matched.ids)} images")
                 complete = [
-                    other for other, its in matched.outputs.items()
+                    other
+                    for other, its in matched.outputs.items()
                     if other != label and len(its) == len(matched.ids)
                 ]
                 features = measures.Sets(of("truth"), of(label), [of(o) for o in complete])
@@ -218,8 +221,6 @@ def _spread(
         result[name] = np.full(len(there), np.nan)
         result[name][there] = values
     return result
-
-
 
 
 def parser() -> argparse.ArgumentParser:

@@ -282,9 +282,9 @@ def test_a_workdir_s_numbers_are_those_of_its_images(tiny, tmp_path, capsys):
     train.train(config, workdir)
     evaluated = json.loads((workdir / "evaluation.json").read_text())
     for direction in ("to_sketch", "to_photo"):
-        found = scores_of(
-            tmp_path, f"--direction={direction}", outputs=("run",), truth=""
-        )["outputs"]["run"]
+        found = scores_of(tmp_path, f"--direction={direction}", outputs=("run",), truth="")[
+            "outputs"
+        ]["run"]
         for metric, mean in found["mean"].items():
             assert evaluated["metrics"][f"{direction}/{metric}"] == mean["value"], metric
     # Evaluated again, on fewer pairs: no image of the first time is left.

@@ -123,9 +123,7 @@ class Tally:
         return result
 
 
-def _concerned(
-    metrics: list[measures.Ready], convention: Convention
-) -> list[measures.Ready]:
+def _concerned(metrics: list[measures.Ready], convention: Convention) -> list[measures.Ready]:
     """The metrics that a convention moves: all by other images, else those it replaces."""
     if not convention.replace:
         return metrics

@@ -197,8 +197,6 @@ def decode(path: Path, problems: Problems) -> np.ndarray | None:
     return pixels
 
 
-
-
 def _by_stem(folder: Path, problems: Problems) -> dict[str, Path]:
     """Image files of a folder by stem; what is no image, or double, or nothing, is a problem."""
     report = checks.Report(folder)

@@ -144,9 +144,7 @@ def to_json(result: Result) -> dict[str, Any]:
         "outputs": {
             label: {
                 "num_images": len(files),
-                "mean": {
-                    m.name: _finite(summary(result, label, m.name)) for m in result.metrics
-                },
+                "mean": {m.name: _finite(summary(result, label, m.name)) for m in result.metrics},
                 "sets": {name: _finite(value) for name, value in result.sets[label].items()},
                 "shifts": result.shifts.get(label, {}),
                 "images": {
