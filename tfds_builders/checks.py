@@ -282,9 +282,7 @@ def check_images(
         for role, path in (("photo", row.photo), ("sketch", row.sketch)):
             if path is None:
                 continue
-            look = inspect(
-                path, report, background=background, transparency_hint=transparency_hint
-            )
+            look = inspect(path, report, background=background, transparency_hint=transparency_hint)
             if look is None:
                 continue
             report.looks[role][path] = look._replace(luma=None)
@@ -320,12 +318,15 @@ def check_images(
         report.note("the same image twice, kept", places=twins)
     for role, looks in report.looks.items():
         plural = "sketches" if role == "sketch" else "photos"
-        sizes_of = (f"{look.size[0]}x{look.size[1]} px" for look in looks.values())
+        sizes_of = (f"of {look.size[0]}x{look.size[1]} px" for look in looks.values())
         report.fact("geometry", f"{plural}: {_counted(sizes_of)}")
         report.fact("images", f"{plural}: {_counted(look.kind for look in looks.values())}")
         if alpha := [report.name(path) for path, look in looks.items() if look.has_alpha]:
-            laid = "is dropped" if background is None else f"is laid on grey level {background}"
-            report.note(f"{len(alpha)} {plural} have an alpha channel, which {laid}", places=alpha)
+            laid = "is opaque: dropped" if background is None else f"is laid on grey {background}"
+            report.note(
+                f"{len(alpha)} of {len(looks)} {plural} with an alpha channel, which {laid}",
+                places=alpha,
+            )
     _check_colours(
         {role: [look.colour for look in looks.values()] for role, looks in report.looks.items()},
         report,
@@ -334,7 +335,7 @@ def check_images(
 
 
 def _counted(labels: Iterable[str]) -> str:
-    """"3 PNG RGB, 1 JPEG L", the most frequent first; "none"."""
+    """ "3 PNG RGB, 1 JPEG L", the most frequent first; "none"."""
     counts = collections.Counter(labels).most_common()
     rest = f", {len(counts) - 8} more" if len(counts) > 8 else ""
     return ", ".join(f"{count} {label}" for label, count in counts[:8]) + rest or "none"
@@ -412,11 +413,12 @@ def remark(report: Report, *, aligned: bool) -> None:
             f"{len(black)} of {len(photos)} photos have black borders of rotation; kept",
             places=black,
         )
-    if like := [
+    like = [
         f"{report.name(one)} ~ {report.name(other)} ({bits} of 256 bits differ)"
         for one, other, bits in near_duplicates(photos)
-    ]:
-        report.note(f"{len(like)} pairs of photos are nearly the same", places=like)
+    ]
+    if like:
+        report.note(f"photos that are nearly the same: {len(like)} pairs", places=like)
 
 
 def near_duplicates(looks: Mapping[Path, Look]) -> list[tuple[Path, Path, int]]:

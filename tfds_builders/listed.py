@@ -81,9 +81,18 @@ def check(
     rows = checks.rows_in(where, report)
     checks.check_ids_unique(rows, report)
     _check_against_lists(
-        rows, splits, report, place=report.name(where), lists=lists, left_out=left_out,
+        rows,
+        splits,
+        report,
+        place=report.name(where),
+        lists=lists,
+        left_out=left_out,
         known_gap=known_gap,
-    )  # fmt: skip
+    )
+    for split, ids in splits.items():
+        wanted = {*ids} - left_out.keys()
+        held = len(wanted & {row.id for row in rows})
+        report.fact("counts", f"{name}: {split} {held} of {len(wanted)} ids")
     mean_photo = checks.check_images(rows, report, size_px=SIZE_PX)
     if mean_photo is not None:
         checks.check_eyes(mean_photo, report, where=f"{report.name(where)} (all photos)")
@@ -120,14 +129,7 @@ def _check_against_lists(
                 found=f"split {row.split} in pairs.csv",
                 admitted=f"split {split_of[row.id]}, the official one",
             )
-    present = {row.id for row in rows}
-    missing = sorted(split_of.keys() - present - left_out.keys())
+    missing = sorted(split_of.keys() - {row.id for row in rows} - left_out.keys())
     for id in missing:
         hint = known_gap[1] if known_gap and missing == [known_gap[0]] else ""
-        report.problem(
-            f"{place} id {id}", found="missing", admitted=lists + hint, section="counts"
-        )
-    for split, ids in splits.items():
-        wanted = [id for id in ids if id not in left_out]
-        held = sum(id in present for id in wanted)
-        report.fact("counts", f"{place}: {split} {held} of {len(wanted)} ids")
+        report.problem(f"{place} id {id}", found="missing", admitted=lists + hint, section="counts")

@@ -76,17 +76,25 @@ def _absent(subset: str, config: CufsConfig) -> tuple[str, ...]:
 
 
 def config_for(root: Path) -> str:
-    """The config that fits a folder best, by the subsets' folders or the names in photos/."""
-    subset = "all"
-    if not any((root / name).is_dir() for name in SUBSETS):
-        stems = {path.stem for path in (root / "photos").glob("*")}
-        ids = {name: {i for s in listed.SPLITS for i in split_ids(name, s)} for name in SUBSETS}
-        subset = min(SUBSETS, key=lambda name: len(stems ^ ids[name]))
-    elif len(present := [name for name in SUBSETS if (root / name).is_dir()]) == 1:
-        subset = present[0]
-    photos = root / ("xm2vts/photos" if (root / "xm2vts").is_dir() else "photos")
-    complete = subset not in ("all", "xm2vts") or any(photos.glob(f"{_ABSENT_IN_267}.*"))
-    return subset if complete or not photos.is_dir() else f"{subset}_267"
+    """The config that fits a folder best, by the subsets' folders and the ids in them."""
+    present = [name for name in SUBSETS if (root / name).is_dir()]
+    name = present[0] if len(present) == 1 else "all"
+    if not present and (ids := _ids_in(root)):
+        listed_ids = {n: {i for s in listed.SPLITS for i in split_ids(n, s)} for n in SUBSETS}
+        name = min(SUBSETS, key=lambda n: len(ids ^ listed_ids[n]))
+    if name not in ("all", "xm2vts"):
+        return name
+    ids = _ids_in(root / "xm2vts" if "xm2vts" in present else root)
+    return f"{name}_267" if ids and _ABSENT_IN_267 not in ids else name
+
+
+def _ids_in(folder: Path) -> set[str]:
+    """The ids that a folder claims to have; its faults are not reported here."""
+    table = folder / "pairs.csv"
+    if table.is_file():
+        rows = checks.read_table(table, checks.Report(folder), columns=("id",))
+        return {row["id"] for row in rows}
+    return {path.stem for path in (folder / "photos").glob("*")}
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
