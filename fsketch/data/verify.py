@@ -93,8 +93,7 @@ def main(arguments: Sequence[str]) -> int:
     except sources.DataError as error:
         print(error, file=sys.stderr)
         return 2
-    for line in render(name, report, limit=None if given.all else LISTED):
-        print(line)
+    print("\n".join(render(name, report, limit=None if given.all else LISTED)))
     if given.json:
         try:
             with open(given.json, "w", encoding="utf-8") as file:

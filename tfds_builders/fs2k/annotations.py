@@ -84,7 +84,9 @@ def read(path: Path, split: str, report: checks.Report) -> tuple[list[Record], s
         entries = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         entries = None
-        report.problem(where, found="no such file", admitted="the official annotation file")
+        report.problem(
+            where, found="no such file", admitted="the official annotation file", section="counts"
+        )
     except (OSError, ValueError) as error:
         entries = None
         report.problem(where, found=f"unreadable: {error}", admitted="a JSON file")
