@@ -6,6 +6,7 @@ skipped and nothing is repaired.  Image sizes are written width x height, in
 pixels; points are (x, y) from the upper left corner.
 """
 
+import collections
 import csv
 import hashlib
 import io
@@ -15,7 +16,7 @@ import struct
 import sys
 import unicodedata
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +34,13 @@ DEBRIS = ("thumbs.db", "desktop.ini")
 GREY_BELOW, COLOUR_ABOVE = 1.0, 12.0
 EYES = ((75, 125), (125, 125))  # the aligned CUFS geometry
 EYE_WINDOW_PX, EYE_TOLERANCE_PX, EYE_BLUR_PX, EYE_PHOTOS = 12, 4, 5, 20
+# Photos whose hashes differ in so few of 256 bits are taken for one scene.  FS2K training half: 22
+# to 35 for two recoloured copies and three pairs of one sitting, 41 for two persons; CUHK
+# student: from 39.  Sketches are not compared: those of two persons differ in 29.
+HASH_SIDE, NEAR_BITS = 16, 35
+# A border left by rotation: this share of the frame's upper half is black.
+BLACK_AT_MOST, BORDER_SHARE = 4, 0.01
+SECTIONS = ("counts", "geometry", "images", "pairs")
 _EXIF_ORIENTATION, _TIFF_BITS = 0x0112, 258
 
 
@@ -52,26 +60,50 @@ class Look(NamedTuple):
     size: tuple[int, int]  # width, height
     digest: str  # sha256 of the pixels and the size
     colour: float  # mean |R-G| + |G-B|, 0..510
-    luma: np.ndarray  # uint8[H, W]
+    luma: np.ndarray | None  # uint8[H, W]
+    kind: str  # file format and colour mode, "JPEG L"
+    has_exif: bool
+    has_alpha: bool
+    border: float  # share of black pixels in the upper half of the frame, 0..1
+    hash: np.ndarray  # uint8[32], 256 bits: is a cell of 16 x 16 brighter than its left neighbour
 
 
 class Report:
-    """Collects problems (which refuse the folder) and notes (which do not)."""
+    """Collects problems (which refuse the folder), notes (which do not) and facts.
+
+    Attributes:
+      problems: {(found, admitted): [file or field, ...]}
+      sections: {(found, admitted): one of `SECTIONS`}
+      notes: remarks, in order.
+      places: {note: the files it speaks of}, for notes that have any.
+      facts: [(one of `SECTIONS`, what was counted or measured), ...]
+      looks: {"photo" or "sketch": {file: `Look` without luma}}, of all images that could be read.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.problems: dict[tuple[str, str], list[str]] = {}
+        self.sections: dict[tuple[str, str], str] = {}
         self.notes: list[str] = []
+        self.places: dict[str, list[str]] = {}
+        self.facts: list[tuple[str, str]] = []
+        self.looks: dict[str, dict[Path, Look]] = {"photo": {}, "sketch": {}}
 
     def name(self, path: Path) -> str:
         """The path as messages write it: relative to the folder under test."""
         return path.relative_to(self.root).as_posix() if path != self.root else "."
 
-    def problem(self, where: str, *, found: str, admitted: str) -> None:
+    def problem(self, where: str, *, found: str, admitted: str, section: str = "pairs") -> None:
         self.problems.setdefault((found, admitted), []).append(where)
+        self.sections.setdefault((found, admitted), section)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str, *, places: Sequence[str] = ()) -> None:
         self.notes.append(text)
+        if places:
+            self.places[text] = list(places)
+
+    def fact(self, section: str, text: str) -> None:
+        self.facts.append((section, text))
 
     def close(self) -> None:
         """Prints the notes; raises `DataError` if there was a problem."""
@@ -217,7 +249,13 @@ def check_ids_unique(rows: Iterable[Row], report: Report) -> None:
 
 
 def check_images(
-    rows: Iterable[Row], report: Report, *, size_px: tuple[int, int] | None = None
+    rows: Iterable[Row],
+    report: Report,
+    *,
+    size_px: tuple[int, int] | None = None,
+    twins_admitted: bool = False,
+    background: int | None = None,
+    transparency_hint: str = "",
 ) -> np.ndarray | None:
     """Decodes every image of the rows and checks them one by one, in pairs and as a set.
 
@@ -226,33 +264,45 @@ def check_images(
       report: takes the problems: unreadable, not 8 bit, transparent, turned or
         many-framed images; a size that is not `size_px`, or, if that is None,
         that differs within a pair; equal images; photos and sketches swapped.
+        Takes all `looks`, and the formats and sizes as facts.
       size_px: (width, height) that every image must have.
+      twins_admitted: equal images are a note only: the published set may have them.
+      background: see `inspect`.
+      transparency_hint: see `inspect`.
 
     Returns:
       float64[H, W], the mean luma 0..255 of the photos of `size_px`, or None
       where there are fewer than `EYE_PHOTOS` of them.
     """
-    colours: dict[str, list[float]] = {"photo": [], "sketch": []}
     total, num_photos = 0.0, 0
     digests: dict[tuple[str, str], Path] = {}
+    twins = []
     for row in rows:
         sizes: dict[str, tuple[int, int]] = {}
         for role, path in (("photo", row.photo), ("sketch", row.sketch)):
-            if path is None or (look := inspect(path, report)) is None:
+            if path is None:
                 continue
+            look = inspect(path, report, background=background, transparency_hint=transparency_hint)
+            if look is None:
+                continue
+            report.looks[role][path] = look._replace(luma=None)
             sizes[role] = look.size
-            colours[role].append(look.colour)
             if (twin := digests.setdefault((role, look.digest), path)) != path:
-                report.problem(
-                    report.name(path),
-                    found=f"the same image as {report.name(twin)}",
-                    admitted=f"each {role} once",
-                )
+                if twins_admitted:
+                    twins.append(f"{report.name(path)} = {report.name(twin)}")
+                else:
+                    report.problem(
+                        report.name(path),
+                        found=f"the same image as {report.name(twin)}",
+                        admitted=f"each {role} once",
+                        section="images",
+                    )
             if size_px is not None and look.size != size_px:
                 report.problem(
                     report.name(path),
                     found=f"{look.size[0]}x{look.size[1]} px",
                     admitted=f"{size_px[0]}x{size_px[1]} px (width x height)",
+                    section="geometry",
                 )
             elif size_px is not None and role == "photo":
                 total, num_photos = total + look.luma.astype(np.float64), num_photos + 1
@@ -262,9 +312,33 @@ def check_images(
                 f"id {row.id}",
                 found=f"photo {w}x{h} px, sketch {u}x{v} px",
                 admitted="equal sizes within a pair",
+                section="geometry",
             )
-    _check_colours(colours, report)
+    if twins:
+        report.note("the same image twice, kept", places=twins)
+    for role, looks in report.looks.items():
+        plural = "sketches" if role == "sketch" else "photos"
+        sizes_of = (f"of {look.size[0]}x{look.size[1]} px" for look in looks.values())
+        report.fact("geometry", f"{plural}: {_counted(sizes_of)}")
+        report.fact("images", f"{plural}: {_counted(look.kind for look in looks.values())}")
+        if alpha := [report.name(path) for path, look in looks.items() if look.has_alpha]:
+            laid = "is opaque: dropped" if background is None else f"is laid on grey {background}"
+            report.note(
+                f"{len(alpha)} of {len(looks)} {plural} with an alpha channel, which {laid}",
+                places=alpha,
+            )
+    _check_colours(
+        {role: [look.colour for look in looks.values()] for role, looks in report.looks.items()},
+        report,
+    )
     return total / num_photos if num_photos >= EYE_PHOTOS else None
+
+
+def _counted(labels: Iterable[str]) -> str:
+    """ "3 PNG RGB, 1 JPEG L", the most frequent first; "none"."""
+    counts = collections.Counter(labels).most_common()
+    rest = f", {len(counts) - 8} more" if len(counts) > 8 else ""
+    return ", ".join(f"{count} {label}" for label, count in counts[:8]) + rest or "none"
 
 
 def _check_colours(colours: dict[str, list[float]], report: Report) -> None:
@@ -280,6 +354,7 @@ def _check_colours(colours: dict[str, list[float]], report: Report) -> None:
             found=f"{num_grey} of {num_photos} photos grey, "
             f"{num_colour} of {num_sketches} sketches in colour: swapped?",
             admitted="photos in photos, sketches in sketches",
+            section="images",
         )
     elif num_grey:
         report.note(f"{num_grey} of {num_photos} photos are grey; kept as three equal channels")
@@ -307,20 +382,75 @@ def check_eyes(mean_photo: np.ndarray, report: Report, *, where: str) -> None:
         window = smooth[top : y + EYE_WINDOW_PX + 1, left : x + EYE_WINDOW_PX + 1]
         row, column = np.unravel_index(window.argmin(), window.shape)
         eye = (left + int(column), top + int(row))
+        report.fact("geometry", f"{where}: the mean photo's eye at {eye}, expected at {(x, y)}")
         if np.hypot(eye[0] - x, eye[1] - y) > EYE_TOLERANCE_PX:
             at_rim = {0, 2 * EYE_WINDOW_PX} & {int(row), int(column)}
             report.problem(
                 where,
                 found=f"the mean photo's eye at {eye}" + (" or beyond" if at_rim else ""),
                 admitted=f"within {EYE_TOLERANCE_PX} px of {(x, y)}: faces aligned by the eyes",
+                section="geometry",
             )
 
 
-def inspect(path: Path, report: Report) -> Look | None:
-    """Decodes one image; None, with a problem reported, if it cannot be taken as it is."""
+def remark(report: Report, *, aligned: bool) -> None:
+    """Notes what a set may have and one wants to know: EXIF data, black borders, like photos.
+
+    Args:
+      report: with its `looks`; takes the notes.
+      aligned: photos were turned to level eyes, so black at the frame is a border of rotation
+        (and not the background).
+    """
+    for role, looks in report.looks.items():
+        if exif := [report.name(path) for path, look in looks.items() if look.has_exif]:
+            report.note(
+                f"{len(exif)} of {len(looks)} {role} files carry EXIF data; dropped", places=exif
+            )
+    photos = report.looks["photo"]
+    black = [report.name(p) for p, look in photos.items() if look.border >= BORDER_SHARE]
+    if aligned and black:
+        report.note(
+            f"{len(black)} of {len(photos)} photos have black borders of rotation; kept",
+            places=black,
+        )
+    like = [
+        f"{report.name(one)} ~ {report.name(other)} ({bits} of 256 bits differ)"
+        for one, other, bits in near_duplicates(photos)
+    ]
+    if like:
+        report.note(f"photos that are nearly the same: {len(like)} pairs", places=like)
+
+
+def near_duplicates(looks: Mapping[Path, Look]) -> list[tuple[Path, Path, int]]:
+    """(file, file, differing bits) of unequal images up to `NEAR_BITS` apart, closest first."""
+    if not looks:
+        return []
+    paths = list(looks)
+    hashes = np.stack([looks[path].hash for path in paths])
+    found = []
+    for i in range(len(paths) - 1):
+        bits = np.bitwise_count(hashes[i] ^ hashes[i + 1 :]).sum(1)
+        for j in np.flatnonzero(bits <= NEAR_BITS):
+            other = paths[i + 1 + int(j)]
+            if looks[paths[i]].digest != looks[other].digest:
+                found.append((paths[i], other, int(bits[j])))
+    return sorted(found, key=lambda pair: pair[2])
+
+
+def inspect(
+    path: Path, report: Report, *, background: int | None = None, transparency_hint: str = ""
+) -> Look | None:
+    """Decodes one image; None, with a problem reported, if it cannot be taken as it is.
+
+    Args:
+      path: the file.
+      report: takes the problem.
+      background: grey level 0..255 that transparent images are laid on; None refuses them.
+      transparency_hint: follows what is admitted in place of a transparent image.
+    """
 
     def refuse(found: str, admitted: str) -> None:
-        report.problem(report.name(path), found=found, admitted=admitted)
+        report.problem(report.name(path), found=found, admitted=admitted, section="images")
 
     try:
         with Image.open(path) as image:
@@ -336,16 +466,18 @@ def inspect(path: Path, report: Report) -> Look | None:
             turn = image.getexif().get(_EXIF_ORIENTATION, 1)
             if turn not in (0, 1):
                 return refuse(f"EXIF orientation {turn}", "upright pixels (orientation 1)")
-            if image.has_transparency_data:
+            if image.has_transparency_data and background is None:
                 alpha = np.asarray(image.convert("RGBA"))[..., 3]
                 if alpha.min() < 255:
                     return refuse(
                         f"transparency (alpha down to {alpha.min()})",
-                        "opaque images: lay it on the background you want",
+                        f"opaque images: lay it on the background you want{transparency_hint}",
                     )
-            rgb = np.asarray(image.convert("RGB"))
-            luma = np.asarray(image.convert("L"))
-            size = image.size
+            kind, size = f"{image.format} {image.mode}", image.size
+            has_exif, has_alpha = bool(image.getexif()), image.has_transparency_data
+            flat = _flat(image, background)
+            rgb = np.asarray(flat.convert("RGB"))
+            luma = np.asarray(flat.convert("L"))
     # What Pillow's plugins raise on damaged files (found by flipping bytes), and its size limit.
     except (
         Image.DecompressionBombError,
@@ -367,7 +499,34 @@ def inspect(path: Path, report: Report) -> Look | None:
         digest=hashlib.sha256(repr(size).encode() + rgb.tobytes()).hexdigest(),
         colour=float((np.abs(red - green) + np.abs(green - blue)).mean()),
         luma=luma,
+        kind=kind,
+        has_exif=has_exif,
+        has_alpha=has_alpha,
+        border=_border(luma),
+        hash=_hash(luma),
     )
+
+
+def _border(luma: np.ndarray) -> float:
+    """Share of black in the upper half of the frame; the lower half may show dark clothes."""
+    half = max(1, luma.shape[0] // 2)
+    frame = np.concatenate([luma[0], luma[1:half, 0], luma[1:half, -1]])
+    return float((frame <= BLACK_AT_MOST).mean())
+
+
+def _hash(luma: np.ndarray) -> np.ndarray:
+    """The difference hash: 16 x 17 cell means, each compared with its left neighbour."""
+    cells = Image.fromarray(luma).resize((HASH_SIDE + 1, HASH_SIDE), Image.Resampling.BOX)
+    cells = np.asarray(cells)
+    return np.packbits((cells[:, 1:] > cells[:, :-1]).ravel())
+
+
+def _flat(image: Image.Image, background: int | None) -> Image.Image:
+    """The image without alpha: laid on a grey level, or, if that is None, as it is."""
+    if background is None or not image.has_transparency_data:
+        return image
+    below = Image.new("RGBA", image.size, (background, background, background, 255))
+    return Image.alpha_composite(below, image.convert("RGBA"))
 
 
 def _bits(path: Path, image: Image.Image) -> int:
@@ -381,10 +540,13 @@ def _bits(path: Path, image: Image.Image) -> int:
     return 16 if image.mode.startswith("I") else 32 if image.mode == "F" else 8
 
 
-def png(path: Path, *, mode: str) -> io.BytesIO:
-    """The image as PNG in `mode` ("RGB" or "L"), palettes resolved, metadata dropped."""
+def png(path: Path, *, mode: str, background: int | None = None) -> io.BytesIO:
+    """The image as PNG in `mode` ("RGB" or "L"), palettes resolved, metadata dropped.
+
+    `background` is the grey level 0..255 that transparent pixels are laid on.
+    """
     with Image.open(path) as image:
-        return encode(np.asarray(image.convert(mode)))
+        return encode(np.asarray(_flat(image, background).convert(mode)))
 
 
 def encode(pixels: np.ndarray) -> io.BytesIO:

@@ -168,6 +168,46 @@ def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> Pairs
     return Pairs(photos, sketches, ids, np.asarray(identities, np.int32))
 
 
+def check(name: str, *, manual_dir: str) -> tuple[str, Any]:
+    """Runs the checks of `prepare` on a folder without building, and remarks beyond them.
+
+    Args:
+      name: one of `names()` that reads a folder, or its part before the slash: then the config
+        is chosen by what the folder holds.
+      manual_dir: the folder to read.
+
+    Returns:
+      The full name, and the `tfds_builders.checks.Report` with all problems, notes and facts.
+
+    Raises:
+      DataError: the name is unknown, or the folder does not exist or is empty.
+    """
+    from tfds_builders import checks
+
+    folders = {
+        builder_cls.name: builder_cls
+        for builder_cls, _ in _builders().values()
+        if builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS
+    }
+    builder_cls = folders.get(name.split("/")[0])
+    if builder_cls is None or (name not in folders and name not in _builders()):
+        admitted = [n for n, (cls, _) in _builders().items() if cls.name in folders]
+        raise _refusal(
+            "data set name",
+            found=repr(name),
+            admitted=", ".join(dict.fromkeys([*folders, *admitted])),
+        )
+    root = _source(builder_cls, manual_dir)
+    if name == builder_cls.name and builder_cls.BUILDER_CONFIGS:
+        name = f"{name}/{builder_cls.config_for(root)}"
+    wanted = name.partition("/")[2]
+    config = next((c for c in builder_cls.BUILDER_CONFIGS if c.name == wanted), None)
+    report = checks.Report(root)
+    builder_cls.check(root, config, report)
+    checks.remark(report, aligned=builder_cls.aligned)
+    return name, report
+
+
 def _decode(png: bytes) -> np.ndarray:
     """uint8[H, W, 3] or uint8[H, W], as the builder stored it."""
     with Image.open(io.BytesIO(png)) as image:
@@ -231,6 +271,16 @@ def _root(name: str, builder_cls: Any, *, data_dir: str, manual_dir: str) -> Pat
             )
         return done[0]
 
+    source = _source(builder_cls, manual_dir)
+    if parent.is_relative_to(source):
+        raise _refusal(
+            "data_dir", found=f"{parent}, inside manual_dir", admitted="a folder elsewhere"
+        )
+    return parent / f"{builder_cls.name}-{folder_digest(source)}"
+
+
+def _source(builder_cls: Any, manual_dir: str) -> Path:
+    """The folder to read, resolved; it exists and holds something."""
     source = Path(manual_dir).expanduser().resolve()
     if not source.is_dir() or not any(source.iterdir()):
         raise _refusal(
@@ -238,11 +288,7 @@ def _root(name: str, builder_cls: Any, *, data_dir: str, manual_dir: str) -> Pat
             found=f"{manual_dir}, which is {'empty' if source.is_dir() else 'no folder'}",
             admitted=f"the folder to read:\n{builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS}",
         )
-    if parent.is_relative_to(source):
-        raise _refusal(
-            "data_dir", found=f"{parent}, inside manual_dir", admitted="a folder elsewhere"
-        )
-    return parent / f"{builder_cls.name}-{folder_digest(source)}"
+    return source
 
 
 def folder_digest(folder: Path) -> str:

@@ -18,15 +18,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow_datasets as tfds
 
-from tfds_builders import checks
+from tfds_builders import checks, listed
 
 SUBSETS = ("cuhk", "ar", "xm2vts")
-SIZE_PX = (200, 250)  # width, height
-_SPLITS = ("train", "test")
 _ABSENT_IN_267 = "266"
+_GAP_HINT = (
+    "; only this id is missing: a known public variant of the lists with 267 training pairs,"
+    " admitted as configs xm2vts_267 and all_267"
+)
 _LISTS = Path(__file__).parent / "splits"
 
 _INSTRUCTIONS = """\
@@ -48,7 +49,52 @@ class CufsConfig(tfds.core.BuilderConfig):
 
 def split_ids(subset: str, split: str) -> list[str]:
     """The ids of a shipped list, in its order."""
-    return (_LISTS / f"{subset}_{split}.txt").read_text(encoding="utf-8").split()
+    return listed.read_ids(_LISTS / f"{subset}_{split}.txt")
+
+
+def check(
+    root: Path, config: CufsConfig, report: checks.Report
+) -> dict[str, dict[str, checks.Row]]:
+    """Checks a folder for `config`; {subset: {id: row}}."""
+    return {
+        subset: listed.check(
+            root,
+            subset,
+            {split: split_ids(subset, split) for split in listed.SPLITS},
+            report,
+            lists=f"the ids of splits/{subset}_train.txt and splits/{subset}_test.txt",
+            alone=len(config.subsets) == 1,
+            left_out={id: config.name for id in _absent(subset, config)},
+            known_gap=(_ABSENT_IN_267, _GAP_HINT) if subset == "xm2vts" else None,
+        )
+        for subset in config.subsets
+    }
+
+
+def _absent(subset: str, config: CufsConfig) -> tuple[str, ...]:
+    return config.absent if subset == "xm2vts" else ()
+
+
+def config_for(root: Path) -> str:
+    """The config that fits a folder best, by the subsets' folders and the ids in them."""
+    present = [name for name in SUBSETS if (root / name).is_dir()]
+    name = present[0] if len(present) == 1 else "all"
+    if not present and (ids := _ids_in(root)):
+        listed_ids = {n: {i for s in listed.SPLITS for i in split_ids(n, s)} for n in SUBSETS}
+        name = min(SUBSETS, key=lambda n: len(ids ^ listed_ids[n]))
+    if name not in ("all", "xm2vts"):
+        return name
+    ids = _ids_in(root / "xm2vts" if "xm2vts" in present else root)
+    return f"{name}_267" if ids and _ABSENT_IN_267 not in ids else name
+
+
+def _ids_in(folder: Path) -> set[str]:
+    """The ids that a folder claims to have; its faults are not reported here."""
+    table = folder / "pairs.csv"
+    if table.is_file():
+        rows = checks.read_table(table, checks.Report(folder), columns=("id",))
+        return {row["id"] for row in rows}
+    return {path.stem for path in (folder / "photos").glob("*")}
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -74,6 +120,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             absent=(_ABSENT_IN_267,),
         ),
     ]
+    check = staticmethod(check)
+    config_for = staticmethod(config_for)
+    aligned = True
 
     def __init__(
         self,
@@ -87,15 +136,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "photo": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
-                    "sketch": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
-                    "id": tfds.features.Text(),
-                    "identity": tfds.features.Scalar(np.int64),
-                    "source": tfds.features.ClassLabel(names=SUBSETS),
-                }
-            ),
+            features=listed.features(source=tfds.features.ClassLabel(names=SUBSETS)),
             supervised_keys=None,
             homepage="http://mmlab.ie.cuhk.edu.hk/archive/facesketch.html",
             disable_shuffling=True,
@@ -106,79 +147,20 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
         root = Path(dl_manager.manual_dir).resolve()
         report = checks.Report(root)
-        rows = {
-            subset: self._subset_rows(root, subset, report)
-            for subset in self.builder_config.subsets
-        }
+        rows = check(root, self.builder_config, report)
         report.close()
-        return {split: self._generate_examples(rows, split) for split in _SPLITS}
-
-    def _subset_rows(self, root: Path, subset: str, report: checks.Report) -> dict[str, checks.Row]:
-        """Checks one subset's folder; its rows by id."""
-        alone = len(self.builder_config.subsets) == 1
-        places = [root / subset, root] if alone else [root / subset]
-        found = [p for p in places if (p / "photos").is_dir() or (p / "sketches").is_dir()]
-        if len(found) != 1:
-            report.problem(
-                subset,
-                found="photos/ and sketches/ in both" if found else "no photos/ and sketches/",
-                admitted=f"photos/ and sketches/ in {subset}/"
-                + (" or directly in the folder, not both" if alone else ""),
-            )
-            return {}
-        rows = checks.rows_in(found[0], report)
-        checks.check_ids_unique(rows, report)
-        self._check_against_lists(rows, subset, report, where=report.name(found[0]))
-        mean_photo = checks.check_images(rows, report, size_px=SIZE_PX)
-        if mean_photo is not None:
-            checks.check_eyes(mean_photo, report, where=f"{report.name(found[0])} (all photos)")
-        else:
-            report.note(f"{subset}: fewer than {checks.EYE_PHOTOS} photos: eyes not checked")
-        return {row.id: row for row in rows}
-
-    def _check_against_lists(
-        self, rows: list[checks.Row], subset: str, report: checks.Report, *, where: str
-    ) -> None:
-        """Every listed id once, in its split, and no other."""
-        absent = self._absent(subset)
-        splits = {id: split for split in _SPLITS for id in split_ids(subset, split)}
-        lists = f"the ids of splits/{subset}_train.txt and splits/{subset}_test.txt"
-        for row in rows:
-            if row.id not in splits:
-                path = row.photo or row.sketch
-                report.problem(
-                    f"{report.name(path) if path else where} (id {row.id})",
-                    found="an unknown id",
-                    admitted=lists,
-                )
-            elif row.id in absent:
-                report.note(f"{where} id {row.id} is left out, as {self.builder_config.name} says")
-            elif row.split and row.split != splits[row.id]:
-                report.problem(
-                    f"{where} id {row.id}",
-                    found=f"split {row.split} in pairs.csv",
-                    admitted=f"split {splits[row.id]}, the official one",
-                )
-        missing = sorted(splits.keys() - {row.id for row in rows} - {*absent})
-        for id in missing:
-            hint = ""
-            if subset == "xm2vts" and missing == [_ABSENT_IN_267]:
-                hint = (
-                    "; only this id is missing: a known public variant of the lists with 267"
-                    " training pairs, admitted as configs xm2vts_267 and all_267"
-                )
-            report.problem(f"{where} id {id}", found="missing", admitted=lists + hint)
+        return {split: self._generate_examples(rows, split) for split in listed.SPLITS}
 
     def _generate_examples(
         self, rows: dict[str, dict[str, checks.Row]], split: str
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         """`identity` counts over all subsets' train and test lists: equal in every config."""
-        persons = [(s, id) for s in SUBSETS for name in _SPLITS for id in split_ids(s, name)]
+        persons = [(s, id) for s in SUBSETS for name in listed.SPLITS for id in split_ids(s, name)]
         wanted = [
             (subset, id)
             for subset in self.builder_config.subsets
             for id in split_ids(subset, split)
-            if id not in self._absent(subset)
+            if id not in _absent(subset, self.builder_config)
         ]
         for key, (subset, id) in enumerate(wanted):
             row = rows[subset][id]
@@ -193,6 +175,3 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                     "source": subset,
                 },
             )
-
-    def _absent(self, subset: str) -> tuple[str, ...]:
-        return self.builder_config.absent if subset == "xm2vts" else ()

@@ -21,12 +21,27 @@ One of three layouts, looked for in this order:
 Photo and sketch of a pair must have equal sizes."""
 
 
+def check(root: Path, config: None, report: checks.Report) -> list[checks.Row]:
+    """Checks a folder of any layout; its rows.  There are no configs."""
+    rows = _rows(root, report)
+    if not rows and not report.problems:
+        report.problem(".", found="no pair", admitted="at least one pair", section="counts")
+    checks.check_ids_unique(rows, report)
+    checks.check_images(rows, report)
+    for split in SPLITS:
+        if count := sum(row.split == split for row in rows):
+            report.fact("counts", f"{split} {count} pairs")
+    return rows
+
+
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Pairs in the order of pairs.csv, else of the sorted ids (not shuffled)."""
 
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
+    check = staticmethod(check)
+    aligned = False
 
     def __init__(
         self,
@@ -57,11 +72,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
         root = Path(dl_manager.manual_dir).resolve()
         report = checks.Report(root)
-        rows = _rows(root, report)
-        if not rows and not report.problems:
-            report.problem(".", found="no pair", admitted="at least one pair")
-        checks.check_ids_unique(rows, report)
-        checks.check_images(rows, report)
+        rows = check(root, None, report)
         report.close()
         return {
             split: self._generate_examples(rows, split)

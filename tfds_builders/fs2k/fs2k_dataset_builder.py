@@ -1,0 +1,259 @@
+"""FS2K: 2104 photo-sketch pairs with attributes, in the official split of 1058 + 1046.
+
+See README.md beside this file for the layout and for what the annotation's numbers mean.
+"""
+
+import collections
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfds_builders import checks, listed
+from tfds_builders.fs2k import annotations
+
+FOLDERS = ("1", "2", "3")  # photo1 and sketch1, ...: where the photos are from, not the style
+WHITE = 255
+
+_INSTRUCTIONS = """\
+The official archive (github.com/DengPingFan/FS2K) as it unpacks:
+  <manual_dir>/photo/photo1..photo3/imageNNNN.<ext>
+  <manual_dir>/sketch/sketch1..sketch3/sketchNNNN.<ext>
+  <manual_dir>/anno_train.json and <manual_dir>/anno_test.json
+The ext is one of jpg, jpeg, png, bmp, tif in any case. Config train_only reads the training half
+alone."""
+
+
+@dataclasses.dataclass
+class Fs2kConfig(tfds.core.BuilderConfig):
+    """Which halves, and the grey level that transparent images are laid on (None: refused)."""
+
+    splits: tuple[str, ...] = listed.SPLITS
+    background: int | None = None
+
+
+class Pair(NamedTuple):
+    """An annotated pair and its files."""
+
+    row: checks.Row
+    record: annotations.Record
+
+
+def check(root: Path, config: Fs2kConfig, report: checks.Report) -> list[Pair]:
+    """Checks a folder for `config`; its complete pairs, in the order of the annotation files."""
+    files = {
+        role: {f"photo{n}": _numbered(root / role / f"{role}{n}", role, report) for n in FOLDERS}
+        for role in ("photo", "sketch")
+    }
+    for role in files:
+        _check_strays(root / role, role, report)
+    pairs, names = [], set()
+    for split in config.splits:
+        records, of_split = annotations.read(root / f"anno_{split}.json", split, report)
+        pairs += _pairs(records, files, split, report)
+        names |= of_split
+    seen = collections.Counter(pair.record.name for pair in pairs)
+    for name in (name for name, count in seen.items() if count > 1):
+        report.problem(name, found="annotated twice", admitted="each image once over all splits")
+
+    unread = _names_elsewhere(root, config)
+    if unread:
+        report.note(f"the {len(unread)} pairs of the other annotation file are left out")
+    read = " and ".join(f"anno_{split}.json" for split in config.splits)
+    known = names | unread
+    for folders in files.values():
+        for folder, numbered in folders.items():
+            for number, path in numbered.items():
+                if known and f"{folder}/image{number}" not in known:
+                    report.problem(
+                        report.name(path), found="in no annotation", admitted=f"images of {read}"
+                    )
+
+    checks.check_images(
+        [pair.row for pair in pairs],
+        report,
+        twins_admitted=True,
+        background=config.background,
+        transparency_hint="; the configs ..._on_white lay it on white",
+    )
+    _check_points(pairs, report)
+    return [pair for pair in pairs if pair.row.photo and pair.row.sketch]
+
+
+def config_for(root: Path) -> str:
+    """`train_only` for a folder that has only the training annotation, else `all`."""
+    half = (root / "anno_train.json").is_file() and not (root / "anno_test.json").is_file()
+    return "train_only" if half else "all"
+
+
+def _numbered(folder: Path, role: str, report: checks.Report) -> dict[str, Path]:
+    """Files of a folder by the number in their names (image0110.jpg, sketch0110.png)."""
+    prefix = "image" if role == "photo" else role
+    numbered = {}
+    for stem, path in checks.files_by_stem(folder, report).items():
+        number = stem.removeprefix(prefix)
+        if number != stem and number.isdecimal():
+            numbered[number] = path
+        else:
+            report.problem(
+                report.name(path), found="another name", admitted=f"{prefix}NNNN in {folder.name}/"
+            )
+    return numbered
+
+
+def _check_strays(folder: Path, role: str, report: checks.Report) -> None:
+    if not folder.is_dir():
+        return  # reported with its subfolders
+    for path in sorted(folder.iterdir()):
+        if path.name in {f"{role}{n}" for n in FOLDERS}:
+            continue
+        if path.name.startswith(".") or path.name.lower() in checks.DEBRIS:
+            report.note(f"{report.name(path)} is left behind by an operating system: not read")
+        else:
+            report.problem(
+                report.name(path), found="a stray file or folder", admitted=f"{role}1 to {role}3"
+            )
+
+
+def _pairs(
+    records: Sequence[annotations.Record],
+    files: dict[str, dict[str, dict[str, Path]]],
+    split: str,
+    report: checks.Report,
+) -> list[Pair]:
+    """Joins records with files; what is missing is reported."""
+    pairs = [
+        Pair(
+            checks.Row(
+                id=f"{record.folder}_image{record.number}",
+                photo=files["photo"][record.folder].get(record.number),
+                sketch=files["sketch"][record.folder].get(record.number),
+                split=split,
+            ),
+            record,
+        )
+        for record in records
+    ]
+    for role in ("photo", "sketch"):
+        missing = [pair.record for pair in pairs if getattr(pair.row, role) is None]
+        held = len(pairs) - len(missing)
+        plural = "sketches" if role == "sketch" else "photos"
+        report.fact("counts", f"{split}: {held} of {annotations.SIZES[split]} {plural}")
+        hint = annotations.count_hint(split, held)
+        for record in missing:
+            folder = record.folder.replace("photo", role)
+            name = ("image" if role == "photo" else role) + record.number
+            report.problem(
+                f"{role}/{folder}/{name}.*",
+                found=f"no such file, named by anno_{split}.json",
+                admitted=f"a photo and a sketch for each entry{hint}",
+            )
+    return pairs
+
+
+def _names_elsewhere(root: Path, config: Fs2kConfig) -> set[str]:
+    """Image names of the annotation files that the config does not read."""
+    names = set()
+    for split in listed.SPLITS:
+        path = root / f"anno_{split}.json"
+        if split not in config.splits and path.is_file():
+            names |= annotations.read(path, split, checks.Report(root))[1]
+    return names
+
+
+def _check_points(pairs: Sequence[Pair], report: checks.Report) -> None:
+    outside = []
+    for pair in pairs:
+        look = report.looks["photo"].get(pair.row.photo)
+        x, y = pair.record.skin_point
+        if look is not None and (x >= look.size[0] or y >= look.size[1]):
+            outside.append(f"{pair.record.name}: ({x}, {y}) in {look.size[0]}x{look.size[1]} px")
+    if outside:
+        report.note(f"points of skin outside their image, kept: {len(outside)}", places=outside)
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """Pairs in the order of the annotation files (not shuffled)."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
+    MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
+    BUILDER_CONFIGS = [  # noqa: RUF012, the form TFDS reads
+        Fs2kConfig(name="all", description="Both halves, 1058 + 1046."),
+        Fs2kConfig(name="train_only", description="Training half, 1058.", splits=("train",)),
+        Fs2kConfig(
+            name="all_on_white",
+            description="Both halves, 1058 + 1046; transparent images laid on white.",
+            background=WHITE,
+        ),
+        Fs2kConfig(
+            name="train_only_on_white",
+            description="Training half, 1058; transparent images laid on white.",
+            splits=("train",),
+            background=WHITE,
+        ),
+    ]
+    check = staticmethod(check)
+    config_for = staticmethod(config_for)
+    aligned = False
+
+    def __init__(
+        self,
+        *,
+        data_dir: str | None = None,
+        config: str | Fs2kConfig | None = None,
+        version: str | None = None,
+        file_format: str = "array_record",  # TFDS' own default needs TensorFlow
+    ) -> None:
+        super().__init__(data_dir=data_dir, config=config, version=version, file_format=file_format)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            features=listed.features(
+                **{
+                    field: tfds.features.ClassLabel(names=names)
+                    for field, names in annotations.ATTRIBUTES.items()
+                },
+                lip_color=tfds.features.Tensor(shape=(3,), dtype=np.float32),
+                eye_color=tfds.features.Tensor(shape=(3,), dtype=np.float32),
+                skin_point=tfds.features.Tensor(shape=(2,), dtype=np.int32),
+            ),
+            supervised_keys=None,
+            homepage="https://github.com/DengPingFan/FS2K",
+            disable_shuffling=True,
+        )
+
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
+        root = Path(dl_manager.manual_dir).resolve()
+        report = checks.Report(root)
+        pairs = check(root, self.builder_config, report)
+        report.close()
+        return {
+            split: self._generate_examples(pairs, split) for split in self.builder_config.splits
+        }
+
+    def _generate_examples(
+        self, pairs: list[Pair], split: str
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Each pair is a person of its own in `identity`: FS2K does not say who is who."""
+        background = self.builder_config.background
+        first = annotations.SIZES["train"] if split == "test" else 0
+        for key, (row, record) in enumerate(pair for pair in pairs if pair.row.split == split):
+            yield (
+                key,
+                {
+                    "photo": checks.png(row.photo, mode="RGB", background=background),
+                    "sketch": checks.png(row.sketch, mode="L", background=background),
+                    "id": row.id,
+                    "identity": first + key,
+                    **record.codes,
+                    "lip_color": record.lip_color,
+                    "eye_color": record.eye_color,
+                    "skin_point": np.asarray(record.skin_point, np.int32),
+                },
+            )

@@ -1,0 +1,135 @@
+"""What CUFS and CUFSF share: ids and splits from lists, faces aligned by the eyes.
+
+A list is a text file of ids, one a line; its order is the data set's.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from tfds_builders import checks
+
+SIZE_PX = (200, 250)  # width, height
+SPLITS = ("train", "test")
+
+
+def read_ids(path: Path) -> list[str]:
+    """The ids of a list, in its order."""
+    return path.read_text(encoding="utf-8").split()
+
+
+def features(**more: tfds.features.FeatureConnector) -> tfds.features.FeaturesDict:
+    """photo, sketch, id, identity, and what a builder adds."""
+    return tfds.features.FeaturesDict(
+        {
+            "photo": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
+            "sketch": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
+            "id": tfds.features.Text(),
+            "identity": tfds.features.Scalar(np.int64),
+            **more,
+        }
+    )
+
+
+def place(root: Path, name: str, report: checks.Report, *, alone: bool) -> Path | None:
+    """The folder of a set: root/name, or root itself where it is the only set; None: a problem."""
+    places = [root / name, root] if alone else [root / name]
+    found = [p for p in places if (p / "photos").is_dir() or (p / "sketches").is_dir()]
+    if len(found) == 1:
+        return found[0]
+    report.problem(
+        name,
+        found="photos/ and sketches/ in both" if found else "no photos/ and sketches/",
+        admitted=f"photos/ and sketches/ in {name}/"
+        + (" or directly in the folder, not both" if alone else ""),
+    )
+    return None
+
+
+def check(
+    root: Path,
+    name: str,
+    splits: Mapping[str, Sequence[str]],
+    report: checks.Report,
+    *,
+    lists: str,
+    alone: bool,
+    left_out: Mapping[str, str] | None = None,
+    known_gap: tuple[str, str] | None = None,
+) -> dict[str, checks.Row]:
+    """Checks the folder of one set; its rows by id.
+
+    Args:
+      root: the folder under test.
+      name: of the set, and of its folder in `root`.
+      splits: {split: ids, in the order of the list}.
+      report: takes the problems.
+      lists: what the ids are called in messages.
+      alone: no other set is read from `root`, so the images may lie in it directly.
+      left_out: {id: who says so}: ids that may be missing, and are noted where they are not.
+      known_gap: (id, hint): the hint is given where this id is the only one that is missing.
+
+    Returns:
+      {id: row} of all pairs, listed or not; empty without a folder.
+    """
+    left_out = left_out or {}
+    where = place(root, name, report, alone=alone)
+    if where is None:
+        return {}
+    rows = checks.rows_in(where, report)
+    checks.check_ids_unique(rows, report)
+    _check_against_lists(
+        rows,
+        splits,
+        report,
+        place=report.name(where),
+        lists=lists,
+        left_out=left_out,
+        known_gap=known_gap,
+    )
+    for split, ids in splits.items():
+        wanted = {*ids} - left_out.keys()
+        held = len(wanted & {row.id for row in rows})
+        report.fact("counts", f"{name}: {split} {held} of {len(wanted)} ids")
+    mean_photo = checks.check_images(rows, report, size_px=SIZE_PX)
+    if mean_photo is not None:
+        checks.check_eyes(mean_photo, report, where=f"{report.name(where)} (all photos)")
+    else:
+        report.note(f"{name}: fewer than {checks.EYE_PHOTOS} photos: eyes not checked")
+    return {row.id: row for row in rows}
+
+
+def _check_against_lists(
+    rows: Sequence[checks.Row],
+    splits: Mapping[str, Sequence[str]],
+    report: checks.Report,
+    *,
+    place: str,
+    lists: str,
+    left_out: Mapping[str, str],
+    known_gap: tuple[str, str] | None,
+) -> None:
+    """Every listed id once, in its split, and no other."""
+    split_of = {id: split for split, ids in splits.items() for id in ids}
+    for row in rows:
+        if row.id not in split_of:
+            path = row.photo or row.sketch
+            report.problem(
+                f"{report.name(path) if path else place} (id {row.id})",
+                found="an unknown id",
+                admitted=lists,
+            )
+        elif row.id in left_out:
+            report.note(f"{place} id {row.id} is left out, as {left_out[row.id]} says")
+        elif row.split and row.split != split_of[row.id]:
+            report.problem(
+                f"{place} id {row.id}",
+                found=f"split {row.split} in pairs.csv",
+                admitted=f"split {split_of[row.id]}, the official one",
+            )
+    missing = sorted(split_of.keys() - {row.id for row in rows} - left_out.keys())
+    for id in missing:
+        hint = known_gap[1] if known_gap and missing == [known_gap[0]] else ""
+        report.problem(f"{place} id {id}", found="missing", admitted=lists + hint, section="counts")
