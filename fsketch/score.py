@@ -22,10 +22,10 @@ import numpy as np  # noqa: E402
 from etils import epath  # noqa: E402
 
 from fsketch import writers  # noqa: E402
-from fsketch.data import sources  # noqa: E402
 from fsketch.scoring import (  # noqa: E402
     conventions,
     extractors,
+    features,
     gallery,
     matching,
     measures,
@@ -72,8 +72,8 @@ def score(
     for id, images in _decoded(matched, problems):
         for label, (pixels, digest) in images.items():
             digests[label].update(f"{id}\0{digest}\0".encode())
-            for features in gathered.values() if not problems.places else ():
-                features.add(label, pixels)
+            for gatherer in gathered.values() if not problems.places else ():
+                gatherer.add(label, pixels)
         truth, _ = images.pop("truth")
         for label, (output, _) in images.items() if not problems.places else ():
             if chosen.resize_output and output.shape[:2] != truth.shape[:2]:
@@ -104,8 +104,8 @@ def score(
 class _Gathered:
     """Features of the truth and of every output, computed in batches as images come."""
 
-    def __init__(self, features: features.Features) -> None:
-        self.extract, self.weights = features.extract, features.weights
+    def __init__(self, source: features.Features) -> None:
+        self.extract, self.weights = source.extract, source.weights
         self.waiting: dict[str, list[np.ndarray]] = collections.defaultdict(list)
         self.done: dict[str, list[np.ndarray]] = collections.defaultdict(list)
 

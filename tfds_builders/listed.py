@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfds_builders import checks
+from fsketch.data import checks
 
 SIZE_PX = (200, 250)  # width, height
 SPLITS = ("train", "test")

@@ -177,12 +177,12 @@ def check(name: str, *, manual_dir: str) -> tuple[str, Any]:
       manual_dir: the folder to read.
 
     Returns:
-      The full name, and the `tfds_builders.checks.Report` with all problems, notes and facts.
+      The full name, and the `checks.Report` with all problems, notes and facts.
 
     Raises:
       DataError: the name is unknown, or the folder does not exist or is empty.
     """
-    from tfds_builders import checks
+    from fsketch.data import checks
 
     folders = {
         builder_cls.name: builder_cls

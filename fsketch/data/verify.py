@@ -19,16 +19,14 @@ from fsketch.data import sources
 LISTED = 5  # files named for each finding without --all
 
 
-def render(name: str, report: Any, *, limit: int | None) -> Iterator[str]:
+def render(name: str, report: checks.Report, *, limit: int | None) -> Iterator[str]:
     """The lines of a report: counts, geometry, images, pairs, notes.
 
     Args:
       name: of the data set.
-      report: a `tfds_builders.checks.Report`.
+      report: what the checks found.
       limit: at most so many files are named for a finding; None for all.
     """
-    from tfds_builders import checks
-
     num_problems = sum(len(places) for places in report.problems.values())
     verdict = f"{num_problems} problem{'s' * (num_problems != 1)}" if num_problems else "ok"
     num_notes = len(report.notes)

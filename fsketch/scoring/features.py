@@ -40,7 +40,7 @@ def pixels(options: measures.Options) -> Features:
 
 
 def embedding(options: measures.Options) -> Features:
-    """What `options.embedder` says: "pixels" (grey, mean removed), or a run of configs/teacher.py."""
+    """By `options.embedder`: "pixels" (grey, mean removed), or a run of configs/teacher.py."""
     if not options.embedder:
         raise extractors.WeightsError(
             f"no embedder is given; admitted are {PIXELS!r} (a floor, not a recogniser) and the "
@@ -61,8 +61,8 @@ def _recogniser(workdir: str) -> Features:
     """Embeddings of a run of method "teacher"; images are centred on its canvas."""
     if not epath.Path(workdir).is_dir():
         raise extractors.WeightsError(
-            f"embedder: {workdir}: no such folder; admitted are {PIXELS!r} and the workdir of a run "
-            "of configs/teacher.py"
+            f"embedder: {workdir}: no such folder; admitted are {PIXELS!r} and the workdir of a "
+            "run of configs/teacher.py"
         )
     arrays, meta = checkpoint.read(workdir)
     config = checkpoint.from_json(meta["config"])

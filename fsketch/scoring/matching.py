@@ -4,7 +4,7 @@ Nothing is guessed and nothing left out: every id has one truth and one output i
 and every file belongs to an id, else `DataError` lists all that does not fit.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -192,9 +192,9 @@ def check_sizes(matched: Matched, chosen: protocols.Protocol, problems: Problems
 def decode(path: Path, problems: Problems) -> np.ndarray | None:
     """uint8[H, W, 1 or 3]; None, with a problem, for what cannot be taken as it is."""
     report = checks.Report(path.parent)
-    pixels = checks.decode(path, report)
+    decoded = checks.decode(path, report)
     problems.take(report)
-    return pixels
+    return None if decoded is None else checks.pixels(decoded)
 
 
 def _by_stem(folder: Path, problems: Problems) -> dict[str, Path]:

@@ -73,8 +73,8 @@ class Sets(NamedTuple):
 class SetMetric(NamedTuple):
     """A metric of two sets.
 
-    features: a key of `features.FEATURES`.  compare gives one or more named values; ValueError says why
-    these sets cannot be scored.
+    features: a key of `features.FEATURES`.  compare gives one or more named values; ValueError
+    says why these sets cannot be scored.
     """
 
     title: str

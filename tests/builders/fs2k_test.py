@@ -6,8 +6,7 @@ import pytest
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from fsketch.data import pipeline, sources
-from tfds_builders import checks
+from fsketch.data import checks, pipeline, sources
 from tfds_builders.fs2k import annotations
 from tfds_builders.fs2k import fs2k_dataset_builder as fs2k
 

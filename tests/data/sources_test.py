@@ -170,7 +170,7 @@ def test_threads_of_one_process_take_turns(folder, capsys):
 def test_a_killed_preparation_is_not_taken_as_finished(folder, tmp_path, capsys):
     code = """
 import os, signal, itertools
-from tfds_builders import checks
+from fsketch.data import checks
 count, encode = itertools.count(), checks.encode
 def encode_some(pixels):
     if next(count) == 5:

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fsketch.data import sources, verify
-from tfds_builders import checks
+from fsketch.data import checks, sources, verify
 from tfds_builders.cufs import cufs_dataset_builder as cufs
 
 

@@ -20,7 +20,8 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from tfds_builders import checks, listed
+from fsketch.data import checks
+from tfds_builders import listed
 
 SUBSETS = ("cuhk", "ar", "xm2vts")
 _ABSENT_IN_267 = "266"

@@ -14,7 +14,8 @@ from typing import Any
 
 import tensorflow_datasets as tfds
 
-from tfds_builders import checks, listed
+from fsketch.data import checks
+from tfds_builders import listed
 
 CONFIGS = ("sc_lmser", "ca_gan")
 _LISTS = Path(__file__).parent / "splits"

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tfds_builders import checks
+from fsketch.data import checks
 
 SIZES = {"train": 1058, "test": 1046}
 # Field of the annotation -> meaning of 0, 1, ...; the order is that of the codes.

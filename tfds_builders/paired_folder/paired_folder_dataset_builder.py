@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tfds_builders import checks
+from fsketch.data import checks
 
 SPLITS = ("train", "validation", "test")
 

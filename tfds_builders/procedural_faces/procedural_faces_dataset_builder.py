@@ -24,7 +24,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from fsketch import data
-from tfds_builders import checks
+from fsketch.data import checks
 
 SEED = 2025
 SPLITS = ("train", "validation", "test")

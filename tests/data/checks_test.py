@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fsketch.data import sources
-from tfds_builders import checks
+from fsketch.data import checks, sources
 
 
 def _found(report):

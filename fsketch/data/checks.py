@@ -437,9 +437,18 @@ def near_duplicates(looks: Mapping[Path, Look]) -> list[tuple[Path, Path, int]]:
     return sorted(found, key=lambda pair: pair[2])
 
 
-def inspect(
+class Decoded(NamedTuple):
+    """An image of one frame, upright, 8 bit and without transparency."""
+
+    image: Image.Image
+    kind: str  # file format and colour mode, "JPEG L"
+    has_exif: bool
+    has_alpha: bool
+
+
+def decode(
     path: Path, report: Report, *, background: int | None = None, transparency_hint: str = ""
-) -> Look | None:
+) -> Decoded | None:
     """Decodes one image; None, with a problem reported, if it cannot be taken as it is.
 
     Args:
@@ -473,11 +482,12 @@ def inspect(
                         f"transparency (alpha down to {alpha.min()})",
                         f"opaque images: lay it on the background you want{transparency_hint}",
                     )
-            kind, size = f"{image.format} {image.mode}", image.size
-            has_exif, has_alpha = bool(image.getexif()), image.has_transparency_data
-            flat = _flat(image, background)
-            rgb = np.asarray(flat.convert("RGB"))
-            luma = np.asarray(flat.convert("L"))
+            return Decoded(
+                image=_flat(image, background),
+                kind=f"{image.format} {image.mode}",
+                has_exif=bool(image.getexif()),
+                has_alpha=image.has_transparency_data,
+            )
     # What Pillow's plugins raise on damaged files (found by flipping bytes), and its size limit.
     except (
         Image.DecompressionBombError,
@@ -493,18 +503,36 @@ def inspect(
     ) as error:
         text = str(error).replace(str(path), path.name)
         return refuse(f"unreadable ({text})", "a whole image file")
+
+
+def inspect(
+    path: Path, report: Report, *, background: int | None = None, transparency_hint: str = ""
+) -> Look | None:
+    """What one image says about itself; None, with a problem reported, as `decode`."""
+    decoded = decode(path, report, background=background, transparency_hint=transparency_hint)
+    if decoded is None:
+        return None
+    rgb = np.asarray(decoded.image.convert("RGB"))
+    luma = np.asarray(decoded.image.convert("L"))
     red, green, blue = (rgb[..., i].astype(np.int16) for i in range(3))
     return Look(
-        size=size,
-        digest=hashlib.sha256(repr(size).encode() + rgb.tobytes()).hexdigest(),
+        size=decoded.image.size,
+        digest=hashlib.sha256(repr(decoded.image.size).encode() + rgb.tobytes()).hexdigest(),
         colour=float((np.abs(red - green) + np.abs(green - blue)).mean()),
         luma=luma,
-        kind=kind,
-        has_exif=has_exif,
-        has_alpha=has_alpha,
+        kind=decoded.kind,
+        has_exif=decoded.has_exif,
+        has_alpha=decoded.has_alpha,
         border=_border(luma),
         hash=_hash(luma),
     )
+
+
+def pixels(decoded: Decoded) -> np.ndarray:
+    """uint8[H, W, 1] of an image stored as grey, uint8[H, W, 3] of any other."""
+    is_grey = decoded.image.mode in ("1", "L", "LA")
+    array = np.asarray(decoded.image.convert("L" if is_grey else "RGB"))
+    return array[..., None] if is_grey else array
 
 
 def _border(luma: np.ndarray) -> float:
