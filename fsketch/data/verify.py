@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fsketch.data import sources
+from fsketch.data import checks, sources
 
 LISTED = 5  # files named for each finding without --all
 
