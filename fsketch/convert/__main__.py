@@ -1,41 +1,33 @@
-"""python -m fsketch.convert NET FILE OUT: published weights -> our *.safetensors.
+"""python -m fsketch.convert NAME FILE OUT: published weights -> our *.safetensors.
 
-Checks that every key is used once, every parameter filled, every shape right and every number
-finite; the file's SHA-256 is kept in the result.
+Checks that every key is used once or declared unused, every parameter filled, every shape right
+and every number finite; the file's SHA-256 is kept in the result.
 """
 
 import argparse
 import hashlib
 import pathlib
 import sys
-import zipfile
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 from flax import traverse_util
 
-from fsketch.convert import files, tables
-from fsketch.nets import squeezenet
-
-# net -> (its table, the net, an input it can be initialised with)
-NETS = {"squeezenet_v1.0": (tables.squeezenet_v1_0, squeezenet.SqueezeNet, (1, 64, 64, 3))}
+from fsketch.convert import files, published, tables
 
 
-def convert(net: str, path: str, out: str) -> str:
-    """Converts the npz at `path`; returns its SHA-256."""
-    table, module, shape = NETS[net]
-    digest = hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
-    with np.load(path, allow_pickle=False) as archive:
-        arrays = {key: archive[key] for key in archive.files}
-    abstract = jax.eval_shape(module().init, jax.random.key(0), jnp.zeros(shape))
-    flat = traverse_util.flatten_dict(abstract["params"], sep="/")
-    shapes = {name: leaf.shape for name, leaf in flat.items()}
-    params = tables.apply(table(), arrays, shapes)
+def convert(name: str, path: str, out: str) -> str:
+    """Converts the published file at `path`, a key of `published.WEIGHTS`; returns its SHA-256."""
+    weights = published.WEIGHTS[name]
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    arrays = files.read_arrays(path)
+    try:
+        params = tables.apply(weights.table(), arrays, weights.shapes(), unused=weights.unused)
+    except ValueError as error:
+        raise ValueError(f"{path} as {name}:\n{error}") from None
     files.write(
         out,
         traverse_util.unflatten_dict(params, sep="/"),
-        net=net,
+        net=name,
         source=pathlib.Path(path).name,
         sha256=digest,
     )
@@ -43,17 +35,26 @@ def convert(net: str, path: str, out: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="python -m fsketch.convert", description=__doc__)
-    parser.add_argument("net", choices=sorted(NETS))
-    parser.add_argument("file", help="the published weights (*.npz)")
+    known = "\n".join(f"  {n:16} {w.file} of {w.project}" for n, w in published.WEIGHTS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m fsketch.convert",
+        description=__doc__,
+        epilog=f"published files by name:\n{known}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", choices=published.WEIGHTS, metavar="NAME", help="see below")
+    parser.add_argument("file", help="the published weights (*.pth, *.pt, *.npz, *.safetensors)")
     parser.add_argument("out", help="where to write (*.safetensors)")
     args = parser.parse_args(arguments)
     try:
-        digest = convert(args.net, args.file, args.out)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        print(f"{args.file}: {error}", file=sys.stderr)
+        digest = convert(args.name, args.file, args.out)
+    except FileNotFoundError as error:
+        print(f"{error}\n{published.advice(args.name, args.out)}", file=sys.stderr)
         return 1
-    print(f"{args.out}: {args.net} from {args.file} (SHA-256 {digest})")
+    except (OSError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{args.out}: {args.name} from {args.file} (SHA-256 {digest})")
     return 0
 
 

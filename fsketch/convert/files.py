@@ -1,5 +1,11 @@
-"""Converted weights on disk: safetensors with the net's name and origin in the header."""
+"""Weights on disk: published files of several formats, and ours.
 
+Ours are safetensors with the net's name and origin in the header.
+"""
+
+import pathlib
+import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +13,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 from flax import traverse_util
+
+from fsketch.convert import torch_weights
 
 
 def write(path: str, params: Mapping[str, Any], *, net: str, source: str, sha256: str) -> None:
@@ -19,14 +27,54 @@ def write(path: str, params: Mapping[str, Any], *, net: str, source: str, sha256
 
 def read(path: str) -> tuple[str, dict[str, Any]]:
     """(net, parameter tree) of a file that `write` made; ValueError for any other file."""
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            header = file.metadata() or {}
-            flat = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"{path}: not a safetensors file ({error})") from None
+    header, flat = _read_safetensors(path)
     if "net" not in header:
         raise ValueError(
             f"{path}: no net is named in its header; convert weights with python -m fsketch.convert"
         )
     return header["net"], traverse_util.unflatten_dict(flat, sep="/")
+
+
+def source_sha256(path: str) -> str:
+    """SHA-256 of the published file that a file of `write` was made from."""
+    with safetensors.safe_open(path, framework="numpy") as file:
+        return file.metadata()["sha256"]
+
+
+def read_arrays(path: str) -> dict[str, np.ndarray]:
+    """The arrays of a published *.npz, *.safetensors, *.pth or *.pt by name.
+
+    ValueError for other formats, for damaged files and for files that hold anything else.
+    """
+    readers = {
+        ".npz": _read_npz,
+        ".safetensors": lambda path: _read_safetensors(path)[1],
+        ".pth": torch_weights.read,
+        ".pt": torch_weights.read,
+    }
+    suffix = pathlib.Path(path).suffix
+    if suffix not in readers:
+        raise ValueError(f"{path}: weights are read from {', '.join(readers)}, not from {suffix!r}")
+    return readers[suffix](path)
+
+
+def _read_npz(path: str) -> dict[str, np.ndarray]:
+    with open(path, "rb") as file:
+        if not zipfile.is_zipfile(file):
+            raise ValueError(f"{path}: not an npz archive, or a truncated one")
+        file.seek(0)
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                return {key: archive[key] for key in archive.files}
+        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(f"{path}: not an npz archive of plain arrays ({error})") from None
+
+
+def _read_safetensors(path: str) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """(header, arrays by name)."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return file.metadata() or {}, arrays
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{path}: not a safetensors file ({error})") from None

@@ -1,13 +1,15 @@
 """Which published array becomes which of our parameters.
 
 A table maps our flat name to (their key, axes): axes is the transposition, None for none.
+Beside a table stand the keys of the file that we have no use for, if there are any.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 OIHW_TO_HWIO = (2, 3, 1, 0)
+NCHW_TO_NHWC = (0, 2, 3, 1)
 
 Table = dict[str, tuple[str, tuple[int, ...] | None]]
 
@@ -21,24 +23,83 @@ def squeezenet_v1_0() -> Table:
             f"{fire}/expand1": f"{fire}/conv1x1_2",
             f"{fire}/expand3": f"{fire}/conv3x3_2",
         }
-    table: Table = {}
-    for ours, theirs in layers.items():
-        table[f"{ours}/kernel"] = (f"{theirs}/w", OIHW_TO_HWIO)
-        table[f"{ours}/bias"] = (f"{theirs}/b", None)
-    return table
+    return _convolutions(layers, "/w", "/b")
+
+
+def squeezenet_v1_1() -> Table:
+    """torchvision's squeezenet1_1."""
+    layers = {"conv1": "features.0", "conv10": "classifier.1"}
+    for number, position in zip(range(2, 10), (3, 4, 6, 7, 9, 10, 11, 12), strict=True):
+        layers |= {
+            f"fire{number}/squeeze": f"features.{position}.squeeze",
+            f"fire{number}/expand1": f"features.{position}.expand1x1",
+            f"fire{number}/expand3": f"features.{position}.expand3x3",
+        }
+    return _convolutions(layers, ".weight", ".bias")
+
+
+def alexnet() -> Table:
+    """torchvision's alexnet; its classifier is unused."""
+    positions = (0, 3, 6, 8, 10)
+    layers = {f"conv{number}": f"features.{at}" for number, at in enumerate(positions, 1)}
+    return _convolutions(layers, ".weight", ".bias")
+
+
+ALEXNET_UNUSED = tuple(f"classifier.{i}.{kind}" for i in (1, 4, 6) for kind in ("weight", "bias"))
+
+
+def vgg(depths: Sequence[int]) -> Table:
+    """torchvision's vgg16 and vgg19, of depths[i] convolutions in stage i; no classifier."""
+    layers, position = {}, 0
+    for stage, depth in enumerate(depths, 1):
+        for layer in range(1, depth + 1):
+            layers[f"conv{stage}_{layer}"] = f"features.{position}"
+            position += 2  # the ReLU behind it
+        position += 1  # the pooling
+    return _convolutions(layers, ".weight", ".bias")
+
+
+VGG_UNUSED = tuple(f"classifier.{i}.{kind}" for i in (0, 3, 6) for kind in ("weight", "bias"))
+
+# Maps that LPIPS compares, in the order of its heads lin0, lin1, ..., and their channels.
+LPIPS_CHANNELS = {
+    "alex": {"relu1": 64, "relu2": 192, "relu3": 384, "relu4": 256, "relu5": 256},
+    "vgg": {"relu1_2": 64, "relu2_2": 128, "relu3_3": 256, "relu4_3": 512, "relu5_3": 512},
+    "squeeze": {
+        "conv1": 64, "fire3": 128, "fire5": 256, "fire6": 384, "fire7": 384, "fire8": 512,
+        "fire9": 512,
+    },
+}  # fmt: skip
+
+
+def lpips(net: str) -> Table:
+    """The linear heads of LPIPS v0.1 for a key of LPIPS_CHANNELS, each 1 x 1 x 1 x C."""
+    return {
+        tap: (f"lin{number}.model.1.weight", NCHW_TO_NHWC)
+        for number, tap in enumerate(LPIPS_CHANNELS[net])
+    }
+
+
+def dists() -> Table:
+    """The weights alpha and beta of DISTS, each 1 x 1 x 1 x 1475."""
+    return {name: (name, NCHW_TO_NHWC) for name in ("alpha", "beta")}
 
 
 def apply(
-    table: Table, arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]
+    table: Table,
+    arrays: Mapping[str, np.ndarray],
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    unused: Collection[str] = (),
 ) -> dict[str, np.ndarray]:
     """Our flat parameters from theirs.
 
-    Every key of `arrays` must be used once, every name of `shapes` filled, every shape right and
-    every number finite; ValueError lists all that is not so.
+    Every key of `arrays` must be used once or be one of `unused`, every name of `shapes` filled,
+    every shape right and every number finite; ValueError lists all that is not so.
     """
     used = [key for key, _ in table.values()]
     problems = [f"missing in the file: {key}" for key in used if key not in arrays]
-    problems += [f"unknown in the file: {key}" for key in arrays if key not in used]
+    problems += [f"unknown in the file: {k}" for k in arrays if k not in used and k not in unused]
     problems += [f"not filled: {name}" for name in shapes if name not in table]
     result = {}
     for name, (key, axes) in table.items():
@@ -48,9 +109,18 @@ def apply(
         array = array.transpose(axes) if axes and array.ndim == len(axes) else array
         if array.shape != shapes.get(name):
             problems.append(f"shape: {key} gives {array.shape}, {name} is {shapes.get(name)}")
-        if not np.isfinite(array).all():
+        elif not np.isfinite(array).all():
             problems.append(f"not finite: {key}")
         result[name] = array
     if problems:
         raise ValueError("\n".join(problems))
     return result
+
+
+def _convolutions(layers: Mapping[str, str], weight: str, bias: str) -> Table:
+    """The table of convolutions with bias: our layer -> their layer, whose keys end so."""
+    table: Table = {}
+    for ours, theirs in layers.items():
+        table[f"{ours}/kernel"] = (f"{theirs}{weight}", OIHW_TO_HWIO)
+        table[f"{ours}/bias"] = (f"{theirs}{bias}", None)
+    return table

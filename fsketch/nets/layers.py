@@ -245,6 +245,19 @@ def _halving_max_pool_backward(x: jax.Array, gradient: jax.Array) -> tuple[jax.A
 _halving_max_pool.defvjp(lambda x: (_halving_max_pool(x), x), _halving_max_pool_backward)
 
 
+def l2_pool(x: jax.Array) -> jax.Array:
+    """Root of the smoothed squares at every second pixel: B x H x W x C -> B x h x w x C.
+
+    The window is (1, 2, 1) x (1, 2, 1) / 16 on zero padding, h = ceil(H / 2): the pooling of
+    DISTS (Ding et al., arXiv 2004.07728), whose Hanning window of 5 ends in zeros.
+    """
+    x = jnp.pad(jnp.square(x), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    H, W = x.shape[1:3]
+    x = (x[:, 0 : H - 2 : 2] + 2 * x[:, 1 : H - 1 : 2] + x[:, 2::2]) / 4
+    x = (x[:, :, 0 : W - 2 : 2] + 2 * x[:, :, 1 : W - 1 : 2] + x[:, :, 2::2]) / 4
+    return jnp.sqrt(x + 1e-12)
+
+
 def upsample(x: jax.Array, *, factor: int = 2) -> jax.Array:
     """Nearest-neighbour enlargement: B x H x W x C -> B x fH x fW x C."""
     return jnp.repeat(jnp.repeat(x, factor, axis=1), factor, axis=2)

@@ -1,9 +1,10 @@
-"""SqueezeNet v1.0: a small ImageNet classifier used as a teacher.
+"""SqueezeNet v1.0 and v1.1: small ImageNet classifiers.
 
 Source: Iandola et al., arXiv 1602.07360, table 1; 1 248 424 parameters.  Pooling rounds up,
-as in Caffe, where the published weights come from.
+as in Caffe, where the published weights come from.  v1.1 (the authors' repository; 1 235 496
+parameters) has 64 channels 3x3 / 2 in conv1 and pools before fire2, fire4 and fire6.
 
-    layer            channels   resolution at 256 x 256
+    v1.0             channels   resolution at 256 x 256
     conv1 7x7 / 2    96         125     (map after ReLU: "conv1")
     pool 3x3 / 2     96         62
     fire2, fire3     128        62
@@ -34,7 +35,8 @@ FIRES = {  # name -> (squeeze, expand 1x1, expand 3x3)
     "fire8": (64, 256, 256),
     "fire9": (64, 256, 256),
 }
-POOL_BEFORE = ("fire2", "fire5", "fire9")
+FIRST_CONVOLUTION = {"1.0": (96, 7), "1.1": (64, 3)}  # version -> (channels, kernel)
+POOL_BEFORE = {"1.0": ("fire2", "fire5", "fire9"), "1.1": ("fire2", "fire4", "fire6")}
 CAFFE_MEAN_BGR = (104.0, 117.0, 123.0)
 
 
@@ -61,14 +63,17 @@ class Fire(nn.Module):
 class SqueezeNet(nn.Module):
     """Returns the maps conv1, fire2 ... fire9 after their ReLU, and "logits" [B, 1000]."""
 
+    version: str = "1.0"
+
     @nn.compact
     def __call__(self, image: jax.Array) -> types.Taps:
-        """float32[B, H, W, 3] as `adapt` gives it."""
+        """float32[B, H, W, 3]; `adapt` gives what the published weights of v1.0 want."""
         taps: types.Taps = {}
-        x = layers.Conv(96, kernel_size=7, stride=2, padding=0, name="conv1")(image)
+        channels, kernel = FIRST_CONVOLUTION[self.version]
+        x = layers.Conv(channels, kernel_size=kernel, stride=2, padding=0, name="conv1")(image)
         x = taps["conv1"] = nn.relu(x)
         for name, widths in FIRES.items():
-            if name in POOL_BEFORE:
+            if name in POOL_BEFORE[self.version]:
                 x = _pool_ceil(x)
             x = taps[name] = Fire(*widths, name=name)(x)
         x = nn.relu(layers.Conv(1000, kernel_size=1, name="conv10")(x))

@@ -1,8 +1,8 @@
 """VGG: stages of 3x3 convolutions and 2x2 max pooling.
 
-Source: Simonyan and Zisserman, ICLR 2015.  VGG-19 has widths (64, 128, 256, 512, 512) and
-depths (2, 2, 4, 4, 4), 20.02 M parameters; ReLU after every convolution, no normalisation
-in the published weights.
+Source: Simonyan and Zisserman, ICLR 2015.  Widths (64, 128, 256, 512, 512); VGG-16 has depths
+(2, 2, 3, 3, 3), 14.71 M parameters, VGG-19 (2, 2, 4, 4, 4), 20.02 M; ReLU after every
+convolution, no normalisation in the published weights.
 Layers are named conv1_1, conv1_2, ...; their maps after the ReLU relu1_1, relu1_2, ...
 
     stage   channels     resolution   last map (VGG-19)
@@ -16,13 +16,16 @@ identities of procedural faces [inferred: the papers' teacher is pretrained on "
 task" with much data].
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 from flax import linen as nn
 
 from fsketch import types
 from fsketch.nets import layers
+
+VGG16_DEPTHS = (2, 2, 3, 3, 3)
+VGG19_DEPTHS = (2, 2, 4, 4, 4)
 
 
 class VGG(nn.Module):
@@ -32,11 +35,13 @@ class VGG(nn.Module):
       widths, depths: channels and number of convolutions of each stage.
       norm: before each ReLU; "none" for published weights.  Without one a net of this depth
         did not learn within our small teacher's budget; with "instance" it did.
+      pool: halves the resolution between stages.
     """
 
     widths: Sequence[int] = (64, 128, 256, 512, 512)
-    depths: Sequence[int] = (2, 2, 4, 4, 4)
+    depths: Sequence[int] = VGG19_DEPTHS
     norm: str = "none"
+    pool: Callable[[jax.Array], jax.Array] = layers.max_pool
 
     @nn.compact
     def __call__(self, image: jax.Array) -> types.Taps:
@@ -49,7 +54,7 @@ class VGG(nn.Module):
         x = image
         for stage, (width, depth) in enumerate(zip(self.widths, self.depths, strict=True), 1):
             if stage > 1:
-                x = layers.max_pool(x)  # B x H/2 x W/2 x C
+                x = self.pool(x)  # B x H/2 x W/2 x C
             for layer in range(1, depth + 1):
                 x = layers.Conv(
                     width,

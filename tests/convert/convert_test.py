@@ -1,32 +1,31 @@
-"""Conversion: every key used once, every leaf filled; real weights recognise a real cat."""
+"""Conversion: every key accounted for, every leaf filled; real weights recognise a real cat."""
 
+import hashlib
 import re
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
-from flax import traverse_util
+import torch_writer
 from skimage import data, transform
 
 from fsketch.convert import __main__ as program
-from fsketch.convert import files, tables
+from fsketch.convert import files, published, tables
 from fsketch.nets import squeezenet
+
+HEADS = sorted(tables.LPIPS_CHANNELS)
 
 
 @pytest.fixture(scope="module")
-def published():
+def theirs():
     """Arrays under the published keys, with random numbers."""
     rng = np.random.default_rng(0)
-    shapes = jax.eval_shape(
-        squeezenet.SqueezeNet().init, jax.random.key(0), jnp.zeros((1, 64, 64, 3))
-    )
-    flat = traverse_util.flatten_dict(shapes["params"], sep="/")
+    shapes = published.WEIGHTS["squeezenet_v1.0"].shapes()
     arrays = {}
-    for ours, (theirs, axes) in tables.squeezenet_v1_0().items():
-        array = rng.normal(size=flat[ours].shape).astype(np.float32)
-        arrays[theirs] = array.transpose(np.argsort(axes)) if axes else array
+    for ours, (key, axes) in tables.squeezenet_v1_0().items():
+        array = rng.normal(size=shapes[ours]).astype(np.float32)
+        arrays[key] = array.transpose(np.argsort(axes)) if axes else array
     return arrays
 
 
@@ -37,16 +36,16 @@ def converted(arrays, tmp_path):
     return code, out
 
 
-def test_arrays_arrive_in_their_places(published, tmp_path):
-    code, out = converted(published, tmp_path)
+def test_arrays_arrive_in_their_places(theirs, tmp_path):
+    code, out = converted(theirs, tmp_path)
     assert code == 0
     net, params = files.read(out)
     assert net == "squeezenet_v1.0"
-    theirs = published["fire4/conv3x3_2/w"]  # OIHW
+    kernel = theirs["fire4/conv3x3_2/w"]  # OIHW
     np.testing.assert_array_equal(
-        params["fire4"]["expand3"]["kernel"], theirs.transpose(2, 3, 1, 0)
+        params["fire4"]["expand3"]["kernel"], kernel.transpose(2, 3, 1, 0)
     )
-    np.testing.assert_array_equal(params["conv10"]["bias"], published["conv_final/b"])
+    np.testing.assert_array_equal(params["conv10"]["bias"], theirs["conv_final/b"])
 
 
 @pytest.mark.parametrize(
@@ -58,8 +57,8 @@ def test_arrays_arrive_in_their_places(published, tmp_path):
         (lambda a: a.update({"conv1/b": np.full(96, np.nan)}), "not finite: conv1/b"),
     ],
 )
-def test_bad_files_are_refused_with_the_reason(published, tmp_path, change, message, capsys):
-    arrays = dict(published)
+def test_bad_files_are_refused_with_the_reason(theirs, tmp_path, change, message, capsys):
+    arrays = dict(theirs)
     change(arrays)
     code, out = converted(arrays, tmp_path)
     assert code == 1
@@ -68,10 +67,83 @@ def test_bad_files_are_refused_with_the_reason(published, tmp_path, change, mess
         files.read(out)
 
 
-def test_a_file_that_is_no_archive_is_refused(tmp_path, capsys):
-    (tmp_path / "x.npz").write_bytes(b"not an archive")
-    assert program.main(["squeezenet_v1.0", str(tmp_path / "x.npz"), str(tmp_path / "y")]) == 1
-    assert "x.npz" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["x.npz", "x.pth", "x.pt", "x.safetensors", "x.tar.gz"])
+def test_a_file_that_holds_no_weights_is_refused(name, tmp_path, capsys):
+    (tmp_path / name).write_bytes(b"neither an archive nor a pickle")
+    assert program.main(["squeezenet_v1.0", str(tmp_path / name), str(tmp_path / "y")]) == 1
+    assert name in capsys.readouterr().err
+    assert not (tmp_path / "y").exists()
+
+
+def test_a_truncated_npz_is_refused(theirs, tmp_path):
+    np.savez(tmp_path / "in.npz", **theirs)
+    data = (tmp_path / "in.npz").read_bytes()
+    (tmp_path / "in.npz").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match=r"in\.npz: not an npz archive, or a truncated one"):
+        files.read_arrays(str(tmp_path / "in.npz"))
+
+
+@pytest.mark.parametrize("name", published.WEIGHTS)
+def test_a_missing_file_is_named_with_its_origin_and_the_command(name, tmp_path, capsys):
+    assert program.main([name, str(tmp_path / "absent.pth"), "OUT"]) == 1
+    message = capsys.readouterr().err
+    weights = published.WEIGHTS[name]
+    assert "absent.pth" in message and weights.project in message
+    assert f"python -m fsketch.convert {name} {weights.file} OUT" in message
+
+
+def test_a_classifier_is_known_and_left(tmp_path, capsys):
+    """AlexNet from torch's format: unused keys are declared by name, others are refused."""
+    shapes = published.WEIGHTS["alexnet"].shapes()
+    arrays = {
+        key: np.zeros(np.take(shapes[ours], np.argsort(axes)) if axes else shapes[ours])
+        for ours, (key, axes) in tables.alexnet().items()
+    }
+    arrays["features.3.bias"] = np.arange(192)
+    arrays |= {key: np.zeros(1) for key in tables.ALEXNET_UNUSED}
+    path, out = str(tmp_path / "in.pth"), str(tmp_path / "out.safetensors")
+    torch_writer.write_arrays(path, arrays)
+    assert program.main(["alexnet", path, out]) == 0
+    net, params = files.read(out)
+    assert net == "alexnet" and set(params) == {f"conv{number}" for number in range(1, 6)}
+    np.testing.assert_array_equal(params["conv2"]["bias"], np.arange(192))
+    digest = hashlib.sha256((tmp_path / "in.pth").read_bytes()).hexdigest()
+    assert files.source_sha256(out) == digest and digest in capsys.readouterr().out
+
+    torch_writer.write_arrays(path, arrays | {"classifier.0.weight": np.zeros(1)})
+    assert program.main(["alexnet", path, out]) == 1
+    assert "unknown in the file: classifier.0.weight" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".pth"])
+def test_one_table_serves_every_format(suffix, tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {key: rng.random((1, 1475, 1, 1), np.float32) for key in ("alpha", "beta")}
+    write = {
+        ".npz": lambda path: np.savez(path, **arrays),
+        ".safetensors": lambda path: safetensors.numpy.save_file(arrays, path),
+        ".pth": lambda path: torch_writer.write_arrays(path, arrays),
+    }
+    path, out = str(tmp_path / f"in{suffix}"), str(tmp_path / "out.safetensors")
+    write[suffix](path)
+    assert program.main(["dists", path, out]) == 0
+    _, params = files.read(out)
+    for key, array in arrays.items():
+        assert params[key].shape == (1, 1, 1, 1475)
+        np.testing.assert_array_equal(params[key].ravel(), array.ravel())
+
+
+@pytest.mark.parametrize("net", HEADS)
+def test_the_real_heads_of_lpips_are_weights_of_a_distance(net, shared_data, tmp_path):
+    heads = shared_data / "weights" / "lpips_v0.1_linear" / f"{net}.npz"
+    if not heads.is_file():
+        pytest.skip("no LPIPS heads in ../shared/data/weights")
+    out = str(tmp_path / "heads.safetensors")
+    assert program.main([f"lpips_{net}", str(heads), out]) == 0
+    _, params = files.read(out)
+    assert {tap: head.size for tap, head in params.items()} == tables.LPIPS_CHANNELS[net]
+    for tap, head in params.items():
+        assert head.min() >= 0 and head.max() > 0, tap
 
 
 def test_foreign_safetensors_are_refused(tmp_path):

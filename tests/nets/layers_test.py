@@ -194,6 +194,19 @@ def test_max_pool_with_other_windows():
     assert layers.max_pool(x, window=3, stride=1, padding=1).shape == x.shape
 
 
+@pytest.mark.parametrize("size", [(8, 6), (7, 5), (1, 2)])
+def test_l2_pool_is_a_strided_hanning_filter_of_squares(size):
+    x = np.asarray(draw(2, *size, 3), np.float64)
+    hanning = np.hanning(5)[1:-1, None] * np.hanning(5)[None, 1:-1]
+    hanning /= hanning.sum()
+    squares = np.pad(x**2, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    expected = np.zeros((2, (size[0] + 1) // 2, (size[1] + 1) // 2, 3))
+    for h, w in np.ndindex(expected.shape[1:3]):
+        window = squares[:, 2 * h : 2 * h + 3, 2 * w : 2 * w + 3]
+        expected[:, h, w] = np.sqrt(np.einsum("uv,buvc->bc", hanning, window))
+    np.testing.assert_allclose(layers.l2_pool(jnp.asarray(x)), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_upsample_repeats_pixels():
     x = draw(2, 3, 5, 2)
     y = layers.upsample(x)

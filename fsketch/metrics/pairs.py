@@ -1,0 +1,32 @@
+"""What metrics on pairs of images and maps of a network have in common."""
+
+from collections.abc import Callable, Iterable
+
+import jax
+import jax.numpy as jnp
+
+from fsketch import images, types
+
+Features = Callable[[jax.Array], types.Taps]  # normalised float32[B, H, W, 3] -> maps by name
+
+
+def stack(truth: jax.Array, output: jax.Array) -> jax.Array:
+    """Both images, float[B, H, W, 1 or 3], as one float32[2 B, H, W, 3]; grey is repeated."""
+    if truth.shape != output.shape or truth.ndim != 4 or truth.shape[-1] not in (1, 3):
+        raise ValueError(
+            f"images [B, H, W, 1 or 3] of one shape needed, got {truth.shape} and {output.shape}"
+        )
+    return images.to_rgb(jnp.concatenate([truth, output])).astype(jnp.float32)
+
+
+def maps(features: Features, image: jax.Array, taps: Iterable[str]) -> list[jax.Array]:
+    """The named maps of an image; ValueError if the net lacks one or the image is too small."""
+    found = features(image)
+    result = []
+    for tap in taps:
+        if tap not in found:
+            raise ValueError(f"the net has no map {tap!r}; it has {sorted(found)}")
+        if 0 in found[tap].shape:
+            raise ValueError(f"images of {image.shape[1:3]} px are too small: {tap} has no pixel")
+        result.append(found[tap])
+    return result
