@@ -1,7 +1,7 @@
 """python -m fsketch.convert NET FILE OUT: published weights -> our *.safetensors.
 
-Checks that every key is used once, every parameter filled, every shape right and every number
-finite; the file's SHA-256 is kept in the result.
+Checks that every key is used once or known to be of no use, every parameter filled, every shape
+right and every number finite; the file's SHA-256 is kept in the result.
 """
 
 import argparse
@@ -16,10 +16,15 @@ import numpy as np
 from flax import traverse_util
 
 from fsketch.convert import files, tables
-from fsketch.nets import squeezenet
+from fsketch.nets import inception, squeezenet
 
 # net -> (its table, the net, an input it can be initialised with)
-NETS = {"squeezenet_v1.0": (tables.squeezenet_v1_0, squeezenet.SqueezeNet, (1, 64, 64, 3))}
+NETS = {
+    "inception_fid": (tables.inception_fid, inception.Inception, (1, 299, 299, 3)),
+    "squeezenet_v1.0": (tables.squeezenet_v1_0, squeezenet.SqueezeNet, (1, 64, 64, 3)),
+}
+# net -> keys that may be in its file and are not needed
+UNUSED = {"inception_fid": tables.inception_fid_unused}
 
 
 def convert(net: str, path: str, out: str) -> str:
@@ -29,12 +34,15 @@ def convert(net: str, path: str, out: str) -> str:
     with np.load(path, allow_pickle=False) as archive:
         arrays = {key: archive[key] for key in archive.files}
     abstract = jax.eval_shape(module().init, jax.random.key(0), jnp.zeros(shape))
-    flat = traverse_util.flatten_dict(abstract["params"], sep="/")
+    # A net with running statistics is kept as {"params", "batch_stats"}, one without as its params.
+    tree = abstract if "batch_stats" in abstract else abstract["params"]
+    flat = traverse_util.flatten_dict(tree, sep="/")
     shapes = {name: leaf.shape for name, leaf in flat.items()}
-    params = tables.apply(table(), arrays, shapes)
+    unused = UNUSED[net]() if net in UNUSED else ()
+    converted = tables.apply(table(), arrays, shapes, unused=unused)
     files.write(
         out,
-        traverse_util.unflatten_dict(params, sep="/"),
+        traverse_util.unflatten_dict(converted, sep="/"),
         net=net,
         source=pathlib.Path(path).name,
         sha256=digest,
