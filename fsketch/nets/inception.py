@@ -214,13 +214,16 @@ def _bilinear(image: np.ndarray) -> np.ndarray:
 
 def _bilinear_weights(size: int) -> np.ndarray:
     """float32[299, size]: each row the weights of the two nearest pixel centres."""
-    centre = np.maximum((np.arange(SIZE_PX) + 0.5) * (size / SIZE_PX) - 0.5, 0.0)
+    rows = np.arange(SIZE_PX)
+    # In torch's float32, which differs from float64 by up to 0.003 of 255.
+    step = float(np.float32(size) / np.float32(SIZE_PX))
+    centre = np.maximum((rows + 0.5) * step - 0.5, 0).astype(np.float32)
     low = centre.astype(int)
-    high = np.minimum(low + 1, size - 1)
-    weights = np.zeros((SIZE_PX, size))
-    np.add.at(weights, (np.arange(SIZE_PX), low), 1 - (centre - low))
-    np.add.at(weights, (np.arange(SIZE_PX), high), centre - low)
-    return weights.astype(np.float32)
+    share = centre - low.astype(np.float32)
+    weights = np.zeros((SIZE_PX, size), np.float32)
+    np.add.at(weights, (rows, low), 1 - share)
+    np.add.at(weights, (rows, np.minimum(low + 1, size - 1)), share)
+    return weights
 
 
 def _bicubic(image: np.ndarray) -> np.ndarray:

@@ -126,7 +126,7 @@ def test_legacy_resizing_equals_torch(golden, height, width):
         MAKE["images"](height, width), golden[f"resized_{height}"], strict=True
     ):
         found = (inception.prepare(image, rule="legacy") + 1) / 2
-        np.testing.assert_allclose(found[::23, ::23], expected, atol=1e-5)
+        np.testing.assert_allclose(found[::23, ::23], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("height", "width"), [(250, 200), (475, 340)])
