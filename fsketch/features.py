@@ -51,7 +51,7 @@ def cached(
 
 
 def cache_name(images: Sequence[np.ndarray], *, key_parts: Mapping[str, str]) -> str:
-    """ "features-HASH" of these images, in this order, and these parts."""
+    """The file's name without suffix, for these images in this order and these parts."""
     digest = hashlib.sha256(json.dumps([VERSION, dict(key_parts)], sort_keys=True).encode())
     for image in images:
         digest.update(f"{image.dtype} {image.shape} ".encode())
@@ -60,7 +60,7 @@ def cache_name(images: Sequence[np.ndarray], *, key_parts: Mapping[str, str]) ->
 
 
 def _read(path: epath.Path, *, name: str, num_images: int) -> np.ndarray:
-    """The features of a file that `cached` wrote; zip's checksums tell a damaged one."""
+    """The features of a file that `cached` wrote; zip's checksum tells a damaged one."""
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             features, found = archive["features"], str(archive["name"])

@@ -57,9 +57,9 @@ def kid(
     delete-half jackknife (Shao and Wu, Annals of Statistics 1989), about a 95 % interval of the
     value from N images; smaller subsets make it wider, larger ones too narrow, and at
     subset_size = N it has no width.  The mean +- 1.96 sd / sqrt(num_subsets) is not used: it
-    shrinks to 0 with more subsets of the same images.  In simulations with N = 200 and D = 32 the
-    percentiles held the truth in 92 to 100 % of the cases at half and in 66 to 92 % at three
-    quarters, the other rule in 15 to 26 % at half.
+    shrinks to 0 with more subsets of the same images.  In a simulation with N = 200, D = 32 and
+    100 subsets of half, the percentiles held the truth in 92 to 100 % of the cases, that rule in
+    15 to 26 %.
     """
     x, y = _matrices(features, features_other)
     most = min(len(x), len(y))

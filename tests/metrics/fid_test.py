@@ -108,6 +108,18 @@ def test_kid_is_unbiased_and_repeats_with_its_key():
     assert far[1] > high
 
 
+def test_the_interval_from_halves_holds_the_truth():
+    def sets(num, seed):
+        return draw(num, 8, seed=seed), draw(num, 8, seed=seed + 1000, shift=0.5)
+
+    truth = fid.kid(*sets(4000, 0), key=KEY, subset_size=4000, num_subsets=1)[0]
+    hits = 0
+    for seed in range(1, 101):
+        _, low, high = fid.kid(*sets(60, seed), key=KEY, subset_size=30, num_subsets=100)
+        hits += low <= truth <= high
+    assert hits >= 85
+
+
 def test_wrong_inputs_are_refused():
     one, other = draw(20, 8, seed=0), draw(10, 8, seed=1)
     for size in (1, 11):
