@@ -21,9 +21,10 @@ FLOORS = {
     "nets": 1, "convert.tables": 1, "convert.files": 1, "convert": 1,
     "metrics": 2, "patches": 2, "losses": 2,
     "state": 3, "checkpoint": 3, "parallel": 3, "data": 3, "writers": 3,
-    "methods": 4, "features": 4,
+    "methods": 4,
     "evaluate": 5, "train": 5, "prepare": 5, "benchmark": 5,
     "main": 6, "convert.__main__": 6, "data.prepare": 6,
+    "features": 4,
 }  # fmt: skip
 # Orchestration: one uses the other, in this order.
 ORDER_OF_FLOOR_5 = ("evaluate", "train", "prepare", "benchmark")
