@@ -6,7 +6,7 @@ weights_dir/NAME.safetensors`, and returns an `Extractor`.  A missing, damaged o
 """
 
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -19,6 +19,7 @@ from fsketch.convert import files, published
 from fsketch.metrics import dists as _dists
 from fsketch.metrics import lpips as _lpips
 from fsketch.nets import alexnet, layers, squeezenet, vgg
+from fsketch.nets import inception as _inception
 
 LPIPS_NETS = {  # net -> (its weights, the net)
     "alex": ("alexnet", alexnet.AlexNet()),
@@ -32,7 +33,7 @@ class WeightsError(ValueError):
 
 
 class Extractor(NamedTuple):
-    """A jitted function of images with its weights.
+    """A function of images with its weights.
 
     function: of the parameters by role and of images.
     weights: name -> SHA-256 of the published file, to be recorded with a score.
@@ -42,7 +43,7 @@ class Extractor(NamedTuple):
     params: Mapping[str, types.PyTree]
     weights: dict[str, str]
 
-    def __call__(self, *images: jax.Array) -> jax.Array:
+    def __call__(self, *images: Any) -> Any:
         return self.function(self.params, *images)
 
 
@@ -77,8 +78,36 @@ def _features(module: nn.Module, params: types.PyTree) -> Callable[[jax.Array], 
     return lambda image: module.apply({"params": params}, image)
 
 
+def inception(*, weights_dir: str, resize: str) -> Extractor:
+    """FID's features: a list of images -> float32[N, 2048], see `nets.inception.features`.
+
+    `resize` is a key of `nets.inception.RULES`.  Reads inception_fid.
+    """
+    if resize not in _inception.RULES:
+        raise ValueError(f"resize: {resize!r}; admitted are {sorted(_inception.RULES)}")
+
+    def function(params: Any, images: Sequence[np.ndarray]) -> np.ndarray:
+        return _inception.features(params["net"], images, rule=resize)
+
+    params, digests = _load(weights_dir, net="inception_fid")
+    return Extractor(function, params, digests)
+
+
 def _extractor(function: Callable[..., Any], weights_dir: str, **names: str) -> Extractor:
-    """`function` with the weights `names`, each a key of `published.WEIGHTS`, by role."""
+    """`function`, jitted, with the weights `names`, each a key of `published.WEIGHTS`, by role."""
+    params, digests = _load(weights_dir, **names)
+
+    @jax.jit
+    def precise(params: Any, *images: jax.Array) -> jax.Array:
+        # By default GPUs and TPUs multiply float32 with fewer bits than published scores have.
+        with jax.default_matmul_precision("highest"):
+            return function(params, *images)
+
+    return Extractor(precise, params, digests)
+
+
+def _load(weights_dir: str, **names: str) -> tuple[dict[str, types.PyTree], dict[str, str]]:
+    """Weights by role on the device, and the SHA-256 of each published file by its name."""
     params, digests, problems = {}, {}, []
     for role, name in names.items():
         path = str(pathlib.Path(weights_dir) / f"{name}.safetensors")
@@ -90,14 +119,7 @@ def _extractor(function: Callable[..., Any], weights_dir: str, **names: str) -> 
             problems.append(f"{path}: {reason}; {published.advice(name, path)}")
     if problems:
         raise WeightsError("\n".join(problems))
-
-    @jax.jit
-    def precise(params: Any, *images: jax.Array) -> jax.Array:
-        # By default GPUs and TPUs multiply float32 with fewer bits than published scores have.
-        with jax.default_matmul_precision("highest"):
-            return function(params, *images)
-
-    return Extractor(precise, jax.device_put(params), digests)
+    return jax.device_put(params), digests
 
 
 def _read(name: str, path: str) -> types.PyTree:

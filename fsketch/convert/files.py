@@ -18,7 +18,10 @@ from fsketch.convert import torch_weights
 
 
 def write(path: str, params: Mapping[str, Any], *, net: str, source: str, sha256: str) -> None:
-    """Writes a parameter tree for `net`; source and sha256 name the file it came from."""
+    """Writes a parameter tree for `net`; source and sha256 name the file it came from.
+
+    The tree of a net with running statistics is {"params": ..., "batch_stats": ...}.
+    """
     flat = traverse_util.flatten_dict(params, sep="/")
     arrays = {name: np.ascontiguousarray(array) for name, array in flat.items()}
     header = {"net": net, "source": source, "sha256": sha256}

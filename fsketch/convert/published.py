@@ -10,7 +10,7 @@ from flax import linen as nn
 from flax import traverse_util
 
 from fsketch.convert import tables
-from fsketch.nets import alexnet, squeezenet, vgg
+from fsketch.nets import alexnet, inception, squeezenet, vgg
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -29,11 +29,14 @@ class Weights(NamedTuple):
     unused: tuple[str, ...] = ()
 
 
-def _of_net(net: nn.Module) -> Callable[[], Shapes]:
+def _of_net(net: nn.Module, *, size_px: int = 64) -> Callable[[], Shapes]:
+    """Of the net's parameters, or, where it keeps running statistics, of all its variables."""
+
     def shapes() -> Shapes:
-        image = jax.ShapeDtypeStruct((1, 64, 64, 3), jnp.float32)
+        image = jax.ShapeDtypeStruct((1, size_px, size_px, 3), jnp.float32)
         abstract = jax.eval_shape(net.init, jax.random.key(0), image)
-        flat = traverse_util.flatten_dict(abstract["params"], sep="/")
+        tree = abstract if "batch_stats" in abstract else abstract["params"]
+        flat = traverse_util.flatten_dict(tree, sep="/")
         return {name: leaf.shape for name, leaf in flat.items()}
 
     return shapes
@@ -84,6 +87,13 @@ WEIGHTS = {
     "lpips_alex": _lpips("alex"),
     "lpips_vgg": _lpips("vgg"),
     "lpips_squeeze": _lpips("squeeze"),
+    "inception_fid": Weights(
+        "pt_inception-2015-12-05-6726825d.pth",
+        "pytorch-fid (FID's Inception)",
+        tables.inception_fid,
+        _of_net(inception.Inception(), size_px=inception.SIZE_PX),
+        tuple(sorted(tables.inception_fid_unused())),
+    ),
     "dists": Weights(
         "weights.pt",
         "DISTS (folder DISTS_pytorch)",

@@ -1,0 +1,71 @@
+"""Features of sets of images, kept on disk so that the same ones are computed once.
+
+    CACHE_DIR/features-HASH.npz     features float32[N, D], and HASH once more inside
+
+HASH covers everything the features depend on: the parts that the caller names (weights, net, resize
+rule) and the pixels of every image in order.  Another image, order, rule or weights is another
+file, so nothing is ever out of date.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from etils import epath
+
+from fsketch import writers
+
+VERSION = 1  # to be raised when the same inputs give other features
+
+
+def cached(
+    extract: Callable[[Sequence[np.ndarray]], np.ndarray],
+    images: Sequence[np.ndarray],
+    *,
+    cache_dir: str | epath.Path,
+    key_parts: Mapping[str, str],
+) -> np.ndarray:
+    """extract(images), float32[N, D], from the cache if it is there; else it is kept there.
+
+    images: arrays [H, W, C] of one size or of several; key_parts: whatever else `extract` depends
+    on, for instance {"net": "inception_fid", "weights": SHA-256 of the file, "rule": "clean"}.
+
+    Raises ValueError for a damaged file, which is left as it is: it may be the sign of a bad disk.
+    """
+    name = cache_name(images, key_parts=key_parts)
+    path = epath.Path(cache_dir) / f"{name}.npz"
+    if path.exists():
+        return _read(path, name=name, num_images=len(images))
+    features = np.asarray(extract(images), np.float32)
+    if features.ndim != 2 or len(features) != len(images) or not np.isfinite(features).all():
+        raise ValueError(f"extract: finite [{len(images)}, D] is needed, got {features.shape}")
+    buffer = io.BytesIO()
+    np.savez(buffer, features=features, name=name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writers.write_whole(path, buffer.getvalue())
+    return features
+
+
+def cache_name(images: Sequence[np.ndarray], *, key_parts: Mapping[str, str]) -> str:
+    """The file's name without suffix, for these images in this order and these parts."""
+    digest = hashlib.sha256(json.dumps([VERSION, dict(key_parts)], sort_keys=True).encode())
+    for image in images:
+        digest.update(f"{image.dtype} {image.shape} ".encode())
+        digest.update(np.ascontiguousarray(image).tobytes())
+    return f"features-{digest.hexdigest()}"
+
+
+def _read(path: epath.Path, *, name: str, num_images: int) -> np.ndarray:
+    """The features of a file that `cached` wrote; zip's checksum tells a damaged one."""
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+            features, found = archive["features"], str(archive["name"])
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: damaged ({error}); delete it to compute it again") from error
+    if found != name or features.shape[:1] != (num_images,):
+        raise ValueError(f"{path}: holds {found} {features.shape}; delete it to compute it again")
+    return features

@@ -1,0 +1,159 @@
+"""Inception: keys, counts, features as torchvision's with FID's pools; resizing by both rules."""
+
+import ast
+import pathlib
+import runpy
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from fsketch import trees
+from fsketch.convert import __main__ as program
+from fsketch.convert import files, tables
+from fsketch.nets import inception
+
+pytestmark = pytest.mark.usefixtures("full_optimization")
+
+GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
+MAKE = runpy.run_path(str(GOLDEN / "make_inception.py"))
+
+
+@pytest.fixture(scope="module")
+def golden():
+    """What torch computed, see make_inception.py."""
+    with np.load(GOLDEN / "inception.npz") as archive:
+        return dict(archive)
+
+
+@pytest.fixture(scope="module")
+def published(golden):
+    """The whole state dict, drawn at random."""
+    shapes = (ast.literal_eval(shape) for shape in golden["shapes"].tolist())
+    return {
+        key: MAKE["draw"](key, shape) if shape else np.int64(0)
+        for key, shape in zip(golden["keys"].tolist(), shapes, strict=True)
+    }
+
+
+@pytest.fixture(scope="module")
+def variables(published, tmp_path_factory):
+    """The state dict after its way through the converter."""
+    folder = tmp_path_factory.mktemp("inception")
+    np.savez(folder / "in.npz", **published)
+    out = str(folder / "out.safetensors")
+    assert program.main(["inception_fid", str(folder / "in.npz"), out]) == 0
+    net, tree = files.read(out)
+    assert net == "inception_fid"
+    return tree
+
+
+def test_counts(golden):
+    shapes = jax.eval_shape(
+        inception.Inception().init, jax.random.key(0), jnp.zeros((1, 299, 299, 3))
+    )
+    assert trees.count(shapes["params"]) == int(golden["num_params"]) == 21_785_568
+    assert trees.count(shapes["batch_stats"]) == 34_432
+
+
+def test_every_published_key_has_its_place(published):
+    table, unused = tables.inception_fid(), tables.inception_fid_unused()
+    used = {key for key, _ in table.values()}
+    assert used | unused == set(published)
+    assert not used & unused
+    assert {key for key in unused if not key.endswith("num_batches_tracked")} == {
+        "fc.weight", "fc.bias",
+    }  # fmt: skip
+
+
+def test_arrays_arrive_in_their_places(published, variables):
+    kernel = variables["params"]["Mixed_6c"]["branch7x7dbl_2"]["conv"]["kernel"]
+    theirs = published["Mixed_6c.branch7x7dbl_2.conv.weight"]  # OIHW
+    np.testing.assert_array_equal(kernel, theirs.transpose(2, 3, 1, 0))
+    var = variables["batch_stats"]["Conv2d_1a_3x3"]["bn"]["var"]
+    np.testing.assert_array_equal(var, published["Conv2d_1a_3x3.bn.running_var"])
+
+
+def test_other_keys_are_refused():
+    shapes = {"params/x": (1,)}
+    arrays = {"x": np.zeros(1), "fc.weight": np.zeros(1), "fc.gain": np.zeros(1)}
+    table = {"params/x": ("x", None)}
+    with pytest.raises(ValueError, match=r"^unknown in the file: fc\.gain$"):
+        tables.apply(table, arrays, shapes, unused=("fc.weight",))
+
+
+def test_features_equal_torch(golden, variables):
+    images = MAKE["images"](250, 200)
+    found = inception.features(variables, images, rule="legacy", batch_size=2)
+    assert found.shape == (2, 2048) and found.dtype == np.float32
+    # The absolute part is for features near 0, where maps of size 1 nearly all vanish.
+    np.testing.assert_allclose(found[:, ::16], golden["features"], rtol=1e-4, atol=1e-6)
+
+
+def test_the_mean_of_every_map_equals_torch(golden, variables):
+    batch = np.stack(
+        [inception.prepare(image, rule="legacy") for image in MAKE["images"](250, 200)]
+    )
+
+    @jax.jit
+    def means(variables, batch):
+        taps = inception.Inception().apply(variables, batch)
+        return {name: x.mean((1, 2, 3)) for name, x in taps.items() if name != "pool3"}
+
+    found = means(variables, batch)
+    assert set(found) == set(golden["names"].tolist())
+    for name, expected in zip(golden["names"].tolist(), golden["means"], strict=True):
+        np.testing.assert_allclose(found[name], expected, rtol=1e-4, err_msg=name)
+
+
+def test_features_do_not_depend_on_the_batch_and_grey_is_repeated(variables):
+    images = MAKE["images"](250, 200)
+    grey = images[0, ..., :1]
+    some = [images[0], images[1], np.repeat(grey, 3, axis=-1), grey, images[1, :200]]
+    found = inception.features(variables, some, rule="legacy", batch_size=2)
+    assert found.shape == (5, 2048)
+    np.testing.assert_allclose(found[2], found[3], rtol=1e-5, atol=1e-6)
+    alone = inception.features(variables, images[1:], rule="legacy", batch_size=2)
+    np.testing.assert_allclose(found[1:2], alone, rtol=1e-5, atol=1e-6)
+    assert np.abs(found[4] - found[1]).max() > 0.01
+
+
+@pytest.mark.parametrize(("height", "width"), [(250, 200), (475, 340)])
+def test_legacy_resizing_equals_torch(golden, height, width):
+    for image, expected in zip(
+        MAKE["images"](height, width), golden[f"resized_{height}"], strict=True
+    ):
+        found = (inception.prepare(image, rule="legacy") + 1) / 2
+        np.testing.assert_allclose(found[::23, ::23], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("height", "width"), [(250, 200), (475, 340)])
+def test_clean_resizing_is_pillow_s_bicubic_on_float_channels(height, width):
+    image = MAKE["images"](height, width)[0]
+    found = inception.prepare(image, rule="clean")
+    for channel in range(3):
+        floats = Image.fromarray(image[..., channel].astype(np.float32))
+        expected = np.asarray(floats.resize((299, 299), Image.BICUBIC)).clip(0, 255)
+        np.testing.assert_allclose(found[..., channel], (expected - 128) / 128, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", sorted(inception.RULES))
+def test_a_flat_image_stays_flat(rule):
+    found = inception.prepare(np.full((60, 50, 1), 255, np.uint8), rule=rule)
+    assert found.shape == (299, 299, 3) and found.dtype == np.float32
+    np.testing.assert_allclose(found, {"legacy": 1.0, "clean": 127 / 128}[rule], atol=1e-5)
+
+
+def test_wrong_inputs_are_refused():
+    image = np.zeros((30, 30, 3))
+    with pytest.raises(ValueError, match=r"'tensorflow'.*\['clean', 'legacy'\]"):
+        inception.prepare(image, rule="tensorflow")
+    with pytest.raises(ValueError, match=r"H, W, 1 or 3"):
+        inception.prepare(image[..., :2], rule="clean")
+    for value in (-1, 256, np.nan):
+        with pytest.raises(ValueError, match=r"0\.\.255"):
+            inception.prepare(image + value, rule="clean")
+    with pytest.raises(ValueError, match="no images"):
+        inception.features({}, [])
