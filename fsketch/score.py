@@ -21,12 +21,11 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 from etils import epath  # noqa: E402
 
-from fsketch import writers  # noqa: E402
+from fsketch import extractors, gallery, writers  # noqa: E402
+from fsketch.metrics import fid  # noqa: E402
 from fsketch.scoring import (  # noqa: E402
     conventions,
-    extractors,
     features,
-    gallery,
     matching,
     measures,
     protocols,
@@ -83,6 +82,8 @@ def score(
                 tallies[label].add(truth, output)
     problems.close()
 
+    if "fid" in set_names:
+        notes.append(fid.caution(len(matched.ids)))
     sets, reasons = _set_scores(matched, set_names, gathered, options, strict=bool(metrics))
     weights = {}
     for source in (*ready, *gathered.values()):
@@ -247,6 +248,7 @@ def parser() -> argparse.ArgumentParser:
     add("--metrics", default="", metavar="A,B", help="in place of the protocol's")
     add("--weights", default="", metavar="DIR", help="folder of converted weights")
     add("--embedder", default="", help="for identity: pixels, or a run of configs/teacher.py")
+    add("--cache", default="", metavar="DIR", help="keep Inception's features there")
     add("--resize", default="legacy", choices=("legacy", "clean"), help="before FID's Inception")
     add("--seed", type=int, default=0, help="of resampling and of NLDA's splits")
     add("--why", action="store_true", help="also score under other conventions of the field")
@@ -291,7 +293,12 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 scored, 1 refused."""
     given = parser().parse_args(arguments)
     options = measures.Options(
-        given.weights, given.embedder, given.resize, given.direction, given.seed
+        weights_dir=given.weights,
+        embedder=given.embedder,
+        resize=given.resize,
+        cache_dir=given.cache,
+        direction=given.direction,
+        seed=given.seed,
     )
     try:
         result = score(

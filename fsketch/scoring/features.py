@@ -14,7 +14,7 @@ from flax import traverse_util
 
 from fsketch import checkpoint, extractors, images
 from fsketch.nets import vgg
-from fsketch.scoring import measures
+from fsketch.scoring import cache, measures
 
 PIXELS = "pixels"
 
@@ -95,9 +95,12 @@ def _recogniser(workdir: str) -> Features:
 def inception(options: measures.Options) -> Features:
     """The 2048 features of FID's Inception, after the resize rule of the options."""
     extractor = extractors.inception(weights_dir=options.weights_dir, resize=options.resize)
+    if not options.cache_dir:
+        return Features(extractor, extractor.weights)
 
     def extract(batch: list[np.ndarray]) -> np.ndarray:
-        return np.asarray(extractor(batch))
+        parts = {**extractor.weights, "resize": options.resize}
+        return cache.cached(extractor, batch, cache_dir=options.cache_dir, key_parts=parts)
 
     return Features(extract, extractor.weights)
 

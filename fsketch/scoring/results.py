@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fsketch import gallery
 from fsketch.metrics import statistics
-from fsketch.scoring import gallery, matching, measures, protocols
+from fsketch.scoring import matching, measures, protocols
 
 PACKAGES = ("fsketch", "jax", "jaxlib", "numpy", "pillow")
 
@@ -165,7 +166,7 @@ def _finite(interval: measures.Interval) -> dict[str, float | None]:
     return {k: v if math.isfinite(v) else None for k, v in interval._asdict().items()}
 
 
-def page(result: Result) -> tuple[gallery.Report, gallery.Source]:
+def page(result: Result) -> tuple[gallery.Report, gallery.pictures.Source]:
     """The report page's content, and where it gets its images."""
     chosen = protocols.get(result.protocol)
     entries = {metric.name: measures.IMAGE[metric.name] for metric in result.metrics}
