@@ -94,12 +94,14 @@ def apply(
 ) -> dict[str, np.ndarray]:
     """Our flat parameters from theirs.
 
-    Every key of `arrays` must be used once or be one of `unused`, every name of `shapes` filled,
-    every shape right and every number finite; ValueError lists all that is not so.
+    Every key of `arrays` must be used once or be one of `unused`, which may be absent; every name
+    of `shapes` filled, every shape right and every number finite; ValueError lists all that is
+    not so.
     """
     used = [key for key, _ in table.values()]
+    known = {*used, *unused}
     problems = [f"missing in the file: {key}" for key in used if key not in arrays]
-    problems += [f"unknown in the file: {k}" for k in arrays if k not in used and k not in unused]
+    problems += [f"unknown in the file: {key}" for key in arrays if key not in known]
     problems += [f"not filled: {name}" for name in shapes if name not in table]
     result = {}
     for name, (key, axes) in table.items():
