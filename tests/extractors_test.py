@@ -52,7 +52,10 @@ def test_dists_from_files(folder, monkeypatch):
     metric = extractors.dists(weights_dir=str(folder))
     assert metric.weights == {"vgg16": "0", "dists": DIGEST}
     assert jax.tree.map(jnp.shape, metric.params["net"]) == jax.tree.map(jnp.shape, params)
-    assert jax.eval_shape(metric, *draws.images()).shape == (2,)
+    lowered = metric.function.lower(metric.params, *draws.images())
+    assert lowered.out_info.shape == (2,)
+    # All products are in full float32 on every device.
+    assert "HIGHEST" in lowered.as_text() and "DEFAULT" not in lowered.as_text()
 
 
 def test_every_missing_file_is_named_with_its_origin_and_the_command(folder):

@@ -24,6 +24,7 @@ def convert(name: str, path: str, out: str) -> str:
         params = tables.apply(weights.table(), arrays, weights.shapes(), unused=weights.unused)
     except ValueError as error:
         raise ValueError(f"{path} as {name}:\n{error}") from None
+    pathlib.Path(out).parent.mkdir(parents=True, exist_ok=True)
     files.write(
         out,
         traverse_util.unflatten_dict(params, sep="/"),

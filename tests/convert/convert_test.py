@@ -124,7 +124,7 @@ def test_one_table_serves_every_format(suffix, tmp_path):
         ".safetensors": lambda path: safetensors.numpy.save_file(arrays, path),
         ".pth": lambda path: torch_writer.write_arrays(path, arrays),
     }
-    path, out = str(tmp_path / f"in{suffix}"), str(tmp_path / "out.safetensors")
+    path, out = str(tmp_path / f"in{suffix}"), str(tmp_path / "new" / "out.safetensors")
     write[suffix](path)
     assert program.main(["dists", path, out]) == 0
     _, params = files.read(out)
