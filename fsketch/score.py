@@ -32,7 +32,6 @@ from fsketch.scoring import (  # noqa: E402
     results,
 )
 
-FLOOR = "input itself"  # the row that scores what the outputs were made from
 THREADS, AHEAD = 2, 16  # decoding threads, and ids that they may be ahead
 
 
@@ -153,28 +152,25 @@ def _set_scores(
 ) -> tuple[dict[str, dict[str, measures.Interval]], list[str]]:
     """Set metrics of each output; a note for each that cannot be computed."""
     sets: dict[str, dict[str, measures.Interval]] = {label: {} for label in matched.outputs}
-    notes = []
+    reasons: dict[str, list[str]] = {}
+    complete = [label for label, its in matched.outputs.items() if len(its) == len(matched.ids)]
     for name in set_names:
         metric = measures.SET[name]
         if metric.features not in gathered:
             continue
         of = gathered[metric.features].of
-        for label, files in matched.outputs.items():
+        for label, its in matched.outputs.items():
             try:
-                if len(files) < len(matched.ids):
-                    raise ValueError(f"{len(files)} of {len(matched.ids)} images")
-                complete = [
-                    other
-                    for other, its in matched.outputs.items()
-                    if other != label and len(its) == len(matched.ids)
-                ]
-                features = measures.Sets(of("truth"), of(label), [of(o) for o in complete])
-                sets[label] |= metric.compare(features, options)
+                if label not in complete:
+                    raise ValueError(f"{len(its)} of {len(matched.ids)} images")
+                others = [of(other) for other in complete if other != label]
+                compared = measures.Sets(of("truth"), of(label), others)
+                sets[label] |= metric.compare(compared, options)
             except ValueError as error:
                 if strict:
                     raise ValueError(f"{name} of {label}: {error}") from error
-                notes.append(f"{name} of {label}: not scored: {error}")
-    return sets, notes
+                reasons.setdefault(f"{name}: not scored: {error}", []).append(label)
+    return sets, [f"{reason} ({', '.join(names)})" for reason, names in reasons.items()]
 
 
 def _decoded(
@@ -284,7 +280,7 @@ def matched(given: argparse.Namespace) -> matching.Matched:
     if given.floor:
         if not result.inputs:
             raise ValueError("--floor needs the inputs: --input, a manifest or a workdir")
-        result = result._replace(outputs={**result.outputs, FLOOR: result.inputs})
+        result = result._replace(outputs={**result.outputs, matching.FLOOR: result.inputs})
     problems.close()
     return result
 

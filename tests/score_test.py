@@ -11,7 +11,7 @@ from skimage import metrics as skimage_metrics
 
 from configs import kd
 from fsketch import evaluate, score, train
-from fsketch.scoring import protocols
+from fsketch.scoring import matching, protocols
 
 IDS = ("a", "b", "c")
 SIZE = (40, 50)  # width, height
@@ -79,7 +79,7 @@ def test_scores_are_those_of_scikit_image_on_the_files(copies, capsys, full_opti
     assert "protocol plain: grey" in text
     assert f"{found['outputs']['near']['mean']['fsim']['value']:.4f}" in text
     assert "far" in text
-    assert "paired differences from near" in text
+    assert "mean difference from near on the same images (p)" in text
 
 
 def test_every_choice_is_recorded(copies):
@@ -98,7 +98,8 @@ def test_every_choice_is_recorded(copies):
 
 
 def test_an_output_equal_to_the_truth_is_perfect(copies):
-    found = scores_of(copies, outputs=("truth",))["outputs"]["truth"]["mean"]
+    (found,) = scores_of(copies, outputs=("truth",))["outputs"].values()
+    found = found["mean"]
     for name in ("ssim", "fsim", "scoot"):
         assert found[name]["value"] == pytest.approx(1.0, abs=1e-5)
     assert found["psnr"]["value"] == protocols.MOST_DB
@@ -125,8 +126,8 @@ def test_a_table_gives_order_split_stems_and_attributes(copies):
 def test_the_floor_is_the_input_itself(copies):
     flags = (f"--input={copies / 'photos'}", "--floor")
     found = scores_of(copies, *flags)["outputs"]
-    assert list(found) == ["near", "far", score.FLOOR]
-    assert found[score.FLOOR]["mean"]["ssim"]["value"] < found["near"]["mean"]["ssim"]["value"]
+    assert list(found) == ["near", "far", matching.FLOOR]
+    assert found[matching.FLOOR]["mean"]["ssim"]["value"] < found["near"]["mean"]["ssim"]["value"]
 
 
 def test_a_partial_output_is_admitted_when_asked_for(copies, capsys):
@@ -274,6 +275,8 @@ def test_two_folders_of_one_name_keep_apart(copies, capsys):
     assert list(scores_of(copies, *named, outputs=("far",))["outputs"]) == ["far", "one"]
     assert run(copies, *named, *named) == 1
     assert "label one twice" in capsys.readouterr().err
+    assert run(copies, f"--output=truth={copies / 'far'}") == 1
+    assert "label truth of our own" in capsys.readouterr().err
 
 
 def test_a_workdir_s_numbers_are_those_of_its_images(tiny, tmp_path, capsys):

@@ -17,6 +17,8 @@ from fsketch.scoring import protocols
 
 # direction -> (what is given, what is made): names of folders and of columns.
 DIRECTIONS = {"to_sketch": ("photo", "sketch"), "to_photo": ("sketch", "photo")}
+FLOOR = "input itself"  # the label under which inputs are scored as if they were outputs
+RESERVED = ("truth", "photo", FLOOR)  # what a result and its page call their own images
 _COLUMNS = ("id", "photo", "sketch", "split", "identity", "output")
 
 
@@ -65,20 +67,28 @@ class Problems:
 def labels(folders: Sequence[str]) -> dict[str, Path]:
     """Folders by the shortest ends of their paths that tell them apart.
 
-    "LABEL=FOLDER" names one itself.  Raises `DataError` for two of one label.
+    "LABEL=FOLDER" names one itself.  Raises `DataError` for a label twice or of `RESERVED`.
     """
+    plain = {Path(folder).resolve() for folder in folders if "=" not in folder}
+
+    def short(path: Path, depth: int) -> str:
+        return "/".join(path.parts[-depth:])
+
+    depth = 1
+    while len({short(path, depth) for path in plain} - {*RESERVED}) < len(plain):
+        depth += 1
     result: dict[str, Path] = {}
     problems = Problems()
-    plain = [Path(folder).resolve() for folder in folders if "=" not in folder]
-    depth = 1
-    while len({path.parts[-depth:] for path in plain}) < len(set(plain)):
-        depth += 1
     for folder in folders:
         label, equals, named = folder.partition("=")
         path = Path(named if equals else folder)
-        label = label if equals else "/".join(path.resolve().parts[-depth:])
-        if label in result:
-            problems.add(folder, found=f"label {label} twice", admitted="LABEL=FOLDER, each once")
+        label = label if equals else short(path.resolve(), depth)
+        if label in result or label in RESERVED:
+            problems.add(
+                folder,
+                found=f"label {label} {'twice' if label in result else 'of our own'}",
+                admitted=f"LABEL=FOLDER, each label once and none of {', '.join(RESERVED)}",
+            )
         result[label] = path
     problems.close()
     return result

@@ -88,16 +88,11 @@ def table(result: Result) -> str:
             rows.append([label, *(_cell(values[n]) if n in values else "-" for n in names)])
         lines += ["", *_aligned(rows)]
     if compared := differences(result):
-        lines += ["", f"paired differences from {compared[0].other} [95 %], p by sign flips:"]
-        rows = [
-            [
-                d.label,
-                measures.IMAGE[d.metric].title,
-                f"{d.value:+.4f} [{d.low:+.4f}, {d.high:+.4f}]",
-                f"p {d.p:.4f}",
-            ]
-            for d in compared
-        ]
+        lines += ["", f"mean difference from {compared[0].other} on the same images (p)"]
+        rows = [["", *(measures.IMAGE[metric.name].title for metric in result.metrics)]]
+        for label in dict.fromkeys(d.label for d in compared):
+            cells = {d.metric: f"{d.value:+.4f} ({d.p:.4f})" for d in compared if d.label == label}
+            rows.append([label, *(cells.get(metric.name, "-") for metric in result.metrics)])
         lines += _aligned(rows)
     for label, shifts in result.shifts.items():
         lines += ["", f"{label}: shift of the mean under other conventions"]
