@@ -236,7 +236,10 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--truth", metavar="DIR", help="the real images; a workdir brings its own")
     add("--input", metavar="DIR", help="what the outputs were made from, for the page and --floor")
-    add("--manifest", metavar="CSV", help="table id,photo,sketch,split in place of --truth")
+    add(
+        "--manifest", metavar="FILE",
+        help="in place of --truth: a table id,photo,sketch,split (*.csv), or FS2K's anno_test.json",
+    )  # fmt: skip
     add("--split", default="", help="with --manifest: only its rows of this split")
     add("--direction", default="to_sketch", choices=matching.DIRECTIONS)
     add("--partial", action="store_true", help="admit outputs that lack some of the images")
@@ -257,8 +260,10 @@ def matched(given: argparse.Namespace) -> matching.Matched:
     """The files that the command line names; `DataError` for what does not fit."""
     problems = matching.Problems()
     folders = matching.labels(given.output)
-    made = given.direction
-    if given.manifest:
+    stems: dict[str, str] = {}
+    if given.manifest and given.manifest.endswith(".json"):
+        result = matching.by_annotation(Path(given.manifest), given.direction, problems)
+    elif given.manifest:
         result, stems = matching.by_manifest(
             Path(given.manifest), given.split, given.direction, problems
         )
@@ -271,9 +276,11 @@ def matched(given: argparse.Namespace) -> matching.Matched:
             source, target = matching.DIRECTIONS[given.direction]
             truth, inputs = (matching.outputs_of(workdir, kind) for kind in (target, source))
         result = matching.by_folders(Path(truth), inputs and Path(inputs), problems)
-        stems = {id: id for id in result.ids}
+    stems = stems or {id: id for id in result.ids}
     folders = {
-        label: matching.outputs_of(folder, made) if matching.is_workdir(folder) else folder
+        label: matching.outputs_of(folder, given.direction)
+        if matching.is_workdir(folder)
+        else folder
         for label, folder in folders.items()
     }
     result = matching.attach(result, folders, stems, problems, partial=given.partial)

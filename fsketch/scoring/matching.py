@@ -142,6 +142,42 @@ def by_manifest(
     return Matched(list(stems), files[made], {}, files[given], attributes), stems
 
 
+def by_annotation(manifest: Path, direction: str, problems: Problems) -> Matched:
+    """Truth, inputs, order and attributes of FS2K's anno_train.json or anno_test.json.
+
+    Ids are those of the fs2k builder, "photo1_image0110"; outputs carry them as their stems.
+    """
+    # Here, since tfds_builders lies above this package, and TFDS takes a second.
+    from tfds_builders.fs2k import annotations
+
+    split = manifest.stem.removeprefix("anno_")
+    if split not in annotations.SIZES:
+        names = ", ".join(f"anno_{name}.json" for name in annotations.SIZES)
+        problems.add(str(manifest), found="another name", admitted=f"{names}, or a table *.csv")
+        problems.close()
+    report = checks.Report(manifest.parent)
+    records, _ = annotations.read(manifest, split, report)
+    files: dict[str, dict[str, Path]] = {}
+    for role, prefix in (("photo", "image"), ("sketch", "sketch")):
+        files[role] = {}
+        for number in sorted({record.folder.removeprefix("photo") for record in records}):
+            stems = checks.files_by_stem(manifest.parent / role / f"{role}{number}", report)
+            for stem, path in stems.items():
+                files[role][f"photo{number}_image{stem.removeprefix(prefix)}"] = path
+    ids = [f"{record.folder}_image{record.number}" for record in records]
+    for role, found in files.items():
+        for id in ids:
+            if id not in found:
+                report.problem(id, found=f"no {role}", admitted=f"the files of {manifest.name}")
+    problems.take(report)
+    given, made = ({id: files[role].get(id) for id in ids} for role in DIRECTIONS[direction])
+    attributes = {
+        name: {id: meanings[record.codes[name]] for id, record in zip(ids, records, strict=True)}
+        for name, meanings in annotations.ATTRIBUTES.items()
+    }
+    return Matched(ids, made, {}, given, attributes)
+
+
 def outputs_of(workdir: str | epath.Path, name: str) -> epath.Path:
     """WORKDIR/outputs/NAME: photo and sketch as they were given, to_photo and to_sketch as made."""
     return epath.Path(workdir) / "outputs" / name
