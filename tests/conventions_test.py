@@ -21,7 +21,7 @@ FLOORS = {
     "nets": 1, "convert.tables": 1, "convert.files": 1, "convert": 1,
     "metrics": 2, "patches": 2, "losses": 2,
     "state": 3, "checkpoint": 3, "parallel": 3, "data": 3, "writers": 3,
-    "methods": 4,
+    "methods": 4, "gallery": 4,
     "evaluate": 5, "train": 5, "prepare": 5, "benchmark": 5,
     "main": 6, "convert.__main__": 6, "data.prepare": 6,
 }  # fmt: skip
