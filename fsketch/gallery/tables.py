@@ -102,7 +102,7 @@ def differences(report: Report) -> str:
         digits = text.decimals(d.value for d in chosen)
         limit = max(map(abs, finite), default=0.0) or 1.0
         head = _head("First") + _head("Second")
-        head += _head(f"First {text.MINUS} second", classes="number") + "<td></td>"
+        head += _head(f"First {text.MINUS} second", classes="number") + '<td class="drawn"></td>'
         head += _head("Better") + _head("p", classes="number") + _head("N", classes="number")
         rows = []
         for d in chosen:
