@@ -83,7 +83,9 @@ def score(
 
     if "fid" in set_names:
         notes.append(fid.caution(len(matched.ids)))
-    sets, reasons = _set_scores(matched, set_names, gathered, options, strict=bool(metrics))
+    sets, origins, reasons = _set_scores(
+        matched, set_names, gathered, options, strict=bool(metrics)
+    )
     weights = {}
     for source in (*ready, *gathered.values()):
         weights |= source.weights
@@ -93,6 +95,7 @@ def score(
         metrics=ready,
         images={label: _spread(s.scores(), label, matched) for label, s in scorers.items()},
         sets=sets,
+        origins=origins,
         shifts={label: tally.shifts() for label, tally in tallies.items()},
         notes=notes + reasons,
         hashes={label: digest.hexdigest() for label, digest in digests.items()},
@@ -149,9 +152,10 @@ def _set_scores(
     options: measures.Options,
     *,
     strict: bool,
-) -> tuple[dict[str, dict[str, measures.Interval]], list[str]]:
-    """Set metrics of each output; a note for each that cannot be computed."""
+) -> tuple[dict[str, dict[str, measures.Interval]], dict[str, str], list[str]]:
+    """Values of each output, the metric each value is of, a note for what cannot be computed."""
     sets: dict[str, dict[str, measures.Interval]] = {label: {} for label in matched.outputs}
+    origins: dict[str, str] = {}
     reasons: dict[str, list[str]] = {}
     complete = [label for label, its in matched.outputs.items() if len(its) == len(matched.ids)]
     for name in set_names:
@@ -165,12 +169,14 @@ def _set_scores(
                     raise ValueError(f"{len(its)} of {len(matched.ids)} images")
                 others = [of(other) for other in complete if other != label]
                 compared = measures.Sets(of("truth"), of(label), others)
-                sets[label] |= metric.compare(compared, options)
+                values = metric.compare(compared, options)
+                sets[label] |= values
+                origins |= dict.fromkeys(values, name)
             except ValueError as error:
                 if strict:
                     raise ValueError(f"{name} of {label}: {error}") from error
                 reasons.setdefault(f"{name}: not scored: {error}", []).append(label)
-    return sets, [f"{reason} ({', '.join(names)})" for reason, names in reasons.items()]
+    return sets, origins, [f"{reason} ({', '.join(names)})" for reason, names in reasons.items()]
 
 
 def _decoded(

@@ -18,7 +18,7 @@ class Result(NamedTuple):
     """Scores of all outputs.
 
     images: label -> metric -> float64[N], NaN where a partial output has no image.
-    sets: label -> name -> value with interval.
+    sets: label -> name -> value with interval; origins: name -> the key of `measures.SET`.
     shifts: label -> convention -> metric -> shift of the mean, with --why.
     notes: what was not scored, and why.
     hashes: "truth" and each label -> SHA-256 over the file's SHA-256 of each id, in order.
@@ -29,6 +29,7 @@ class Result(NamedTuple):
     metrics: list[measures.Ready]
     images: dict[str, dict[str, np.ndarray]]
     sets: dict[str, dict[str, measures.Interval]]
+    origins: dict[str, str]
     shifts: dict[str, dict[str, dict[str, float]]]
     notes: list[str]
     hashes: dict[str, str]
@@ -182,8 +183,14 @@ def page(result: Result) -> tuple[gallery.Report, gallery.pictures.Source]:
         convention=chosen.about,
         ids=result.matched.ids,
         metrics=[
-            gallery.Metric(name, entry.title, entry.unit, entry.higher_is_better)
-            for name, entry in entries.items()
+            *(
+                gallery.Metric(name, entry.title, entry.unit, entry.higher_is_better)
+                for name, entry in entries.items()
+            ),
+            *(
+                gallery.Metric(name, name, "", measures.SET[origin].higher_is_better)
+                for name, origin in result.origins.items()
+            ),
         ],
         outputs=[
             gallery.Output(
