@@ -202,7 +202,9 @@ def test_the_default_teacher_is_trained_once_and_reused(tiny, tmp_path):
     assert set((tmp_path / first.teacher.path).rglob("*")) == events
     with config.unlocked():
         config.teacher.config.seed = 1
-    assert str(prepare.teacher_folder(config, tmp_path / "run")) != first.teacher.path
+    assert (
+        str(prepare.teacher_folder(config.teacher.config, tmp_path / "run")) != first.teacher.path
+    )
 
 
 def test_a_missing_checkpoint_is_named(tmp_path):

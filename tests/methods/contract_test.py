@@ -5,10 +5,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import kd, teacher
+from configs import cyclegan, kd, kd_plus, kt, pix2pix, teacher
 from fsketch import evaluate, methods, parallel, train
 
-EXPERIMENTS = {"kd": kd, "teacher": teacher}
+EXPERIMENTS = {
+    "teacher": teacher,
+    "kt": kt,
+    "kd": kd,
+    "kd_plus": kd_plus,
+    "pix2pix": pix2pix,
+    "cyclegan": cyclegan,
+}
 
 
 def batch_of(size, crop):
@@ -91,8 +98,11 @@ def test_scalars_are_named_after_players_and_weights(setup):
         role, term = scalar.split("/")
         assert role in roles
         terms.setdefault(role, set()).add(term)
+    assert set(terms) == roles
     if "loss_weights" in setup.config:
-        assert all(group == set(setup.config.loss_weights) for group in terms.values())
+        for role, group in terms.items():
+            judge = role.startswith("critic")
+            assert group == ({"real", "fake"} if judge else set(setup.config.loss_weights)), role
 
 
 def test_same_key_gives_the_same_step(setup):
@@ -128,24 +138,23 @@ def test_wrong_method_is_refused(tiny):
         methods.create(config)
 
 
-def gradients(setup, devices):
-    """First moments of Adam after one step on 16 examples over this many devices."""
-    step = jax.pmap(
-        train._step(setup.method, setup.config.data),
-        axis_name="device",
-        devices=jax.devices()[:devices],
-    )
-    copies = lambda tree: jax.tree.map(lambda x: jnp.stack([x] * devices), tree)  # noqa: E731
-    split = lambda x: x.reshape(devices, 16 // devices, *x.shape[1:])  # noqa: E731
-    keys = split(parallel.step_keys(0, 1, global_batch=16).reshape(16))
-    batch = {k: split(v) for k, v in batch_of(16, setup.config.data.canvas_px).items()}
-    after, scalars = step(copies(setup.start), copies(setup.frozen), batch, keys)
+def first_moments(after, scalars):
+    """What one step left in Adam: the gradients up to a factor; and the scalars."""
     moments = {role: player.opt_state[0].mu for role, player in after.players.items()}
     return jax.device_get(jax.tree.map(lambda x: x[0], (moments, scalars)))
 
 
 def test_eight_devices_give_the_result_of_one(setup):
-    (one, one_scalars), (eight, eight_scalars) = gradients(setup, 1), gradients(setup, 8)
+    one_device = jax.pmap(
+        train._step(setup.method, setup.config.data), axis_name="device", devices=jax.devices()[:1]
+    )
+    alone = lambda tree: jax.tree.map(lambda x: jnp.asarray(x)[None], tree)  # noqa: E731
+    keys = parallel.step_keys(0, 1, global_batch=16).reshape(1, 16)
+    batch = alone(batch_of(16, setup.config.data.canvas_px))
+    one, one_scalars = first_moments(
+        *one_device(alone(setup.start), alone(setup.frozen), batch, keys)
+    )
+    eight, eight_scalars = first_moments(setup.after, setup.scalars)
     for role in one:
         scale = max(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(one[role]))
         for a, b in zip(jax.tree.leaves(one[role]), jax.tree.leaves(eight[role]), strict=True):
