@@ -212,7 +212,7 @@ def tiny(config: ConfigDict) -> ConfigDict:
             "depths": (2, 2, 4),
             "embedding_size": 8,
         },
-        "critic": {"width": 4},
+        "critic": {"width": 4, "num_layers": 2},
     }
     for section, fields in small.items():
         for name, value in fields.items():
