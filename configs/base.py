@@ -2,9 +2,20 @@
 
 An experiment starts from `get_config`, adds one of the method sections below and changes what
 it needs.  The result is locked: an unknown field or a wrong type on the command line is refused.
+An experiment's argument is a list of words, "cuhk,no_mutual,small", at most one of each group
+that it admits.
 """
 
+from collections.abc import Sequence
+
 from ml_collections import ConfigDict
+
+PAIRS = ("embedded", "cuhk", "cufs")  # what `use_pairs` knows
+
+TEACHERS = ("teacher", "teacher_photo", "teacher_sketch")  # sections of `add_teacher`
+
+# Sizes of a student: width, num_blocks.
+STUDENTS = {"full": (64, 9), "medium": (32, 9), "small": (24, 6), "mini": (16, 4)}
 
 
 def get_config() -> ConfigDict:
@@ -14,6 +25,11 @@ def get_config() -> ConfigDict:
     config.seed = 0  # of parameters, data order and augmentation
     config.num_steps = 0  # optimizer steps of the whole run
     config.batch_size = 1  # pairs a step, over all devices and processes
+    # Parts that a device's pairs of one step are taken in, one after the other, to save memory;
+    # gradients are averaged, so the step is the same (not with batch normalisation).
+    config.accumulate_steps = 1
+    # A workdir whose players give theirs of the same name their parameters to start from; "" = none
+    config.start_from = ""
 
     config.data = ConfigDict()
     config.data.name = ""  # TFDS builder and configuration, e.g. "cufs/cuhk"
@@ -29,6 +45,15 @@ def get_config() -> ConfigDict:
     config.data.fill_photo = 0
     config.data.fill_sketch = 0
     config.data.flip = True  # mirror pairs at random
+    # Pairs are enlarged or shrunk by a random factor in 1 -+ zoom; needs the canvas to hold
+    # crop_px / (1 - zoom), and crops then begin between pixels.
+    config.data.zoom = 0.0
+    # Of photos alone, drawn for each from +- the number: what is added, as a share of the range
+    # from black to white, and by which share the distances from the mean grey of the photo, and
+    # from the grey of each pixel, grow.  The photo is also what student_photo learns to make.
+    config.data.brightness = 0.0
+    config.data.contrast = 0.0
+    config.data.saturation = 0.0
 
     config.optim = ConfigDict()
     # Adam and its schedule: [secondary: the author's pix2pix; use for KT and KD inferred]
@@ -60,15 +85,46 @@ def add_translator(config: ConfigDict) -> None:
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
 
 
-def add_teacher(config: ConfigDict) -> None:
-    """A frozen teacher; used by KD."""
-    config.teacher = ConfigDict()
+def add_unet(config: ConfigDict) -> None:
+    """The translator of pix2pix (nets/unet.py)."""
+    config.model = ConfigDict()
+    config.model.width = 64  # channels of the first layer [paper: pix2pix]
+    config.model.depth = 8  # halvings; crop_px is a multiple of 2^depth [paper: pix2pix, 256 px]
+    # "instance", "batch" or "none" [paper: pix2pix has batch, with batches of one]
+    config.model.norm = "instance"
+    config.model.dropout_rate = 0.5  # [paper: pix2pix]
+    config.model.dtype = "float32"  # type to compute in; parameters are float32 always
+
+
+def add_critic(config: ConfigDict) -> None:
+    """Critics that judge patches (nets/patch_critic.py, losses/adversarial.py)."""
+    config.critic = ConfigDict()
+    config.critic.width = 64  # channels of the first layer [paper: pix2pix]
+    config.critic.num_layers = 3  # of stride 2: 70 x 70 patches [paper: pix2pix]
+    config.critic.norm = "instance"  # as model.norm
+    config.critic.loss = "lsgan"  # "lsgan", "non_saturating" or "hinge"
+
+
+def add_direction(config: ConfigDict) -> None:
+    """What a method with one translator makes."""
+    config.direction = "to_sketch"  # or "to_photo"
+
+
+def add_pool(config: ConfigDict) -> None:
+    """Earlier fakes shown to the critics (fsketch/image_pool.py)."""
+    config.pool_size = 50  # fakes that are kept for each critic, 0 = none [paper: CycleGAN]
+
+
+def add_teacher(config: ConfigDict, name: str) -> None:
+    """A frozen teacher: section `name`."""
+    section = ConfigDict()
     # A run of configs/teacher.py, or converted weights (*.safetensors); "" = train the teacher
-    # of `teacher.config` first, or reuse it if it is there.
-    config.teacher.path = ""
-    config.teacher.taps = ()  # three maps of the teacher; () = those that its net names
-    config.teacher.num_calibration = 64  # training pairs that the maps' magnitudes are measured on
-    config.teacher.config = ConfigDict()  # a whole configuration of method "teacher"
+    # of `config` in this section first, or reuse it if it is there.
+    section.path = ""
+    section.taps = ()  # three maps of the teacher; () = those that its net names
+    section.num_calibration = 64  # training pairs that the maps' magnitudes are measured on
+    section.config = ConfigDict()  # a whole configuration of method "teacher"
+    config[name] = section
 
 
 def add_recogniser(config: ConfigDict) -> None:
@@ -79,6 +135,62 @@ def add_recogniser(config: ConfigDict) -> None:
     config.model.norm = "instance"  # "instance" or "none"
     config.model.embedding_size = 128
     config.model.num_identities = 256  # classes; those of the training split
+
+
+def words(argument: str, *groups: Sequence[str]) -> tuple[str, ...]:
+    """The word of each group that `argument` names, "" where it names none."""
+    given = [word for word in argument.split(",") if word]
+    found = tuple(" ".join(word for word in given if word in group) for group in groups)
+    known = [word for group in groups for word in group]
+    if any(word not in known for word in given) or any(" " in word for word in found):
+        admitted = " x ".join("|".join(group) for group in groups)
+        raise ValueError(f"argument {argument!r}: at most one word of each of {admitted}")
+    return found
+
+
+def use_pairs(config: ConfigDict, pairs: str) -> None:
+    """Data, schedule and intervals of one of PAIRS; "" is the first."""
+    if pairs in ("", "embedded"):
+        _use_embedded(config)
+    else:
+        _use_cufs(config, "cufs/cuhk" if pairs == "cuhk" else "cufs/all")
+
+
+def use_student(config: ConfigDict, size: str) -> None:
+    """One of STUDENTS; "" is full, or mini on embedded faces [inferred]."""
+    if not size:
+        size = "mini" if config.data.name.startswith("procedural") else "full"
+    config.model.width, config.model.num_blocks = STUDENTS[size]
+
+
+def _use_embedded(config: ConfigDict) -> None:
+    """64 x 80 px procedural faces; sizes chosen for minutes on two CPU cores [inferred]."""
+    config.data.name = "procedural_faces/small"
+    config.data.validation = "validation"
+    config.data.canvas_px = 88
+    config.data.crop_px = 80
+    config.optim.learning_rate = 1e-3
+    config.batch_size = 4
+    config.num_steps = 1000
+    config.eval_every_steps = config.save_every_steps = 250
+    config.eval_batch_size = 16
+
+
+def _use_cufs(config: ConfigDict, name: str) -> None:
+    """200 x 250 px pairs on a 286 canvas, 256 crops [secondary: SC_Lmser, SCA-GAN]."""
+    config.data.name = name
+    config.protocol = "cufs"
+    # Eight training pairs choose the best checkpoint (by the sketches where there are); the
+    # test pairs never do.  Of all three sets where there are three.
+    config.data.train = "train[8:]"
+    config.data.validation = "train[:8]"
+    if name == "cufs/all":
+        config.data.train = "train[3:88]+train[90:168]+train[171:]"
+        config.data.validation = "train[:3]+train[88:90]+train[168:171]"
+    config.batch_size = 1  # [secondary: the author's pix2pix]
+    pairs = 80 if name == "cufs/cuhk" else 260
+    config.num_steps = 200 * pairs  # 200 epochs, 100 constant and 100 falling [secondary]
+    config.eval_every_steps = config.save_every_steps = 10 * pairs
 
 
 def tiny(config: ConfigDict) -> ConfigDict:
@@ -93,14 +205,23 @@ def tiny(config: ConfigDict) -> ConfigDict:
     config.data.name = "procedural_faces/tiny"
     config.data.canvas_px = 40
     config.data.crop_px = 32
-    if "model" in config and "width" in config.model:
-        config.model.width = 4
-        config.model.num_blocks = 1
-    if "model" in config and "widths" in config.model:
-        config.model.widths = (4, 8, 16)
-        config.model.depths = (2, 2, 4)
-        config.model.embedding_size = 8
-    if "teacher" in config:
-        config.teacher.num_calibration = 2
-        tiny(config.teacher.config)
+    small = {
+        "model": {
+            "width": 4,
+            "num_blocks": 1,
+            "depth": 5,
+            "widths": (4, 8, 16),
+            "depths": (2, 2, 4),
+            "embedding_size": 8,
+        },
+        "critic": {"width": 4, "num_layers": 2},
+    }
+    for section, fields in small.items():
+        for name, value in fields.items():
+            if section in config and name in config[section]:
+                config[section][name] = value
+    for name in TEACHERS:
+        if name in config:
+            config[name].num_calibration = 2
+            tiny(config[name].config)
     return config

@@ -15,41 +15,50 @@ from absl import logging
 from etils import epath
 from ml_collections import ConfigDict
 
+from configs import base
 from fsketch import checkpoint, train
-from fsketch.methods import pretrained
+from fsketch.methods import pretrained, students
 
 
-def default_teacher(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
-    """Trains the teacher of `teacher.config` beside the workdir, unless one is given or there.
+def default_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
+    """Trains the default teacher of each role beside the workdir, unless one is given or there.
 
     The folder's name holds a hash of the teacher's configuration, so another configuration
-    never finds this one's teacher.  A workdir that was started keeps its teacher.
+    never finds this one's teacher, and two roles of one configuration share it.  A workdir that
+    was started keeps its teachers.  Without a term that needs a teacher there is none.
     """
-    if config.teacher.path:
+    roles = [role for role in base.TEACHERS if role in config and not config[role].path]
+    if not roles or not students.need_teachers(config.loss_weights):
         return config
     config = config.copy_and_resolve_references()
     specs = checkpoint.frozen_specs(workdir)
-    with config.unlocked():
-        if specs:
-            config.teacher.path = pretrained.source_of(specs["teacher"])
-            return config
-        path = teacher_folder(config, workdir)
-        config.teacher.path = str(path)
-        nested = config.teacher.config
-        nested.data.data_dir = nested.data.data_dir or config.data.data_dir
-    with _turn(path):
-        if checkpoint.last_step(path) == nested.num_steps:
-            logging.info("no teacher given: the default teacher in %s is used", path)
-        else:
-            logging.info("no teacher given: training the default teacher in %s, once", path)
-            train.train(nested, path)
-            logging.info("the default teacher is trained; now the run itself")
+    for role in roles:
+        with config.unlocked():
+            if role in specs:
+                config[role].path = pretrained.source_of(specs[role])
+                continue
+            config[role].path = str(_trained_teacher(config, role, workdir))
     return config
 
 
+def _trained_teacher(config: ConfigDict, role: str, workdir: epath.Path) -> epath.Path:
+    """The folder of the default teacher of `role`, trained now if it is not there."""
+    path = teacher_folder(config[role].config, workdir)
+    nested = config[role].config
+    nested.data.data_dir = nested.data.data_dir or config.data.data_dir
+    with _turn(path):
+        if checkpoint.last_step(path) == nested.num_steps:
+            logging.info("no %s given: the default one in %s is used", role, path)
+        else:
+            logging.info("no %s given: training the default one in %s, once", role, path)
+            train.train(nested, path)
+            logging.info("the default teacher is trained; now the run itself")
+    return path
+
+
 def teacher_folder(config: ConfigDict, workdir: epath.Path) -> epath.Path:
-    """Where the default teacher of this configuration lies: beside the workdir."""
-    content = json.dumps(checkpoint.to_json(config.teacher.config), sort_keys=True)
+    """Where the default teacher of this configuration of its own lies: beside the workdir."""
+    content = json.dumps(checkpoint.to_json(config), sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:8]
     return epath.Path(workdir).absolute().parent / f"teacher-{digest}"
 
@@ -74,7 +83,11 @@ def _turn(path: epath.Path) -> Iterator[None]:
 
 
 # method -> its stage; a method that is not named needs none.
-PREPARE: dict[str, Callable[[ConfigDict, epath.Path], ConfigDict]] = {"kd": default_teacher}
+PREPARE: dict[str, Callable[[ConfigDict, epath.Path], ConfigDict]] = {
+    "kt": default_teachers,
+    "kd": default_teachers,
+    "kd_plus": default_teachers,
+}
 
 
 def prepare(config: ConfigDict, workdir: str | epath.Path) -> ConfigDict:

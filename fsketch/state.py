@@ -37,18 +37,18 @@ class Player(struct.PyTreeNode):
         *inputs: jax.Array,
         params: types.PyTree = None,
         train: bool = False,
-        key: types.Key | None = None,
+        keys: types.Key | None = None,
     ) -> Any:
         """Applies the net: `out`, or `(out, new_stats)` if `train`.
 
-        `params` replaces the player's own, which is how a loss differentiates; `key` feeds
-        dropout.
+        `params` replaces the player's own, which is how a loss differentiates; `keys`, one an
+        example, go to a net that draws random numbers (dropout).
         """
         variables = {"params": self.params if params is None else params, **self.stats}
         if not train:
             return self.net.apply(variables, *inputs, train=False)
-        rngs = {} if key is None else {"dropout": key}
-        return self.net.apply(variables, *inputs, train=True, mutable=list(self.stats), rngs=rngs)
+        options = {} if keys is None else {"keys": keys}
+        return self.net.apply(variables, *inputs, train=True, mutable=list(self.stats), **options)
 
     def averaged(self) -> "Player":
         """The player to predict with: its averaged parameters where it keeps them."""
@@ -106,7 +106,7 @@ def create_player(
     ema_rate: float = 0.0,
 ) -> Player:
     """A player with freshly drawn parameters for inputs of these shapes."""
-    variables = dict(net.init({"params": key, "dropout": key}, *inputs, train=False))
+    variables = dict(net.init(key, *inputs, train=False))
     params = variables.pop("params")
     # A copy: a donated state must not hold the same buffer twice.
     ema = jax.tree.map(jnp.copy, params) if ema_rate else {}
@@ -115,17 +115,54 @@ def create_player(
 
 def update(
     players: Mapping[str, Player],
-    loss_fn: Callable[[dict[str, types.PyTree]], tuple[jax.Array, tuple[dict, Aux]]],
+    loss_fn: Callable[..., tuple[jax.Array, tuple[dict, Aux]]],
+    *inputs: types.PyTree,
+    num_parts: int = 1,
 ) -> tuple[dict[str, Player], Aux]:
     """One optimizer step of each of `players` on one loss; call it inside a pmapped function.
 
-    `loss_fn` takes {role: params} and returns (scalar, ({role: new_stats}, aux)).  Gradients
-    and statistics are averaged over devices; aux is returned as this device computed it.
+    `loss_fn` takes {role: params} and the `inputs`, arrays with a batch axis, and returns
+    (scalar, ({role: new_stats}, aux)).  Gradients and statistics are averaged over devices; aux
+    is returned as this device computed it.
+
+    With num_parts > 1 the inputs are cut into that many parts, taken one after the other in
+    the memory of one; gradients and statistics are averaged over them, as are aux's scalars,
+    and its arrays are joined again.  For a loss that is a mean over examples, and nets whose
+    examples do not see each other, that is the step on the whole.
     """
     params = {role: player.params for role, player in players.items()}
-    grads, (stats, aux) = jax.grad(loss_fn, has_aux=True)(params)
+    gradient = jax.grad(loss_fn, has_aux=True)
+    grads, (stats, aux) = _in_parts(gradient, params, inputs, num_parts=num_parts)
     grads, stats = jax.lax.pmean((grads, stats), types.AXIS)
     return {role: _move(players[role], grads[role], stats[role]) for role in players}, aux
+
+
+def _in_parts(
+    gradient: Callable, params: types.PyTree, inputs: types.PyTree, *, num_parts: int
+) -> tuple[types.PyTree, tuple[types.PyTree, Aux]]:
+    """(gradients, (stats, aux)) of all parts; unrolled, since XLA:CPU loops over them slowly."""
+    if num_parts == 1:
+        return gradient(params, *inputs)
+    sizes = {leaf.shape[0] for leaf in jax.tree.leaves(inputs)}
+    if len(sizes) != 1 or min(sizes) % num_parts:
+        raise ValueError(
+            f"accumulate_steps: {num_parts} parts of inputs with {sorted(sizes)} examples a device"
+        )
+    parts = jax.tree.map(lambda x: x.reshape(num_parts, -1, *x.shape[1:]), inputs)
+    total, results = None, []
+    for i in range(num_parts):
+        if total is not None:  # without this edge the compiler may keep all parts in memory at once
+            params, total = jax.lax.optimization_barrier((params, total))
+        grads, (stats, aux) = gradient(params, *jax.tree.map(lambda x, i=i: x[i], parts))
+        moving = (grads, stats)
+        total = moving if total is None else jax.tree.map(jnp.add, total, moving)
+        results.append(aux)
+    grads, stats = jax.tree.map(lambda leaf: leaf / num_parts, total)
+    aux = jax.tree.map(
+        lambda *leaves: jnp.concatenate(leaves) if leaves[0].ndim else sum(leaves) / num_parts,
+        *results,
+    )
+    return grads, (stats, aux)
 
 
 def _move(player: Player, grads: types.PyTree, stats: types.PyTree) -> Player:
@@ -142,11 +179,43 @@ def device_mean(scalars: types.Scalars) -> types.Scalars:
     return jax.lax.pmean(scalars, types.AXIS)
 
 
+def gather(tree: types.PyTree) -> types.PyTree:
+    """Arrays of all devices joined along the batch axis, in the order of the global batch."""
+    return jax.lax.all_gather(tree, types.AXIS, tiled=True)
+
+
+def own_part(tree: types.PyTree) -> types.PyTree:
+    """What belongs to this device of arrays over the global batch: the inverse of `gather`."""
+    devices, place = jax.lax.psum(1, types.AXIS), jax.lax.axis_index(types.AXIS)
+
+    def cut(array: jax.Array) -> jax.Array:
+        size = array.shape[0] // devices
+        return jax.lax.dynamic_slice_in_dim(array, place * size, size)
+
+    return jax.tree.map(cut, tree)
+
+
+def compute(
+    formulas: Mapping[str, Callable[[], jax.Array]], weights: Mapping[str, float]
+) -> types.Scalars:
+    """The terms whose weight is not 0; the others are not computed, hence not logged.
+
+    Raises ValueError if the names differ.
+    """
+    if set(formulas) != set(weights):
+        raise ValueError(f"loss terms {sorted(formulas)} but loss_weights {sorted(weights)}")
+    return {name: formulas[name]() for name in sorted(weights) if weights[name]}
+
+
 def weigh(terms: types.Scalars, weights: Mapping[str, float]) -> jax.Array:
-    """Sum of weights[name] * terms[name].  Raises ValueError if the names differ."""
-    if set(terms) != set(weights):
-        raise ValueError(f"loss terms {sorted(terms)} but loss_weights {sorted(weights)}")
-    return sum(weights[name] * terms[name] for name in sorted(terms))
+    """Sum of weights[name] * terms[name].
+
+    Raises ValueError unless the terms are exactly those whose weight is not 0.
+    """
+    active = {name for name in weights if weights[name]}
+    if set(terms) != active:
+        raise ValueError(f"loss terms {sorted(terms)} but loss_weights {sorted(active)}")
+    return sum((weights[name] * terms[name] for name in sorted(terms)), jnp.zeros(()))
 
 
 def prefixed(**terms: types.Scalars) -> types.Scalars:

@@ -119,6 +119,8 @@ class _Run:
         """(state on the host, examples seen, best validation score) of the start of this run."""
         fresh = evaluate.initial_state(method, frozen, self.config, self.sets.train)
         if not self.checkpoints.latest.all_steps():
+            if self.config.start_from:
+                fresh = _started(fresh, self.config.start_from)
             return fresh, 0, -math.inf
         arrays, meta = checkpoint.load(self.checkpoints.latest)
         source = f"the checkpoint of step {meta['step']} in {self.workdir}"
@@ -259,13 +261,38 @@ def _step(method: interface.Method, data: ConfigDict) -> Callable:
         keys: jax.Array,
     ) -> tuple[state.TrainState, types.Scalars]:
         keys = jax.vmap(jax.random.split)(keys)  # B x 2: for augmentation, for the method
-        batch = augment.random_crop_and_flip(
-            augment.scale(batch), keys[:, 0], crop_px=data.crop_px, flip=data.flip
-        )
+        batch = augment.training(augment.scale(batch), keys[:, 0], data)
         train_state, scalars = method.train_step(train_state, frozen, batch, keys[:, 1])
         return train_state, state.device_mean(scalars)
 
     return step
+
+
+def _started(fresh: state.TrainState, workdir: str) -> state.TrainState:
+    """The state whose players that `workdir` trained, too, begin with what it learned there.
+
+    Its averaged parameters, where it keeps them; optimizers begin anew.  Raises ValueError if it
+    trained a player of another name or shape.
+    """
+    arrays, meta = checkpoint.read(workdir)
+    source = f"start_from: {workdir} (step {meta['step']})"
+    averaged = meta["config"]["optim"]["ema_rate"] > 0
+    players = {}
+    for role in sorted({name.split("/")[1] for name in arrays if name.startswith("players/")}):
+        if role not in fresh.players:
+            raise ValueError(f"{source}: no player {role!r} here, only {sorted(fresh.players)}")
+        player = fresh[role]
+
+        def part(kind: str, like: types.PyTree, role: str = role) -> types.PyTree:
+            prefix = f"players/{role}/{kind}/"
+            flat = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            return checkpoint.fill(like, flat, source=f"{source}, {role}")
+
+        params = part("ema" if averaged else "params", player.params)
+        ema = params if player.ema_rate else {}
+        players[role] = player.replace(params=params, stats=part("stats", player.stats), ema=ema)
+    logging.info("%s: %s start from there", source, ", ".join(players))
+    return fresh.put(**players)
 
 
 class _Window:
@@ -354,6 +381,7 @@ def _check(config: ConfigDict) -> None:
         "save_every_steps",
         "keep_checkpoints",
         "eval_batch_size",
+        "accumulate_steps",
     )
     for name in positive:
         if config[name] < 1:
@@ -364,11 +392,12 @@ def _check(config: ConfigDict) -> None:
             f"batch_size: {config.batch_size} of method {config.method!r} does not divide over "
             f"{devices} devices; admitted are multiples of {devices}"
         )
-    if config.data.crop_px > config.data.canvas_px:
+    if config.batch_size // devices % config.accumulate_steps:
         raise ValueError(
-            f"data.crop_px: {config.data.crop_px} is larger than data.canvas_px: "
-            f"{config.data.canvas_px}"
+            f"accumulate_steps: {config.accumulate_steps} parts of the "
+            f"{config.batch_size // devices} pairs of each device; must divide them"
         )
+    augment.check(config.data)
     if config.best_metric and not config.data.validation:
         raise ValueError(
             f"best_metric: {config.best_metric!r} needs data.validation; set both or neither"

@@ -19,6 +19,7 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
+from configs import base
 from fsketch.convert import files
 from fsketch.nets import squeezenet
 
@@ -87,13 +88,14 @@ def tiny(pairs_folder, tmp_path_factory, tiny_teacher):
 
     def make(experiment) -> ConfigDict:
         config = experiment.tiny()
-        for part in [config] + ([config.teacher.config] if "teacher" in config else []):
+        teachers = [config[role] for role in base.TEACHERS if role in config]
+        for part in [config] + [teacher.config for teacher in teachers]:
             part.data.name = "paired_folder"
             part.data.manual_dir = str(pairs_folder)
             part.data.data_dir = str(tmp_path_factory.getbasetemp() / "prepared")
             part.batch_size = part.eval_batch_size = 8
-        if "teacher" in config:
-            config.teacher.path = tiny_teacher
+        for teacher in teachers:
+            teacher.path = tiny_teacher
         return config
 
     return make

@@ -10,6 +10,7 @@ import pytest
 from flax import linen as nn
 
 from fsketch import parallel, state
+from fsketch.nets import layers
 
 
 class Affine(nn.Module):
@@ -74,6 +75,19 @@ def test_weigh_by_hand_and_by_names():
     assert float(state.weigh(terms, {"a": 10.0, "b": 1.0})) == 23.0
     with pytest.raises(ValueError, match="'c'"):
         state.weigh(terms, {"a": 10.0, "c": 1.0})
+    with pytest.raises(ValueError, match="loss_weights"):  # computed, though it counts for nothing
+        state.weigh(terms, {"a": 10.0, "b": 0.0})
+    assert float(state.weigh({}, {"a": 0.0})) == 0.0
+
+
+def test_a_term_of_weight_zero_is_not_computed():
+    def never():
+        raise AssertionError("computed")
+
+    formulas = {"a": lambda: jnp.asarray(2.0), "b": never}
+    assert state.compute(formulas, {"a": 1.0, "b": 0.0}) == {"a": 2.0}
+    with pytest.raises(ValueError, match=r"'b'.*'c'"):
+        state.compute(formulas, {"a": 1.0, "c": 0.0})
 
 
 def test_prefixed_names():
@@ -101,17 +115,61 @@ def test_split_and_join_are_inverse_and_refuse_a_remainder():
         parallel.split({"x": np.zeros((9, 1))})
 
 
-def test_dropout_key_reaches_the_net():
+def test_keys_reach_the_net_of_each_example():
     class Noisy(nn.Module):
         @nn.compact
-        def __call__(self, x, *, train=False):
-            return nn.Dropout(0.5, deterministic=not train)(
-                x * self.param("s", nn.initializers.ones, ())
-            )
+        def __call__(self, x, *, train=False, keys=None):
+            x = x * self.param("s", nn.initializers.ones, ())
+            return layers.dropout(x, keys, rate=0.5) if train else x
 
-    player = state.create_player(jax.random.key(0), Noisy(), optax.sgd(0.1), jnp.ones((8, 8)))
-    run = functools.partial(player, jnp.ones((8, 8)), train=True)
-    one, other = run(key=jax.random.key(1))[0], run(key=jax.random.key(2))[0]
-    assert (one != other).any()
-    assert (one == run(key=jax.random.key(1))[0]).all()
-    assert (player(jnp.ones((8, 8))) == 1).all()
+    ones = jnp.ones((4, 8, 8, 1))
+    player = state.create_player(jax.random.key(0), Noisy(), optax.sgd(0.1), ones)
+    keys = jax.random.split(jax.random.key(1), 4)
+    whole = player(ones, train=True, keys=keys)[0]
+    assert set(np.unique(whole).tolist()) == {0.0, 2.0}
+    halves = [player(ones[:2], train=True, keys=keys[i : i + 2])[0] for i in (0, 2)]
+    np.testing.assert_array_equal(whole, np.concatenate(halves))
+    assert (player(ones) == 1).all()
+
+
+def test_parts_of_a_step_give_the_step():
+    """Against the step on the whole, and their gradients by hand."""
+
+    def step(train_state, x, *, num_parts):
+        def loss_fn(params, x):
+            out, stats = train_state["student"](x, params=params["student"], train=True)
+            return (out * x).mean(), ({"student": stats}, (out, out.mean()))
+
+        players, aux = state.update(
+            {"student": train_state["student"]}, loss_fn, x, num_parts=num_parts
+        )
+        return train_state.put(**players), aux
+
+    x = jnp.array([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])  # two devices
+    results = {}
+    for num_parts in (1, 2, 4):
+        after, (out, mean) = on_devices(
+            functools.partial(step, num_parts=num_parts), state.create(student=fresh()), x
+        )
+        results[num_parts] = after["student"].params["scale"]
+        np.testing.assert_allclose(out, x)
+        np.testing.assert_allclose(mean, [2.5, 6.5])
+        np.testing.assert_allclose(after["student"].stats["batch_stats"]["mean"], [4.5, 4.5])
+    # d loss / d scale = mean of x^2 = 204 / 8
+    for scale in results.values():
+        np.testing.assert_allclose(scale, 1 - 0.1 * 25.5, rtol=1e-6)
+    with pytest.raises(ValueError, match=r"accumulate_steps: 3 parts .*\[4\]"):
+        on_devices(functools.partial(step, num_parts=3), state.create(student=fresh()), x)
+
+
+def test_gather_and_own_part_are_inverse_and_keep_the_order():
+    x = jnp.arange(12.0).reshape(2, 3, 2)
+    mapped = jax.pmap(
+        lambda x: (state.gather(x), state.own_part(state.gather(x))),
+        axis_name="device",
+        devices=jax.devices()[:2],
+    )
+    whole, own = mapped(x)
+    np.testing.assert_array_equal(whole[0], x.reshape(6, 2))
+    np.testing.assert_array_equal(whole[1], x.reshape(6, 2))
+    np.testing.assert_array_equal(own, x)

@@ -8,9 +8,10 @@ import jax
 import numpy as np
 import pytest
 
-from configs import kd, teacher
-from fsketch import checkpoint, evaluate, parallel, prepare, train, trees, writers
+from configs import cyclegan, kd, kd_plus, teacher
+from fsketch import checkpoint, evaluate, methods, parallel, prepare, train, trees, writers
 from fsketch.data import augment
+from fsketch.nets import convolution
 
 
 def run(config, workdir, **changes):
@@ -94,6 +95,18 @@ def test_four_steps_equal_two_and_two_more(tiny, tmp_path):
     assert_same(arrays(whole), arrays(parts))
 
 
+def test_image_pools_resume_exactly(tiny, tmp_path):
+    config = tiny(cyclegan)
+    config.pool_size = 4  # full after one step of eight, exchanged in the others
+    with convolution.plain():  # sooner compiled
+        whole = run(config, tmp_path / "whole", num_steps=3)
+        with pytest.raises(train.Stopped):
+            stop_after(2, lambda: run(config, tmp_path / "parts", num_steps=3))
+        parts = run(config, tmp_path / "parts", num_steps=3)
+    assert int(parts.memory["sketch"].count) == 4
+    assert_same(arrays(whole), arrays(parts))
+
+
 def stop_after(step, function):
     """Calls the function with a SIGTERM that arrives while its step `step` is under way."""
     original = train._Run._advance
@@ -157,6 +170,24 @@ def test_another_teacher_needs_another_workdir(tiny, finished):
         train.train(config, finished)
 
 
+def test_a_run_starts_from_the_players_of_another(tiny, finished):
+    config = tiny(kd_plus)
+    method = methods.create(config)
+    frozen = evaluate.restore_frozen(finished)
+    canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
+    fresh = evaluate.initial_state(method, frozen, config, canvases)
+    started = train._started(fresh, str(finished))
+    stored, _ = checkpoint.read(finished)
+    now, before = arrays(started), arrays(fresh)
+    for name in now:
+        is_student_s = name.startswith("players/student") and "/params/" in name
+        source = stored if is_student_s else before
+        np.testing.assert_array_equal(now[name], source[name], err_msg=name)
+    only_critics = fresh.replace(players={"critic_sketch": fresh["critic_sketch"]})
+    with pytest.raises(ValueError, match=r"start_from: .*no player 'student_photo'"):
+        train._started(only_critics, str(finished))
+
+
 def test_a_best_checkpoint_from_after_the_newest_is_forgotten(tmp_path):
     places = checkpoint.open_workdir(tmp_path, keep=2)
     assert checkpoint.best_score(places.best, last_step=0) == -np.inf
@@ -183,6 +214,7 @@ def test_metrics_of_steps_that_are_taken_again_are_forgotten(tmp_path):
     [
         ("batch_size", 9, "batch_size: 9 .*admitted are multiples of 8"),
         ("num_steps", 0, "num_steps: 0"),
+        ("accumulate_steps", 2, "accumulate_steps: 2 parts of the 1 pairs of each device"),
         ("best_metric", "to_sketch/fid", "best_metric: 'to_sketch/fid'; admitted are"),
     ],
 )
@@ -202,7 +234,9 @@ def test_the_default_teacher_is_trained_once_and_reused(tiny, tmp_path):
     assert set((tmp_path / first.teacher.path).rglob("*")) == events
     with config.unlocked():
         config.teacher.config.seed = 1
-    assert str(prepare.teacher_folder(config, tmp_path / "run")) != first.teacher.path
+    assert (
+        str(prepare.teacher_folder(config.teacher.config, tmp_path / "run")) != first.teacher.path
+    )
 
 
 def test_a_missing_checkpoint_is_named(tmp_path):

@@ -1,7 +1,7 @@
-"""What happens to a batch on the device: scaling, random crop and flip of pairs.
+"""What happens to a batch on the device: scaling, random moves of pairs, random light on photos.
 
 Photo and sketch are joined on channels, moved once and split again, so both always see the
-same crop and the same flip.
+same crop, the same size and the same flip.  All randomness comes from one key an example.
 """
 
 from collections.abc import Mapping
@@ -9,10 +9,12 @@ from collections.abc import Mapping
 import dm_pix as pix
 import jax
 import jax.numpy as jnp
+from ml_collections import ConfigDict
 
 from fsketch import images, types
 
 PAIR = ("photo", "sketch")
+LIGHT = 1  # stream of an example's key that `random_light` draws from
 
 
 def scale(batch: Mapping[str, jax.Array]) -> types.Batch:
@@ -20,19 +22,55 @@ def scale(batch: Mapping[str, jax.Array]) -> types.Batch:
     return {name: images.from_uint8(x) if name in PAIR else x for name, x in batch.items()}
 
 
+def check(config: ConfigDict) -> None:
+    """Raises ValueError for numbers of `config.data` that cannot work, naming the field."""
+    if config.crop_px > config.canvas_px:
+        raise ValueError(
+            f"data.crop_px: {config.crop_px} is larger than data.canvas_px: {config.canvas_px}"
+        )
+    for name in ("zoom", "brightness", "contrast", "saturation"):
+        if not 0 <= config[name] < 1:
+            raise ValueError(f"data.{name}: {config[name]}, must be in [0, 1)")
+    if config.crop_px > config.canvas_px * (1 - config.zoom):
+        raise ValueError(
+            f"data.zoom: {config.zoom} shrinks data.canvas_px: {config.canvas_px} below "
+            f"data.crop_px: {config.crop_px}"
+        )
+
+
+def training(batch: types.Batch, keys: jax.Array, config: ConfigDict) -> types.Batch:
+    """All random changes that `config.data` asks for; keys: Key[B], one an example."""
+    batch = random_crop_and_flip(
+        batch, keys, crop_px=config.crop_px, flip=config.flip, zoom=config.zoom
+    )
+    light = (config.brightness, config.contrast, config.saturation)
+    if any(light):
+        keys = jax.vmap(jax.random.fold_in, (0, None))(keys, LIGHT)
+        brightness, contrast, saturation = light
+        photo = random_light(
+            batch["photo"], keys, brightness=brightness, contrast=contrast, saturation=saturation
+        )
+        batch = {**batch, "photo": photo}
+    return batch
+
+
 def random_crop_and_flip(
-    batch: types.Batch, keys: jax.Array, *, crop_px: int, flip: bool
+    batch: types.Batch, keys: jax.Array, *, crop_px: int, flip: bool, zoom: float = 0.0
 ) -> types.Batch:
     """A crop_px x crop_px window and, if `flip`, a mirror image with probability 1/2.
 
-    batch: photo and sketch float32[B, S, S, C] with S >= crop_px; keys: Key[B], one an example.
+    batch: photo and sketch float32[B, S, S, C] with S >= crop_px / (1 - zoom).  With `zoom` the
+    pair is first resized by a factor uniform in 1 -+ zoom (linearly, antialiased where it
+    shrinks), and the window, which never leaves the canvas, may begin between pixels.
     """
     pair = jnp.concatenate([batch[name] for name in PAIR], axis=-1)  # B x S x S x 4
     channels = pair.shape[-1]
 
     def one(key: jax.Array, image: jax.Array) -> jax.Array:
         crop_key, flip_key = jax.random.split(key)
-        if image.shape[:2] != (crop_px, crop_px):
+        if zoom:
+            image = _zoomed_crop(crop_key, image, crop_px=crop_px, zoom=zoom)
+        elif image.shape[:2] != (crop_px, crop_px):
             image = pix.random_crop(
                 key=crop_key, image=image, crop_sizes=(crop_px, crop_px, channels)
             )
@@ -41,3 +79,41 @@ def random_crop_and_flip(
     moved = jax.vmap(one)(keys, pair)  # B x crop x crop x 4
     photo, sketch = jnp.split(moved, [batch["photo"].shape[-1]], axis=-1)
     return {**batch, "photo": photo, "sketch": sketch}
+
+
+def _zoomed_crop(key: jax.Array, image: jax.Array, *, crop_px: int, zoom: float) -> jax.Array:
+    """S x S x C -> crop_px x crop_px x C: a window of side crop_px / factor, resized."""
+    factor_key, place_key = jax.random.split(key)
+    factor = jax.random.uniform(factor_key, minval=1 - zoom, maxval=1 + zoom)
+    room = image.shape[0] - crop_px / factor  # pixels of the canvas that the window can move
+    corner = jax.random.uniform(place_key, (2,)) * room
+    return jax.image.scale_and_translate(
+        image,
+        (crop_px, crop_px, image.shape[-1]),
+        (0, 1),
+        jnp.stack([factor, factor]),
+        -corner * factor,
+        "linear",
+        antialias=True,
+    )
+
+
+def random_light(
+    photo: jax.Array, keys: jax.Array, *, brightness: float, contrast: float, saturation: float
+) -> jax.Array:
+    """Photos float32[B, H, W, 3] in [-1, 1] under random light, clipped to [-1, 1].
+
+    With b, c, s uniform in -+ brightness, contrast, saturation, g the grey (BT.601) of a pixel
+    and m its mean over the photo: x -> g + (1 + s)(x - g), then m + (1 + c)(x - m), then x + 2b.
+    The canvas around a photo is lit, too.
+    """
+
+    def one(key: jax.Array, x: jax.Array) -> jax.Array:
+        limits = jnp.asarray([brightness, contrast, saturation])
+        b, c, s = jax.random.uniform(key, (3,), minval=-1.0) * limits
+        grey = x @ jnp.asarray(images.LUMA)[:, None]  # H x W x 1
+        mean = grey.mean()
+        x = grey + (1 + s) * (x - grey)
+        return jnp.clip(mean + (1 + c) * (x - mean) + 2 * b, -1, 1)
+
+    return jax.vmap(one)(keys, photo)

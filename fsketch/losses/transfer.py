@@ -23,12 +23,15 @@ TEACHER = ("t1", "t2", "t3")
 
 
 def distance(maps: Sequence[jax.Array], targets: Sequence[jax.Array]) -> jax.Array:
-    """sum_k mean (maps_k - targets_k)^2; equal shapes, else an error."""
+    """sum_k mean (maps_k - targets_k)^2 in float32; equal shapes, else an error."""
     if len(maps) != len(targets):
         raise ValueError(f"{len(maps)} maps against {len(targets)} targets")
     for one, other in zip(maps, targets, strict=True):
         chex.assert_equal_shape([one, other])
-    return sum(jnp.square(one - other).mean() for one, other in zip(maps, targets, strict=True))
+    return sum(
+        jnp.square(one.astype(jnp.float32) - other).mean()
+        for one, other in zip(maps, targets, strict=True)
+    )
 
 
 def mimic(student: types.Taps, teacher: types.Taps) -> jax.Array:

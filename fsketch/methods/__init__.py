@@ -4,12 +4,16 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from fsketch.methods import interface, kd, teacher
+from fsketch.methods import cyclegan, interface, kd, kt, pix2pix, teacher
 
 # The only place where a string becomes a method.
 METHODS: dict[str, Callable[[ConfigDict], interface.Method]] = {
-    "kd": kd.method,
     "teacher": teacher.method,
+    "kt": kt.method,
+    "kd": kd.method,
+    "kd_plus": kd.method_plus,
+    "pix2pix": pix2pix.method,
+    "cyclegan": cyclegan.method,
 }
 
 

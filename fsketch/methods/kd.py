@@ -1,67 +1,76 @@
-"""KD: one frozen teacher and two students that also teach each other.
+"""KD: one frozen teacher and two students that also teach each other; KD+: with two critics.
 
 Source     "Knowledge Distillation for Face Photo-Sketch Synthesis", IEEE TNNLS 33(2), 2022.
            From the abstract [paper]: one teacher pretrained on much data of a related task,
-           two students trained at once, transfer from teacher to students and between them.
-           The form of all four terms is [inferred].
-Players    student_sketch (the paper's photo->sketch), student_photo (sketch->photo);
-           one optimizer each, both moved by the summed loss of a batch.
-Frozen     teacher: three maps of unit mean square.
-Terms, for each student (x its input, y its target, T the teacher):
-    reconstruction  mean |S(x) - y|
-    mimic           encoder maps against T(x)
-    transform       decoder maps against T(y)
-    mutual          its maps against its peer's of the same domain, the peer held constant
+           two students trained at once, transfer from teacher to students and between them;
+           KD+ adds GAN training, guided by the distilled knowledge.  The form of all terms is
+           [inferred].
+Players    student_sketch and student_photo (methods/students.py), one optimizer each, both moved
+           by the summed loss of a batch.
+           KD+: critic_sketch judges sketches beside their photo, critic_photo photos beside
+           their sketch (conditional 70 x 70 PatchGAN) [secondary: the author's pix2pix].
+Frozen     teacher: three maps of unit mean square; none if no weighted term needs it.
+Terms      reconstruction, mimic, transform, mutual: methods/students.py.
+           KD+: adversarial for each student, real and fake for each critic; the others stay.
+
+A step of KD+ moves the students against the critics as they are, then the critics on the very
+fakes that the students made.  The author's code moves the critics first, on the same fakes
+[secondary]; the orders differ in the critic that the students' gradient sees, by one step.  This
+one runs the students once.
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import jax
 from ml_collections import ConfigDict
 
 from fsketch import state, types
-from fsketch.losses import reconstruction, transfer
-from fsketch.methods import interface, optimizers, pretrained
-from fsketch.nets import resnet
+from fsketch.losses import adversarial
+from fsketch.methods import critics, interface, pretrained, students
 
-ROLES = {"student_sketch": ("photo", "sketch"), "student_photo": ("sketch", "photo")}
+# critic -> the student it judges
+CRITICS = {"critic_sketch": "student_sketch", "critic_photo": "student_photo"}
 
 
 def method(config: ConfigDict) -> interface.Method:
-    """See the module's docstring; the fields are those of configs/kd.py."""
-
-    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
-        teacher = pretrained.load_teacher(config.teacher.path, config.teacher.taps)
-        first = itertools.islice(batches, config.teacher.num_calibration)
-        return {"teacher": pretrained.calibrate(teacher, first)}
+    """KD; the fields are those of configs/kd.py."""
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
-        pretrained.check_source(frozen["teacher"], config.teacher.path)
-        maps = pretrained.map_shapes(frozen["teacher"], batch["photo"])
-        shapes = {
-            tap: maps[name]
-            for taps in (transfer.ENCODER, transfer.DECODER)
-            for tap, name in zip(taps, transfer.TEACHER, strict=True)
-        }
-        players = {}
-        for (role, (source, target)), role_key in zip(
-            ROLES.items(), jax.random.split(key), strict=True
-        ):
-            translator = resnet.Translator(
-                features=batch[target].shape[-1],
-                width=config.model.width,
-                num_blocks=config.model.num_blocks,
-                norm=config.model.norm,
-                dtype=config.model.dtype,
+        return state.create(**_create_students(key, config, frozen, batch))
+
+    def train_step(
+        train_state: state.TrainState,
+        frozen: interface.Frozens,
+        batch: types.Batch,
+        keys: types.Key,
+    ) -> tuple[state.TrainState, types.Scalars]:
+        del keys
+
+        def loss_fn(params: dict, batch: types.Batch) -> tuple[jax.Array, tuple[dict, dict]]:
+            return students.loss(
+                train_state.players, params, _teachers(frozen), batch, config.loss_weights
             )
-            players[role] = state.create_player(
-                role_key,
-                resnet.Student(translator, shapes),
-                optimizers.adam(config.optim, num_steps=config.num_steps),
-                batch[source],
-                ema_rate=config.optim.ema_rate,
-            )
+
+        players, terms = state.update(
+            train_state.players, loss_fn, batch, num_parts=config.accumulate_steps
+        )
+        return train_state.put(**players).next(), state.prefixed(**terms)
+
+    return interface.Method(_freeze(config), init, train_step, students.predict)
+
+
+def method_plus(config: ConfigDict) -> interface.Method:
+    """KD+; the fields are those of configs/kd_plus.py."""
+    losses = adversarial.of(config.critic.loss)
+
+    def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
+        student_key, *critic_keys = jax.random.split(key, 3)
+        players = _create_students(student_key, config, frozen, batch)
+        for (critic, student), critic_key in zip(CRITICS.items(), critic_keys, strict=True):
+            source, target = students.ROLES[student]
+            example = critics.pair(batch[source], batch[target])
+            players[critic] = critics.create(critic_key, config, example)
         return state.create(**players)
 
     def train_step(
@@ -71,36 +80,62 @@ def method(config: ConfigDict) -> interface.Method:
         keys: types.Key,
     ) -> tuple[state.TrainState, types.Scalars]:
         del keys
-        teacher_maps = {name: frozen["teacher"](batch[name]) for name in ("photo", "sketch")}
 
-        def loss_fn(params: dict) -> tuple[jax.Array, tuple[dict, dict[str, types.Scalars]]]:
-            outputs, stats = {}, {}
-            for role, (source, _) in ROLES.items():
-                outputs[role], stats[role] = train_state[role](
-                    batch[source], params=params[role], train=True
+        def loss_fn(params: dict, batch: types.Batch) -> tuple[jax.Array, tuple[dict, tuple]]:
+            outputs, stats = students.apply(train_state.players, params, batch)
+            maps = students.look(_teachers(frozen), batch)
+            pairs, terms = {}, {}
+            for critic, role in CRITICS.items():
+                source, _ = students.ROLES[role]
+                pairs[critic] = critics.pair(batch[source], outputs[role][0])
+                formulas = students.formulas(role, outputs, maps, batch)
+                formulas["adversarial"] = critics.formula(
+                    train_state[critic], pairs[critic], losses=losses
                 )
-            terms = {}
-            for (role, (source, target)), peer in zip(ROLES.items(), reversed(ROLES), strict=True):
-                fake, taps, matched = outputs[role]
-                terms[role] = {
-                    "reconstruction": reconstruction.l1(fake, batch[target]),
-                    "mimic": transfer.mimic(matched, teacher_maps[source]),
-                    "transform": transfer.transform(matched, teacher_maps[target]),
-                    "mutual": transfer.mutual(taps, outputs[peer][1]),
-                }
-            loss = sum(state.weigh(terms[role], config.loss_weights) for role in ROLES)
-            return loss, (stats, terms)
+                terms[role] = state.compute(formulas, config.loss_weights)
+            loss = sum(state.weigh(group, config.loss_weights) for group in terms.values())
+            return loss, (stats, (terms, pairs))
 
-        players, terms = state.update(train_state.players, loss_fn)
-        return train_state.put(**players).next(), state.prefixed(**terms)
-
-    def predict(
-        train_state: state.TrainState, frozen: interface.Frozens, batch: types.Batch
-    ) -> types.Predictions:
-        del frozen
-        return {
-            target: train_state[role].averaged()(batch[source])[0]
-            for role, (source, target) in ROLES.items()
+        players = {role: train_state[role] for role in students.ROLES}
+        players, (terms, fake) = state.update(
+            players, loss_fn, batch, num_parts=config.accumulate_steps
+        )
+        real = {
+            critic: critics.pair(*(batch[domain] for domain in students.ROLES[role]))
+            for critic, role in CRITICS.items()
         }
+        judges, verdicts = critics.update(
+            {critic: train_state[critic] for critic in CRITICS},
+            real,
+            fake,
+            losses=losses,
+            num_parts=config.accumulate_steps,
+        )
+        after = train_state.put(**players, **judges).next()
+        return after, state.prefixed(**terms, **verdicts)
 
-    return interface.Method(freeze, init, train_step, predict)
+    return interface.Method(_freeze(config), init, train_step, students.predict)
+
+
+def _teachers(frozen: interface.Frozens) -> students.Teachers:
+    """The one teacher sees both domains."""
+    return {domain: frozen["teacher"] for domain in students.DOMAINS} if frozen else {}
+
+
+def _freeze(config: ConfigDict) -> Callable[[Iterable[types.Batch]], interface.Frozens]:
+    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
+        if not students.need_teachers(config.loss_weights):
+            return {}
+        teacher = pretrained.load_teacher(config.teacher.path, config.teacher.taps)
+        first = itertools.islice(batches, config.teacher.num_calibration)
+        return {"teacher": pretrained.calibrate(teacher, first)}
+
+    return freeze
+
+
+def _create_students(
+    key: types.Key, config: ConfigDict, frozen: interface.Frozens, batch: types.Batch
+) -> dict[str, state.Player]:
+    if frozen:
+        pretrained.check_source(frozen["teacher"], config.teacher.path, field="teacher.path")
+    return students.create(key, config, _teachers(frozen), batch)

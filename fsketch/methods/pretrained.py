@@ -64,7 +64,7 @@ def load_teacher(path: str, taps: Sequence[str]) -> state.Frozen:
     else:
         net, arguments, params = _of_run(path)
     if net not in ARCHITECTURES:
-        raise ValueError(f"teacher.path {path}: net {net!r}; admitted are {sorted(ARCHITECTURES)}")
+        raise ValueError(f"teacher {path}: net {net!r}; admitted are {sorted(ARCHITECTURES)}")
     taps = tuple(taps) or ARCHITECTURES[net].taps
     spec = json.dumps({"net": net, "arguments": arguments, "taps": taps, "path": path})
     variables = {"params": {"net": params}, "constants": {"rms": np.ones(3, np.float32)}}
@@ -76,17 +76,22 @@ def source_of(spec: str) -> str:
     return json.loads(spec)["path"]
 
 
-def check_source(frozen: state.Frozen, path: str) -> None:
+def check_source(frozen: state.Frozen, path: str, *, field: str) -> None:
     """Raises ValueError if a run asks for another teacher than the one it was started with."""
     if path != source_of(frozen.spec):
         raise ValueError(
-            f"teacher.path: {path!r}, but this workdir was started with "
+            f"{field}: {path!r}, but this workdir was started with "
             f"{source_of(frozen.spec)!r} and keeps it; use another workdir for another teacher"
         )
 
 
-def calibrate(frozen: state.Frozen, batches: Iterable[types.Batch]) -> state.Frozen:
-    """The teacher with each tap divided by its root mean square over photos and sketches.
+def calibrate(
+    frozen: state.Frozen,
+    batches: Iterable[types.Batch],
+    *,
+    domains: Sequence[str] = ("photo", "sketch"),
+) -> state.Frozen:
+    """The teacher with each tap divided by its root mean square over images of these domains.
 
     Each batch is a photo and a sketch, float32[1, S, S, C] in [-1, 1], on their canvas.
     """
@@ -94,9 +99,9 @@ def calibrate(frozen: state.Frozen, batches: Iterable[types.Batch]) -> state.Fro
     @jax.jit
     def mean_squares(variables: types.PyTree, batch: types.Batch) -> jax.Array:
         look = frozen.replace(variables=variables)
-        maps = [look(batch["photo"]), look(batch["sketch"])]
+        maps = [look(batch[domain]) for domain in domains]
         return jnp.stack(
-            [sum(jnp.square(m[name]).mean() for m in maps) / 2 for name in teacher.NAMES]
+            [sum(jnp.square(m[name]).mean() for m in maps) / len(maps) for name in teacher.NAMES]
         )
 
     means = [mean_squares(frozen.variables, batch) for batch in batches]
@@ -120,12 +125,12 @@ def _of_run(path: str) -> tuple[str, dict[str, Any], Mapping[str, Any]]:
     """(net, arguments, parameters) of the recogniser trained in a workdir."""
     if not epath.Path(path).is_dir():
         raise FileNotFoundError(
-            f"teacher.path {path}: neither a workdir of configs/teacher.py nor a *.safetensors file"
+            f"teacher {path}: neither a workdir of configs/teacher.py nor a *.safetensors file"
         )
     arrays, meta = checkpoint.read(path)
     if meta["config"]["method"] != "teacher":
         raise ValueError(
-            f"teacher.path {path}: a run of method {meta['config']['method']!r}, not 'teacher'"
+            f"teacher {path}: a run of method {meta['config']['method']!r}, not 'teacher'"
         )
     # The averaged parameters, which its validation chose, where it keeps them.
     averaged = meta["config"]["optim"]["ema_rate"] > 0

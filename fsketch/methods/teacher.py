@@ -48,16 +48,20 @@ def method(config: ConfigDict) -> interface.Method:
     ) -> tuple[state.TrainState, types.Scalars]:
         del frozen, keys
         player = train_state["teacher"]
-        both = jnp.concatenate([batch["photo"], images.to_rgb(batch["sketch"])])  # 2B x H x W x 3
-        identity = jnp.concatenate([batch["identity"]] * 2)
 
-        def loss_fn(params: dict) -> tuple[jax.Array, tuple[dict, types.Scalars]]:
+        def loss_fn(
+            params: dict, batch: types.Batch
+        ) -> tuple[jax.Array, tuple[dict, types.Scalars]]:
+            both = jnp.concatenate([batch["photo"], images.to_rgb(batch["sketch"])])
+            identity = jnp.concatenate([batch["identity"]] * 2)
             (_, logits), stats = player(both, params=params["teacher"], train=True)
             loss = optax.softmax_cross_entropy_with_integer_labels(logits, identity).mean()
             accuracy = (logits.argmax(-1) == identity).mean()
             return loss, ({"teacher": stats}, {"identity": loss, "accuracy": accuracy})
 
-        players, terms = state.update(train_state.players, loss_fn)
+        players, terms = state.update(
+            train_state.players, loss_fn, batch, num_parts=config.accumulate_steps
+        )
         return train_state.put(**players).next(), state.prefixed(teacher=terms)
 
     def predict(

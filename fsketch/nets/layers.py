@@ -258,6 +258,15 @@ def l2_pool(x: jax.Array) -> jax.Array:
     return jnp.sqrt(x + 1e-12)
 
 
+def dropout(x: jax.Array, keys: types.Key, *, rate: float) -> jax.Array:
+    """Each value set to 0 with probability `rate`, the others divided by 1 - rate.
+
+    B x H x W x C; `keys` Key[B], one an example, so that a result depends on no neighbour.
+    """
+    keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, x.shape[1:]))(keys)
+    return jnp.where(keep, x / (1 - rate), 0)
+
+
 def upsample(x: jax.Array, *, factor: int = 2) -> jax.Array:
     """Nearest-neighbour enlargement: B x H x W x C -> B x fH x fW x C."""
     return jnp.repeat(jnp.repeat(x, factor, axis=1), factor, axis=2)

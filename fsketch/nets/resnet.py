@@ -32,9 +32,10 @@ TAPS = ("in", "d1", "d2", "bottle", "u1", "u2")
 
 
 class ResidualBlock(nn.Module):
-    """conv-norm-ReLU-conv-norm, identity added, then ReLU (the unusual last one is the code's)."""
+    """conv-norm-ReLU-conv-norm, identity added, then ReLU if `relu_after_add`."""
 
     norm: str = "instance"
+    relu_after_add: bool = True
     dtype: Any = None
 
     @nn.compact
@@ -49,7 +50,8 @@ class ResidualBlock(nn.Module):
             )(y)
             return layers.Norm(self.norm, dtype=self.dtype)(y, train=train)
 
-        return nn.relu(x + conv_norm(nn.relu(conv_norm(x))))
+        x = x + conv_norm(nn.relu(conv_norm(x)))
+        return nn.relu(x) if self.relu_after_add else x
 
 
 class Translator(nn.Module):
@@ -60,6 +62,9 @@ class Translator(nn.Module):
       width: channels of the first layer; 64 in the author's code [secondary].
       num_blocks: residual blocks; 9 for 256 px in that code [secondary].
       norm: "instance", "batch" or "none".
+      relu_after_add: whether residual blocks end with ReLU, unusual and the author's; without
+        it this is the generator of CycleGAN (Zhu et al., ICCV 2017, section 7.2), whose
+        padding is the same.
       dtype: type to compute in (None: float32); parameters stay float32.
     """
 
@@ -67,6 +72,7 @@ class Translator(nn.Module):
     width: int = 64
     num_blocks: int = 9
     norm: str = "instance"
+    relu_after_add: bool = True
     dtype: Any = None
 
     @nn.compact
@@ -99,7 +105,7 @@ class Translator(nn.Module):
         x = taps["d1"] = down(x, 2 * w)  # B x H/2 x W/2 x 2w
         x = taps["d2"] = down(x, 4 * w)  # B x H/4 x W/4 x 4w
         for _ in range(self.num_blocks):
-            x = ResidualBlock(self.norm, dtype=self.dtype)(x, train=train)
+            x = ResidualBlock(self.norm, self.relu_after_add, dtype=self.dtype)(x, train=train)
         taps["bottle"] = x
         x = taps["u1"] = up(x, 2 * w)  # B x H/2 x W/2 x 2w
         x = taps["u2"] = up(x, w)  # B x H x W x w

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from configs import base
 from fsketch.data import augment, pipeline, sources
 
 
@@ -128,3 +129,88 @@ def test_scale_touches_images_only():
     scaled = augment.scale(batch)
     assert float(scaled["photo"].max()) == 1.0
     assert int(scaled["identity"][0]) == 7
+
+
+def test_zoomed_pairs_move_alike_and_stay_on_the_canvas():
+    keys = jax.random.split(jax.random.key(1), 64)
+    crop = jax.jit(
+        lambda batch: augment.random_crop_and_flip(batch, keys, crop_px=8, flip=False, zoom=0.25)
+    )
+    batch = ramp(64, 12)
+    out = crop(batch)
+    assert out["photo"].shape == (64, 8, 8, 3)
+    np.testing.assert_allclose(out["sketch"][..., 0], out["photo"][..., 0] + 100.0, atol=1e-3)
+    # On a ramp the step from row to row is one over the factor: exactly where the pair is
+    # enlarged, within 2 % where it is shrunk through a triangle that only whole pixels sample.
+    steps = np.asarray(out["photo"][:, 4, 4, 0] - out["photo"][:, 3, 4, 0])
+    assert 1 / 1.25 - 1e-3 <= steps.min() < 0.9
+    assert 1.1 < steps.max() <= 1.02 / 0.75
+    columns = np.asarray(out["photo"][:, 4, 4, 1] - out["photo"][:, 4, 3, 1])
+    grown = steps < 0.95
+    np.testing.assert_allclose(columns[grown], steps[grown], atol=1e-3)  # both directions alike
+    np.testing.assert_allclose(columns, steps, rtol=0.04)
+    tops = np.asarray(out["photo"][:, 0, 0, 0])
+    assert tops.min() >= 0 and tops.max() <= 12 - 8 / 1.25
+    ones = crop({name: jnp.ones_like(image) for name, image in batch.items()})
+    np.testing.assert_allclose(ones["photo"], 1.0, atol=1e-5)  # nothing from outside
+
+
+def lit(photo, **limits):
+    keys = jax.random.split(jax.random.key(5), len(photo))
+    return augment.random_light(
+        photo, keys, **{"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, **limits}
+    )
+
+
+def test_light_by_its_definition():
+    rng = np.random.default_rng(0)
+    photo = jnp.asarray(rng.uniform(-0.4, 0.4, (16, 6, 6, 3)), jnp.float32)
+    grey = lambda x: np.asarray(x) @ np.array([0.299, 0.587, 0.114])  # noqa: E731
+    np.testing.assert_allclose(lit(photo), photo, atol=1e-6)
+
+    shift = np.asarray(lit(photo, brightness=0.1) - photo)  # the same at every pixel
+    np.testing.assert_allclose(shift, shift[:, :1, :1, :1] * np.ones((6, 6, 3)), atol=1e-6)
+    assert shift.min() >= -0.2 - 1e-6 and shift.max() <= 0.2 + 1e-6 and shift.std() > 0.05
+
+    mean = grey(photo).mean((1, 2))[:, None, None, None]
+    factor = (np.asarray(lit(photo, contrast=0.3)) - mean) / (np.asarray(photo) - mean)
+    np.testing.assert_allclose(factor, factor[:, :1, :1, :1] * np.ones((6, 6, 3)), atol=1e-2)
+    assert np.abs(factor - 1).max() <= 0.3 + 1e-2
+
+    np.testing.assert_allclose(grey(lit(photo, saturation=0.5)), grey(photo), atol=1e-6)
+    colourless = jnp.broadcast_to(photo[..., :1], photo.shape)
+    np.testing.assert_allclose(lit(colourless, saturation=0.5), colourless, atol=1e-6)
+    assert float(jnp.abs(lit(jnp.ones((4, 2, 2, 3)), brightness=0.9)).max()) <= 1.0
+
+
+def settings(**changes):
+    data = base.get_config().data
+    data.update({"canvas_px": 9, "crop_px": 6, **changes})
+    return data
+
+
+def test_light_falls_on_photos_alone_and_is_off_by_default():
+    keys = jax.random.split(jax.random.key(0), 4)
+    batch = {name: image / 200.0 for name, image in ramp(4, 9).items()}
+    plain = augment.random_crop_and_flip(batch, keys, crop_px=6, flip=True)
+    default = augment.training(batch, keys, settings())
+    bright = augment.training(batch, keys, settings(brightness=0.2))
+    for name in ("photo", "sketch"):
+        np.testing.assert_array_equal(default[name], plain[name])
+    np.testing.assert_array_equal(bright["sketch"], plain["sketch"])
+    assert (bright["photo"] != plain["photo"]).any()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"crop_px": 10}, "data.crop_px: 10 is larger than data.canvas_px: 9"),
+        ({"zoom": 0.5}, "data.zoom: 0.5 shrinks data.canvas_px: 9 below data.crop_px: 6"),
+        ({"contrast": -0.1}, "data.contrast: -0.1"),
+        ({"zoom": 1.0}, "data.zoom: 1.0"),
+    ],
+)
+def test_impossible_augmentation_names_its_field(changes, message):
+    augment.check(settings())
+    with pytest.raises(ValueError, match=message):
+        augment.check(settings(**changes))

@@ -62,3 +62,12 @@ def test_other_shapes_are_refused():
         transfer.mimic(taps(0.0, channels=2), teacher(0.0))
     with pytest.raises(AssertionError):
         transfer.mimic(taps(0.0, size=8), teacher(0.0, size=16))
+
+
+def test_maps_in_bfloat16_are_compared_in_float32():
+    rng = np.random.default_rng(0)
+    one, other = (jnp.asarray(rng.normal(size=(1, 64, 64, 8)), jnp.bfloat16) for _ in range(2))
+    value = transfer.distance([one], [other])
+    assert value.dtype == jnp.float32
+    expected = np.square(np.asarray(one, np.float64) - np.asarray(other, np.float64)).mean()
+    assert float(value) == pytest.approx(expected, rel=1e-5)

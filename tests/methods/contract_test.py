@@ -1,14 +1,25 @@
-"""What every method must keep, on simulated devices; one parametrised test each."""
+"""What every method must keep, on simulated devices; one parametrised test each.
+
+Convolutions are lax's own here: they compile sooner, and the rewritten ones have tests of theirs.
+"""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import kd, teacher
+from configs import cyclegan, kd, kd_plus, kt, pix2pix, teacher
 from fsketch import evaluate, methods, parallel, train
+from fsketch.nets import convolution
 
-EXPERIMENTS = {"kd": kd, "teacher": teacher}
+EXPERIMENTS = {
+    "teacher": teacher,
+    "kt": kt,
+    "kd": kd,
+    "kd_plus": kd_plus,
+    "pix2pix": pix2pix,
+    "cyclegan": cyclegan,
+}
 
 
 def batch_of(size, crop):
@@ -42,6 +53,12 @@ class Setup:
         return self.step(
             parallel.replicate(self.start), parallel.replicate(self.frozen), batch, keys
         )
+
+
+@pytest.fixture(autouse=True)
+def plain_convolutions():
+    with convolution.plain():
+        yield
 
 
 @pytest.fixture(scope="module", params=sorted(EXPERIMENTS))
@@ -91,8 +108,11 @@ def test_scalars_are_named_after_players_and_weights(setup):
         role, term = scalar.split("/")
         assert role in roles
         terms.setdefault(role, set()).add(term)
+    assert set(terms) == roles
     if "loss_weights" in setup.config:
-        assert all(group == set(setup.config.loss_weights) for group in terms.values())
+        for role, group in terms.items():
+            judge = role.startswith("critic")
+            assert group == ({"real", "fake"} if judge else set(setup.config.loss_weights)), role
 
 
 def test_same_key_gives_the_same_step(setup):
@@ -111,7 +131,7 @@ def test_predict_keys_and_ranges(setup):
         for name, image in batch_of(2, setup.crop).items()
         if name != "identity"
     }
-    outputs = setup.method.predict(setup.start, setup.frozen, batch)
+    outputs = jax.jit(setup.method.predict)(setup.start, setup.frozen, batch)
     assert outputs
     for kind, output in outputs.items():
         assert kind in ("photo", "sketch") or kind.startswith("embedding")
@@ -128,27 +148,91 @@ def test_wrong_method_is_refused(tiny):
         methods.create(config)
 
 
-def gradients(setup, devices):
-    """First moments of Adam after one step on 16 examples over this many devices."""
-    step = jax.pmap(
-        train._step(setup.method, setup.config.data),
-        axis_name="device",
-        devices=jax.devices()[:devices],
-    )
-    copies = lambda tree: jax.tree.map(lambda x: jnp.stack([x] * devices), tree)  # noqa: E731
-    split = lambda x: x.reshape(devices, 16 // devices, *x.shape[1:])  # noqa: E731
-    keys = split(parallel.step_keys(0, 1, global_batch=16).reshape(16))
-    batch = {k: split(v) for k, v in batch_of(16, setup.config.data.canvas_px).items()}
-    after, scalars = step(copies(setup.start), copies(setup.frozen), batch, keys)
+def first_moments(after, scalars):
+    """What one step left in Adam, which is the gradients up to a factor; memory; scalars."""
     moments = {role: player.opt_state[0].mu for role, player in after.players.items()}
-    return jax.device_get(jax.tree.map(lambda x: x[0], (moments, scalars)))
+    return jax.device_get(jax.tree.map(lambda x: x[0], (moments, after.memory, scalars)))
 
 
 def test_eight_devices_give_the_result_of_one(setup):
-    (one, one_scalars), (eight, eight_scalars) = gradients(setup, 1), gradients(setup, 8)
+    one_device = jax.pmap(
+        train._step(setup.method, setup.config.data), axis_name="device", devices=jax.devices()[:1]
+    )
+    alone = lambda tree: jax.tree.map(lambda x: jnp.asarray(x)[None], tree)  # noqa: E731
+    keys = parallel.step_keys(0, 1, global_batch=16).reshape(1, 16)
+    batch = alone(batch_of(16, setup.config.data.canvas_px))
+    one, one_memory, one_scalars = first_moments(
+        *one_device(alone(setup.start), alone(setup.frozen), batch, keys)
+    )
+    eight, eight_memory, eight_scalars = first_moments(setup.after, setup.scalars)
     for role in one:
         scale = max(float(np.abs(leaf).max()) for leaf in jax.tree.leaves(one[role]))
         for a, b in zip(jax.tree.leaves(one[role]), jax.tree.leaves(eight[role]), strict=True):
             np.testing.assert_allclose(a, b, atol=1e-5 * scale)
+    for a, b in zip(jax.tree.leaves(one_memory), jax.tree.leaves(eight_memory), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
     for scalar, value in one_scalars.items():
         np.testing.assert_allclose(value, eight_scalars[scalar], rtol=1e-5)
+
+
+@pytest.fixture
+def shapes_of_a_step(tiny):
+    """A function: configuration -> (start, state after, scalars) of a step, shapes and types."""
+
+    def trace(config):
+        method = methods.create(config)
+        crop = config.data.crop_px
+        batch = {
+            "photo": jnp.zeros((2, crop, crop, 3)),
+            "sketch": jnp.zeros((2, crop, crop, 1)),
+            "identity": jnp.zeros(2, jnp.int32),
+        }
+        frozen = {}
+        if any(role in config for role in ("teacher", "teacher_photo")):
+            one = {name: image[:1] + 0.5 for name, image in batch.items()}
+            frozen = method.freeze([one])
+        start = jax.eval_shape(method.init, jax.random.key(0), frozen, batch)
+        step = jax.make_jaxpr(method.train_step, axis_env=[("device", 1)], return_shape=True)
+        keys = jax.random.split(jax.random.key(0), 2)
+        _, (after, scalars) = step(start, frozen, batch, keys)
+        return start, after, scalars
+
+    return trace
+
+
+def test_computing_in_bfloat16_leaves_all_else_in_float32(name, tiny, shapes_of_a_step):
+    config = tiny(EXPERIMENTS[name])
+    if "dtype" not in config.model:
+        pytest.skip(f"{name} computes in float32 only")
+    config.model.dtype = "bfloat16"
+    start, after, scalars = shapes_of_a_step(config)
+    assert {scalar.dtype for scalar in scalars.values()} == {jnp.dtype("float32")}
+    types = jax.tree.map(lambda x: x.dtype, jax.tree.leaves(start))
+    assert jax.tree.map(lambda x: x.dtype, jax.tree.leaves(after)) == types
+    assert jnp.dtype("bfloat16") not in types
+
+
+LADDER = {
+    "kd:reconstruction": {"reconstruction"},
+    "kd:mimic": {"reconstruction", "mimic"},
+    "kd:no_mutual": {"reconstruction", "mimic", "transform"},
+    "kd:": {"reconstruction", "mimic", "transform", "mutual"},
+    "kd_plus:": {"reconstruction", "mimic", "transform", "mutual", "adversarial"},
+    "kd_plus:no_teacher": {"reconstruction", "adversarial"},
+}
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_each_rung_of_the_ladder_trains_exactly_its_terms(rung, tiny, shapes_of_a_step):
+    module, argument = rung.split(":")
+    config = tiny(EXPERIMENTS[module])
+    with config.unlocked():
+        config.loss_weights = EXPERIMENTS[module].get_config(argument).loss_weights
+    start, _, scalars = shapes_of_a_step(config)
+    expected = {f"{s}/{t}" for s in ("student_sketch", "student_photo") for t in LADDER[rung]}
+    if module == "kd_plus":
+        expected |= {f"critic_{d}/{t}" for d in ("photo", "sketch") for t in ("real", "fake")}
+    assert set(scalars) == expected
+    # Adapters to a teacher's shapes are there if and only if there is a teacher.
+    adapters = any(name.startswith("adapt") for name in start["student_sketch"].params)
+    assert adapters == ("mimic" in LADDER[rung])

@@ -117,6 +117,16 @@ def test_instance_norm_gradient_equals_flax():
     )
 
 
+def test_statistics_of_bfloat16_maps_are_float32():
+    """Sums of 4096 values, which bfloat16 cannot hold, against numpy in float64."""
+    x = (3 + 2 * draw(1, 64, 64, 2)).astype(jnp.bfloat16)
+    y = layers.InstanceNorm(affine=False).apply({}, x)
+    assert y.dtype == jnp.bfloat16
+    wide = np.asarray(x, np.float64)
+    expected = (wide - wide.mean((1, 2))) / np.sqrt(wide.var((1, 2)) + 1e-5)
+    np.testing.assert_allclose(np.asarray(y, np.float64), expected, rtol=2**-8, atol=1e-4)
+
+
 def test_instance_norm_is_finite_where_an_image_is_flat():
     def loss(x):
         return layers.InstanceNorm(affine=False).apply({}, x).astype(jnp.float32).sum()
@@ -228,3 +238,13 @@ def test_pixel_shuffle_orders_channels_as_torch():
                 )
     with pytest.raises(ValueError, match="multiple"):
         layers.pixel_shuffle(x[..., :6])
+
+
+def test_dropout_keeps_the_mean_and_each_example_has_its_own():
+    keys = jax.random.split(jax.random.key(0), 3)
+    x = jnp.ones((3, 40, 40, 8))
+    y = layers.dropout(x, keys, rate=0.25)
+    np.testing.assert_allclose(np.unique(y), [0, 1 / 0.75], rtol=1e-6)
+    assert float((y == 0).mean()) == pytest.approx(0.25, abs=0.01)
+    assert (y[0] != y[1]).any()
+    np.testing.assert_array_equal(layers.dropout(x[1:2], keys[1:2], rate=0.25), y[1:2])

@@ -20,6 +20,17 @@ def test_parameter_count_is_the_table_s(num_blocks, millions):
     assert round(trees.count(variables) / 1e6, 2) == millions
 
 
+def test_without_the_unusual_relu_it_is_cyclegan_s_generator():
+    """The same layers, hence parameters; the trunk's maps may be negative."""
+    options = {"features": 3, "width": 4, "num_blocks": 2}
+    image = jax.random.normal(jax.random.key(0), (1, 16, 16, 3))
+    nets = [resnet.Translator(**options, relu_after_add=flag) for flag in (True, False)]
+    variables = jax.jit(nets[0].init)(jax.random.key(1), image)
+    with_relu, without = (jax.jit(net.apply)(variables, image)[1]["bottle"] for net in nets)
+    assert float(with_relu.min()) >= 0
+    assert float(without.min()) < 0
+
+
 def test_taps_have_the_shapes_of_vgg_s_first_stages():
     _, (image, taps) = shapes(resnet.Translator(features=1), 3)
     assert image.shape == (1, 256, 256, 1)

@@ -1,0 +1,46 @@
+"""CycleGAN: two translators, each undoing the other, against two critics; no pair is used.
+
+Paper      Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
+           Networks", ICCV 2017: nine residual blocks at 256 px, LSGAN, cycle weight 10, identity
+           weight half of it, pools of 50 fakes, Adam 2e-4, batches of one, 100 + 100 epochs
+           [paper].  No result on faces and sketches is in the paper.
+Run        python -m fsketch.main --config=configs/cyclegan.py --workdir=runs/cyclegan
+           data: embedded (default), cuhk, cufs (the last two with --config.data.manual_dir=DIR);
+           translators: full (default on cuhk and cufs), medium, small, mini, the sizes of
+           configs/kd.py.  E.g. configs/cyclegan.py:cuhk,medium.
+Cost       not run yet.  Each translator has 11.38 M parameters at full size, each critic 2.77 M.
+Expect     not run yet.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+
+ARGUMENTS = (*base.PAIRS, *base.STUDENTS)
+
+
+def get_config(argument: str = "embedded") -> ConfigDict:
+    pairs, size = base.words(argument, base.PAIRS, tuple(base.STUDENTS))
+    config = base.get_config()
+    config.method = "cyclegan"
+    base.use_pairs(config, pairs)
+    base.add_translator(config)
+    base.use_student(config, size)
+    base.add_critic(config)
+    base.add_pool(config)
+    config.best_metric = "to_sketch/ssim"
+
+    config.loss_weights = ConfigDict()  # a term of weight 0 is not computed
+    config.loss_weights.adversarial = 1.0  # [paper]
+    config.loss_weights.cycle = 10.0  # [paper]
+    config.loss_weights.identity = 5.0  # [paper: half the cycle weight, where it is used]
+    if pairs in ("", "embedded"):
+        config.optim.learning_rate = 2e-4
+        config.critic.width = 32
+    config.lock()
+    return config
+
+
+def tiny() -> ConfigDict:
+    """Seconds, for tests."""
+    return base.tiny(get_config())

@@ -1,0 +1,46 @@
+"""KD+: KD with a critic for each student; the upper rungs of KD's ladder.
+
+Paper      "Knowledge Distillation for Face Photo-Sketch Synthesis", IEEE TNNLS 33(2), 2022.
+           The abstract: KD+ adds GAN training to KD and gives more realistic texture with less
+           noise [paper].  Critics and their weight are those of the author's pix2pix
+           [secondary; use inferred]; that all terms of KD stay is [paper, interpretation].
+Run        python -m fsketch.main --config=configs/kd_plus.py --workdir=runs/kd_plus
+           data and student: the words of configs/kd.py.
+           ladder: no word (KD + L_adv, KD+), no_teacher (L_rec + L_adv, a plain cGAN).
+           staged: 100 epochs at half the rate, to go on from a KD run, the stabler way with few
+           pairs [inferred]; add --config.start_from=runs/kd.
+           E.g. configs/kd_plus.py:cuhk,small,no_teacher.
+Cost       not run yet.  Each critic has 2.77 M parameters.
+Expect     not run yet.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base, kd
+
+RUNGS = ("no_teacher",)
+STAGES = ("staged",)
+ARGUMENTS = (*base.PAIRS, *RUNGS, *base.STUDENTS, *STAGES)
+
+
+def get_config(argument: str = "embedded") -> ConfigDict:
+    pairs, rung, size, stage = base.words(argument, base.PAIRS, RUNGS, tuple(base.STUDENTS), STAGES)
+    config = kd.get_config(",".join((pairs, size)))
+    config.unlock()
+    config.method = "kd_plus"
+    base.add_critic(config)
+    # L1 : adversarial = 10 : 1 [secondary: the author's pix2pix; use inferred]
+    config.loss_weights.adversarial = 1.0
+    if rung == "no_teacher":
+        for term in ("mimic", "transform", "mutual"):
+            config.loss_weights[term] = 0.0
+    if stage == "staged":
+        config.num_steps //= 2
+        config.optim.learning_rate /= 2
+    config.lock()
+    return config
+
+
+def tiny() -> ConfigDict:
+    """Seconds, for tests."""
+    return base.tiny(get_config())

@@ -1,0 +1,45 @@
+"""KT: two students, a teacher of photos and a teacher of sketches.
+
+Paper      "Face Photo-Sketch Synthesis via Knowledge Transfer", IJCAI 2019.  Only the abstract was
+           read: two teachers, two mutual students [paper].  Networks, losses, weights and
+           schedule are a reconstruction, the one of configs/kd.py.
+Run        python -m fsketch.main --config=configs/kt.py --workdir=runs/kt
+           data and student: the words of configs/kd.py, e.g. configs/kt.py:cuhk,small.
+           Teachers: --config.teacher_photo.path=... and --config.teacher_sketch.path=...; both
+           may be one file.  Without, both are the default teacher, trained once.
+Cost       not run yet.
+Expect     not run yet.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base, teacher
+
+ARGUMENTS = (*base.PAIRS, *base.STUDENTS)
+
+
+def get_config(argument: str = "embedded") -> ConfigDict:
+    pairs, size = base.words(argument, base.PAIRS, tuple(base.STUDENTS))
+    config = base.get_config()
+    config.method = "kt"
+    base.use_pairs(config, pairs)
+    base.add_translator(config)
+    base.use_student(config, size)
+    for role in ("teacher_photo", "teacher_sketch"):
+        base.add_teacher(config, role)
+        config[role].config = teacher.get_config("small" if pairs in ("", "embedded") else "full")
+    config.best_metric = "to_sketch/ssim"
+
+    config.loss_weights = ConfigDict()  # a term of weight 0 is not computed
+    # [secondary: L1 weight of the author's pix2pix; use inferred]
+    config.loss_weights.reconstruction = 10.0
+    config.loss_weights.mimic = 1.0  # [inferred] on teacher maps of unit mean square
+    config.loss_weights.transform = 1.0  # [inferred]
+    config.loss_weights.mutual = 1.0  # [inferred]
+    config.lock()
+    return config
+
+
+def tiny() -> ConfigDict:
+    """Seconds, for tests."""
+    return base.tiny(get_config())

@@ -1,0 +1,65 @@
+"""What methods with critics share: their creation and their optimizer step."""
+
+from collections.abc import Callable, Mapping
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from fsketch import state, types
+from fsketch.losses import adversarial
+from fsketch.methods import optimizers
+from fsketch.nets import patch_critic
+
+
+def pair(condition: jax.Array, image: jax.Array) -> jax.Array:
+    """What a conditional critic sees: [B, H, W, C] and [B, H, W, D] -> [B, H, W, C + D]."""
+    return jnp.concatenate([condition, image], -1)
+
+
+def create(key: types.Key, config: ConfigDict, example: jax.Array) -> state.Player:
+    """A critic of images like `example`; config is the whole one, see configs/base.py."""
+    net = patch_critic.PatchCritic(
+        width=config.critic.width,
+        num_layers=config.critic.num_layers,
+        norm=config.critic.norm,
+        dtype=config.model.dtype,
+    )
+    tx = optimizers.adam(config.optim, num_steps=config.num_steps)
+    return state.create_player(key, net, tx, example)
+
+
+def formula(
+    critic: state.Player, fake: jax.Array, *, losses: adversarial.Adversarial
+) -> Callable[[], jax.Array]:
+    """A translator's adversarial term on its fake, for `state.compute`; the critic stands still."""
+    return lambda: losses.translator(critic(fake, train=True)[0])
+
+
+def update(
+    players: Mapping[str, state.Player],
+    real: Mapping[str, jax.Array],
+    fake: Mapping[str, jax.Array],
+    *,
+    losses: adversarial.Adversarial,
+    num_parts: int,
+) -> tuple[dict[str, state.Player], dict[str, types.Scalars]]:
+    """One optimizer step of each critic on its own real and fake images, given by role.
+
+    Its loss is the mean of the two terms [secondary: the published pix2pix halves the sum].
+    Real and fake images pass through the critic one after the other, as in that code, since
+    batch normalisation would mix them.
+    """
+
+    def loss_fn(
+        params: dict, real: dict, fake: dict
+    ) -> tuple[jax.Array, tuple[dict, dict[str, types.Scalars]]]:
+        terms, stats = {}, {}
+        for role, critic in players.items():
+            on_fake, _ = critic(fake[role], params=params[role], train=True)
+            on_real, stats[role] = critic(real[role], params=params[role], train=True)
+            terms[role] = {"real": losses.real(on_real), "fake": losses.fake(on_fake)}
+        loss = sum((group["real"] + group["fake"]) / 2 for group in terms.values())
+        return loss, (stats, terms)
+
+    return state.update(players, loss_fn, dict(real), dict(fake), num_parts=num_parts)

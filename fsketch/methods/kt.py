@@ -1,0 +1,70 @@
+"""KT: two frozen teachers, one of photos and one of sketches, and two students.
+
+Source     "Face Photo-Sketch Synthesis via Knowledge Transfer", IJCAI 2019.  From the abstract
+           [paper]: two teachers pretrained on much data of a related task, two small students
+           that mimic and transform both kinds of knowledge and transfer knowledge to each
+           other.  The form of all terms is [inferred].
+Players    student_sketch and student_photo (methods/students.py), one optimizer each, both moved
+           by the summed loss of a batch.
+Frozen     teacher_photo sees photos, teacher_sketch sketches: three maps each, of unit mean square
+           over its own domain.  They may have the same weights [inferred: KD, the sequel, speaks of
+           one teacher for both].
+Terms      reconstruction, mimic, transform, mutual: methods/students.py.
+"""
+
+import itertools
+from collections.abc import Iterable
+
+import jax
+from ml_collections import ConfigDict
+
+from fsketch import state, types
+from fsketch.methods import interface, pretrained, students
+
+TEACHERS = {"photo": "teacher_photo", "sketch": "teacher_sketch"}  # by what they see
+
+
+def method(config: ConfigDict) -> interface.Method:
+    """See the module's docstring; the fields are those of configs/kt.py."""
+
+    def teachers(frozen: interface.Frozens) -> students.Teachers:
+        return {domain: frozen[role] for domain, role in TEACHERS.items() if role in frozen}
+
+    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
+        if not students.need_teachers(config.loss_weights):
+            return {}
+        most = max(config[role].num_calibration for role in TEACHERS.values())
+        first = list(itertools.islice(batches, most))
+        return {
+            role: pretrained.calibrate(
+                pretrained.load_teacher(config[role].path, config[role].taps),
+                first[: config[role].num_calibration],
+                domains=(domain,),
+            )
+            for domain, role in TEACHERS.items()
+        }
+
+    def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
+        for role, net in frozen.items():
+            pretrained.check_source(net, config[role].path, field=f"{role}.path")
+        return state.create(**students.create(key, config, teachers(frozen), batch))
+
+    def train_step(
+        train_state: state.TrainState,
+        frozen: interface.Frozens,
+        batch: types.Batch,
+        keys: types.Key,
+    ) -> tuple[state.TrainState, types.Scalars]:
+        del keys
+
+        def loss_fn(params: dict, batch: types.Batch) -> tuple[jax.Array, tuple[dict, dict]]:
+            return students.loss(
+                train_state.players, params, teachers(frozen), batch, config.loss_weights
+            )
+
+        players, terms = state.update(
+            train_state.players, loss_fn, batch, num_parts=config.accumulate_steps
+        )
+        return train_state.put(**players).next(), state.prefixed(**terms)
+
+    return interface.Method(freeze, init, train_step, students.predict)

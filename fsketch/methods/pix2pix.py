@@ -1,0 +1,102 @@
+"""pix2pix: one translator against a critic that sees both sides of a pair.
+
+Source     Isola et al., CVPR 2017, section 3 (losses), 6.1 (networks).
+Players    translator: U-Net (nets/unet.py), the paper's G; critic: conditional PatchGAN
+           (nets/patch_critic.py), its D.
+Terms      translator: reconstruction, mean |G(x) - y|, and adversarial (eq. 4); critic: real, fake.
+
+A step moves the translator against the critic as it is, then the critic on the very fake that
+the translator made.  The published code moves the critic first, on the same fake [secondary].
+Differences: the noise is dropout, as in the paper, but in training only (nets/unet.py).
+"""
+
+from collections.abc import Iterable
+
+import jax
+from ml_collections import ConfigDict
+
+from fsketch import state, types
+from fsketch.losses import adversarial, reconstruction
+from fsketch.methods import critics, interface, optimizers
+from fsketch.nets import unet
+
+DIRECTIONS = {"to_sketch": ("photo", "sketch"), "to_photo": ("sketch", "photo")}
+
+
+def method(config: ConfigDict) -> interface.Method:
+    """See the module's docstring; the fields are those of configs/pix2pix.py."""
+    if config.direction not in DIRECTIONS:
+        raise ValueError(f"direction: {config.direction!r}; admitted are {sorted(DIRECTIONS)}")
+    source, target = DIRECTIONS[config.direction]
+    losses = adversarial.of(config.critic.loss)
+
+    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
+        del batches
+        return {}
+
+    def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
+        del frozen
+        translator_key, critic_key = jax.random.split(key)
+        net = unet.UNet(
+            features=batch[target].shape[-1],
+            width=config.model.width,
+            depth=config.model.depth,
+            norm=config.model.norm,
+            dropout_rate=config.model.dropout_rate,
+            dtype=config.model.dtype,
+        )
+        translator = state.create_player(
+            translator_key,
+            net,
+            optimizers.adam(config.optim, num_steps=config.num_steps),
+            batch[source],
+            ema_rate=config.optim.ema_rate,
+        )
+        example = critics.pair(batch[source], batch[target])
+        critic = critics.create(critic_key, config, example)
+        return state.create(translator=translator, critic=critic)
+
+    def train_step(
+        train_state: state.TrainState,
+        frozen: interface.Frozens,
+        batch: types.Batch,
+        keys: types.Key,
+    ) -> tuple[state.TrainState, types.Scalars]:
+        del frozen
+        translator, critic = train_state["translator"], train_state["critic"]
+
+        def loss_fn(
+            params: dict, batch: types.Batch, keys: types.Key
+        ) -> tuple[jax.Array, tuple[dict, tuple]]:
+            fake, stats = translator(
+                batch[source], params=params["translator"], train=True, keys=keys
+            )
+            pair = critics.pair(batch[source], fake)
+            formulas = {
+                "reconstruction": lambda: reconstruction.l1(fake, batch[target]),
+                "adversarial": critics.formula(critic, pair, losses=losses),
+            }
+            terms = state.compute(formulas, config.loss_weights)
+            loss = state.weigh(terms, config.loss_weights)
+            return loss, ({"translator": stats}, (terms, pair))
+
+        moved, (terms, fake) = state.update(
+            {"translator": translator}, loss_fn, batch, keys, num_parts=config.accumulate_steps
+        )
+        judge, verdicts = critics.update(
+            {"critic": critic},
+            {"critic": critics.pair(batch[source], batch[target])},
+            {"critic": fake},
+            losses=losses,
+            num_parts=config.accumulate_steps,
+        )
+        after = train_state.put(**moved, **judge).next()
+        return after, state.prefixed(translator=terms, **verdicts)
+
+    def predict(
+        train_state: state.TrainState, frozen: interface.Frozens, batch: types.Batch
+    ) -> types.Predictions:
+        del frozen
+        return {target: train_state["translator"].averaged()(batch[source])}
+
+    return interface.Method(freeze, init, train_step, predict)

@@ -1,0 +1,121 @@
+"""What KT and KD share: two students that learn from teachers' maps and from each other.
+
+Players    student_sketch (the papers' photo->sketch), student_photo (sketch->photo).
+Terms, for each student (x its input, y its target, T the teacher of an image's domain):
+    reconstruction  mean |S(x) - y|
+    mimic           encoder maps against T(x)
+    transform       decoder maps against T(y)
+    mutual          its maps against its peer's of the same domain, the peer held constant
+A term whose weight is 0 is not computed; without mimic and transform there is no teacher.
+"""
+
+from collections.abc import Callable, Mapping
+
+import jax
+from ml_collections import ConfigDict
+
+from fsketch import state, types
+from fsketch.losses import reconstruction, transfer
+from fsketch.methods import optimizers, pretrained
+from fsketch.nets import resnet
+
+DOMAINS = ("photo", "sketch")
+ROLES = {"student_sketch": ("photo", "sketch"), "student_photo": ("sketch", "photo")}
+PEERS = {"student_sketch": "student_photo", "student_photo": "student_sketch"}
+
+Teachers = Mapping[str, state.Frozen]  # by the domain of the images they see
+Outputs = dict[str, tuple[jax.Array, types.Taps, types.Taps]]  # role -> fake, taps, matched taps
+
+
+def need_teachers(weights: Mapping[str, float]) -> bool:
+    """Whether any term compares with a teacher."""
+    return bool(weights["mimic"] or weights["transform"])
+
+
+def create(
+    key: types.Key, config: ConfigDict, teachers: Teachers, batch: types.Batch
+) -> dict[str, state.Player]:
+    """The two students for images and teachers like these; see nets/resnet.py Student."""
+    maps = {
+        domain: pretrained.map_shapes(teacher, batch[domain])
+        for domain, teacher in teachers.items()
+    }
+    players = {}
+    for (role, (source, target)), role_key in zip(
+        ROLES.items(), jax.random.split(key), strict=True
+    ):
+        shapes = {
+            tap: maps[domain][name]
+            for domain, taps in ((source, transfer.ENCODER), (target, transfer.DECODER))
+            for tap, name in zip(taps, transfer.TEACHER, strict=True)
+            if domain in maps
+        }
+        translator = resnet.Translator(
+            features=batch[target].shape[-1],
+            width=config.model.width,
+            num_blocks=config.model.num_blocks,
+            norm=config.model.norm,
+            dtype=config.model.dtype,
+        )
+        players[role] = state.create_player(
+            role_key,
+            resnet.Student(translator, shapes),
+            optimizers.adam(config.optim, num_steps=config.num_steps),
+            batch[source],
+            ema_rate=config.optim.ema_rate,
+        )
+    return players
+
+
+def apply(
+    players: Mapping[str, state.Player], params: types.PyTree, batch: types.Batch
+) -> tuple[Outputs, dict]:
+    """(outputs, new statistics) of both students with `params`, by role."""
+    outputs, stats = {}, {}
+    for role, (source, _) in ROLES.items():
+        outputs[role], stats[role] = players[role](batch[source], params=params[role], train=True)
+    return outputs, stats
+
+
+def look(teachers: Teachers, batch: types.Batch) -> dict[str, types.Taps]:
+    """What the teachers see in the images of their domains; {} without teachers."""
+    return {domain: teacher(batch[domain]) for domain, teacher in teachers.items()}
+
+
+def formulas(
+    role: str, outputs: Outputs, maps: Mapping[str, types.Taps], batch: types.Batch
+) -> dict[str, Callable[[], jax.Array]]:
+    """The terms of one student, for `state.compute`; `maps` are the teachers', by domain."""
+    source, target = ROLES[role]
+    fake, taps, matched = outputs[role]
+    return {
+        "reconstruction": lambda: reconstruction.l1(fake, batch[target]),
+        "mimic": lambda: transfer.mimic(matched, maps[source]),
+        "transform": lambda: transfer.transform(matched, maps[target]),
+        "mutual": lambda: transfer.mutual(taps, outputs[PEERS[role]][1]),
+    }
+
+
+def loss(
+    players: Mapping[str, state.Player],
+    params: types.PyTree,
+    teachers: Teachers,
+    batch: types.Batch,
+    weights: Mapping[str, float],
+) -> tuple[jax.Array, tuple[dict, dict[str, types.Scalars]]]:
+    """(summed loss of both students, (new statistics, terms)) for `state.update`."""
+    outputs, stats = apply(players, params, batch)
+    maps = look(teachers, batch)
+    terms = {role: state.compute(formulas(role, outputs, maps, batch), weights) for role in ROLES}
+    return sum(state.weigh(group, weights) for group in terms.values()), (stats, terms)
+
+
+def predict(
+    train_state: state.TrainState, frozen: dict[str, state.Frozen], batch: types.Batch
+) -> types.Predictions:
+    """A sketch of each photo and a photo of each sketch; no teacher is needed."""
+    del frozen
+    return {
+        target: train_state[role].averaged()(batch[source])[0]
+        for role, (source, target) in ROLES.items()
+    }
