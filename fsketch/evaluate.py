@@ -17,6 +17,7 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
+from configs import base
 from fsketch import checkpoint, images, methods, parallel, state, types, writers
 from fsketch.data import augment, pipeline, sources
 from fsketch.methods import interface, pretrained
@@ -204,8 +205,24 @@ def restore_method(
 ) -> tuple[interface.Method, ConfigDict, checkpoint.Arrays, checkpoint.Meta]:
     """The method, configuration and arrays of a workdir's checkpoint."""
     arrays, meta = checkpoint.read(workdir, kind=kind)
-    config = checkpoint.from_json(meta["config"])
+    config = completed(checkpoint.from_json(meta["config"]))
     return methods.create(config), config, arrays, meta
+
+
+def completed(config: ConfigDict) -> ConfigDict:
+    """A stored configuration with the shared fields that were added later, at their defaults."""
+
+    def fill(old: ConfigDict, default: ConfigDict) -> None:
+        for name, value in default.items():
+            if name not in old:
+                old[name] = value
+            elif isinstance(value, ConfigDict):
+                fill(old[name], value)
+
+    config = config.copy_and_resolve_references()
+    with config.unlocked():
+        fill(config, base.get_config())
+    return config.lock()
 
 
 def restore_frozen(workdir: str | epath.Path) -> dict[str, state.Frozen]:

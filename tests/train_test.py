@@ -49,10 +49,10 @@ def test_a_run_leaves_what_it_promises(tiny, finished):
     assert [path.name for path in (finished / "samples").iterdir()] == ["0000002.png"]
     result = json.loads((finished / "evaluation.json").read_text())
     assert set(result["metrics"]) == {
-        f"{d}/{m}" for d in ("to_sketch", "to_photo") for m in ("ssim", "psnr")
+        f"{d}/{m}" for d in ("to_sketch", "to_photo") for m in ("ssim", "psnr", "fsim", "scoot")
     }
     assert result["num_images"] == 4
-    assert result["protocol"] == "cufs"
+    assert result["protocol"] == "plain"
     assert "jax" in result["versions"]
 
 
@@ -73,9 +73,13 @@ def test_evaluation_does_not_depend_on_the_batch_size(finished):
     for batch_size in (1, 3, 4):
         bind = jax.jit(lambda batch: method.predict(host, frozen, augment.scale(batch)))
         predict = lambda batch, bind=bind: jax.device_get(bind(batch))  # noqa: E731
-        results.append(evaluate.evaluate(predict, canvases, batch_size=batch_size))
+        results.append(
+            evaluate.evaluate(predict, canvases, batch_size=batch_size, protocol="plain")
+        )
     predict = evaluate.predictor(method)(parallel.replicate(host), parallel.replicate(frozen))
-    results.append(evaluate.evaluate(predict, canvases, batch_size=8))  # on eight devices
+    results.append(
+        evaluate.evaluate(predict, canvases, batch_size=8, protocol="plain")
+    )  # on eight devices
     for result in results[1:]:
         for name, value in results[0].items():
             assert result[name] == pytest.approx(value, abs=2e-4), name
@@ -121,6 +125,15 @@ def stop_after(step, function):
         return function()
     finally:
         train._Run._advance = original
+
+
+def test_a_configuration_from_before_a_field_existed_gets_its_default(finished):
+    _, config, _, _ = evaluate.restore_method(finished, kind="latest")
+    old = config.copy_and_resolve_references()
+    with old.unlocked():
+        del old.protocol
+        del old.data.zoom
+    assert evaluate.completed(old.lock()) == config
 
 
 def test_a_checkpoint_has_no_device_axis(finished):
