@@ -16,6 +16,7 @@ of one channel.
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from fsketch.metrics import checks
 
@@ -42,7 +43,7 @@ def ssim(
     """
     truth, output = checks.float_pair("ssim", truth, output, min_side_px=len(GAUSSIAN))
     light, structure = _maps(truth / data_range, output / data_range, GAUSSIAN, k1, k2)
-    return (light * structure).mean((1, 2))
+    return _mean(light * structure)
 
 
 def ssim_uniform(
@@ -56,7 +57,7 @@ def ssim_uniform(
     """`ssim` with an 8 x 8 window of equal weights; at least 8 x 8 px."""
     truth, output = checks.float_pair("ssim_uniform", truth, output, min_side_px=len(UNIFORM))
     light, structure = _maps(truth / data_range, output / data_range, UNIFORM, k1, k2)
-    return (light * structure).mean((1, 2))
+    return _mean(light * structure)
 
 
 def ms_ssim(
@@ -84,7 +85,7 @@ def ms_ssim(
     for scale, weight in enumerate(SCALE_WEIGHTS, start=1):
         light, structure = _maps(x, y, GAUSSIAN, k1, k2)
         is_last = scale == len(SCALE_WEIGHTS)
-        term = ((light * structure) if is_last else structure).mean((1, 2))
+        term = _mean(light * structure if is_last else structure)
         negative = term <= 0
         score *= jnp.where(negative, 0.0, jnp.where(negative, 1.0, term) ** weight)
         x, y = _halve(x), _halve(y)
@@ -104,14 +105,20 @@ def _maps(
     x: jax.Array, y: jax.Array, window: np.ndarray, k1: float, k2: float
 ) -> tuple[jax.Array, jax.Array]:
     """Luminance and contrast-structure terms of each valid pixel; images [B, H, W, 1] in [0, 1]."""
-    # Variances do not depend on the origin; on [-1/2, 1/2] float32 loses no digits to it.
-    x, y = x[..., 0] - 0.5, y[..., 0] - 0.5
+    # Variances do not depend on the origin; about the mean float32 loses the fewest digits to it.
+    x_mean, y_mean = (lax.stop_gradient(z.mean((1, 2, 3))[:, None, None]) for z in (x, y))
+    x, y = x[..., 0] - x_mean, y[..., 0] - y_mean
     ux, uy, xx, yy, xy = (_blur(z, window) for z in (x, y, x * x, y * y, x * y))
     variances = xx - ux * ux + yy - uy * uy
     covariance = xy - ux * uy
-    ux, uy = ux + 0.5, uy + 0.5
+    ux, uy = ux + x_mean, uy + y_mean
     light = (2 * ux * uy + k1**2) / (ux**2 + uy**2 + k1**2)
     return light, (2 * covariance + k2**2) / (variances + k2**2)
+
+
+def _mean(similarity: jax.Array) -> jax.Array:
+    """Mean over pixels, from 1 downward: a long float32 sum then loses digits of the rest only."""
+    return 1 - (1 - similarity).mean((1, 2))
 
 
 def _blur(x: jax.Array, window: np.ndarray) -> jax.Array:

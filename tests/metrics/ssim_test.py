@@ -1,12 +1,25 @@
-"""SSIM and PSNR against scikit-image and by hand."""
+"""SSIM and PSNR against scikit-image, plain loops, piq's numbers and by hand."""
 
+import json
+import pathlib
+
+import jax
 import numpy as np
 import pytest
+from golden import image_pairs
 from skimage import metrics
 
 from fsketch.metrics import ssim
 
 pytestmark = pytest.mark.usefixtures("full_optimization")
+
+GOLDEN = json.loads((pathlib.Path(__file__).parents[1] / "golden/image_metrics.json").read_text())
+
+
+def enable_x64():
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(True)
+    return jax.experimental.enable_x64()  # before jax 0.8
 
 
 def pairs(kind):
@@ -23,17 +36,80 @@ def pairs(kind):
     return truth.astype(np.uint8), output.astype(np.uint8)
 
 
+def skimage_ssim(truth, output, **options):
+    return metrics.structural_similarity(
+        truth[..., 0].astype(float), output[..., 0].astype(float),
+        data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, **options,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("kind", ["noise", "near", "flat"])
 def test_ssim_equals_scikit_image(kind):
     truth, output = pairs(kind)
-    expected = [
-        metrics.structural_similarity(
-            t[..., 0], o[..., 0],
-            data_range=255, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
-        )
-        for t, o in zip(truth, output, strict=True)
-    ]  # fmt: skip
+    expected = [skimage_ssim(*pair) for pair in zip(truth, output, strict=True)]
     np.testing.assert_allclose(ssim.ssim(truth, output), expected, atol=1e-5)
+    with enable_x64():
+        score = ssim.ssim(truth.astype(np.float64), output.astype(np.float64))
+    assert score.dtype == np.float64
+    np.testing.assert_allclose(score, expected, atol=1e-9)
+
+
+def skimage_ms_ssim(truth, output):
+    """Five scales of scikit-image; a huge K1 leaves the contrast and structure term."""
+    score = 1.0
+    for scale, weight in enumerate((0.0448, 0.2856, 0.3001, 0.2363, 0.1333)):
+        options = {} if scale == 4 else {"K1": 1e5}
+        score *= skimage_ssim(truth, output, **options) ** weight
+        halves = []
+        for image in (truth.astype(float), output.astype(float)):
+            rows, columns = (list(range(n)) + [n - 1] * (n % 2) for n in image.shape[:2])
+            image = image[rows][:, columns]
+            halves.append(image.reshape(len(rows) // 2, 2, len(columns) // 2, 2, 1).mean((1, 3)))
+        truth, output = halves
+    return score
+
+
+def test_ms_ssim_equals_scales_of_scikit_image():
+    truth, output = image_pairs.draw(20, size=(250, 200))
+    expected = skimage_ms_ssim(truth[0], output[0])
+    assert float(jax.jit(ssim.ms_ssim)(truth, output)[0]) == pytest.approx(expected, abs=1e-5)
+    with enable_x64():
+        truth, output = (i[:, :161, :177].astype(np.float64) for i in (truth, output))
+        score = jax.jit(ssim.ms_ssim)(truth, output)
+    assert float(score[0]) == pytest.approx(skimage_ms_ssim(truth[0], output[0]), abs=1e-8)
+
+
+def test_ms_ssim_equals_piq():
+    # All sides are even on all scales here: piq repeats the first pixel of an odd one.
+    pair = image_pairs.draw(4, size=(176, 192), number=3)
+    np.testing.assert_allclose(jax.jit(ssim.ms_ssim)(*pair), GOLDEN["ms_ssim"], atol=1e-5)
+
+
+def test_ms_ssim_of_negative_contrast_is_zero_and_has_no_gradient():
+    truth = image_pairs.draw(21, size=(161, 161))[0].astype(np.float32)
+    value, gradient = jax.jit(jax.value_and_grad(lambda y: ssim.ms_ssim(truth, y).sum()))(
+        255 - truth
+    )
+    assert float(value) == 0.0
+    assert float(np.abs(gradient).max()) == 0.0
+
+
+def test_ssim_uniform_equals_a_loop():
+    truth, output = pairs("noise")
+    truth, output = truth[:1, :20, :17], output[:1, :20, :17]
+    scores = []
+    for top in range(20 - 7):
+        for left in range(17 - 7):
+            x, y = (i[0, top : top + 8, left : left + 8].astype(float) for i in (truth, output))
+            covariance = (x * y).mean() - x.mean() * y.mean()
+            scores.append(
+                (2 * x.mean() * y.mean() + 2.55**2) * (2 * covariance + 7.65**2)
+                / (x.mean() ** 2 + y.mean() ** 2 + 2.55**2) / (x.var() + y.var() + 7.65**2)
+            )  # fmt: skip
+    assert float(ssim.ssim_uniform(truth, output)[0]) == pytest.approx(np.mean(scores), abs=1e-5)
+    with enable_x64():
+        score = ssim.ssim_uniform(truth.astype(np.float64), output)
+    assert float(score[0]) == pytest.approx(np.mean(scores), abs=1e-12)
 
 
 @pytest.mark.parametrize("kind", ["noise", "near", "flat"])
@@ -46,15 +122,47 @@ def test_psnr_equals_scikit_image(kind):
     np.testing.assert_allclose(ssim.psnr(truth, output), expected, rtol=1e-5)
 
 
-def test_equal_images():
-    truth, _ = pairs("noise")
-    np.testing.assert_allclose(ssim.ssim(truth, truth), 1.0, atol=1e-6)
-    assert np.isposinf(ssim.psnr(truth, truth)).all()
-
-
 def test_psnr_by_hand():
-    truth, output = np.zeros((1, 12, 12, 1)), np.full((1, 12, 12, 1), 255.0)
-    assert float(ssim.psnr(truth, output)[0]) == pytest.approx(0.0, abs=1e-6)
+    black, white = np.zeros((1, 12, 12, 1)), np.full((1, 12, 12, 1), 255.0)
+    assert float(ssim.psnr(black, white)[0]) == pytest.approx(0.0, abs=1e-6)
+    # One of three channels off by the whole range: a mean square of 1/3.
+    red = np.repeat(black, 3, axis=-1)
+    red[..., 0] = 255
+    score = float(ssim.psnr(np.zeros_like(red), red)[0])
+    assert score == pytest.approx(10 * np.log10(3), abs=1e-5)
+    assert np.isposinf(ssim.psnr(white, white)).all()
+
+
+METRICS = [
+    jax.jit(metric, static_argnames="data_range")
+    for metric in (ssim.ssim, ssim.ssim_uniform, ssim.ms_ssim)
+]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_identity_symmetry_and_independence_of_the_batch(metric):
+    truth, output = image_pairs.draw(22, size=(161, 161), number=2)
+    score = np.asarray(metric(truth, output))
+    assert ((score > 0) & (score < 1)).all()
+    np.testing.assert_allclose(metric(truth, truth), 1.0, atol=1e-6)
+    np.testing.assert_allclose(metric(output, truth), score, atol=1e-6)
+    np.testing.assert_allclose(metric(truth[1:], output[1:]), score[1:], atol=1e-6)
+    scaled = metric(truth / 255.0, output / 255.0, data_range=1.0)
+    np.testing.assert_allclose(scaled, score, atol=1e-5)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_nan_and_gradients(metric):
+    drawn, output = (
+        image.astype(np.float32) for image in image_pairs.draw(23, size=(161, 161), number=2)
+    )
+    output[1, 80, 80] = np.nan
+    for pair in ((drawn, output), (output, drawn)):
+        assert np.isnan(metric(*pair)).tolist() == [False, True]
+    flat = np.full_like(drawn, 255.0)
+    truth, output = np.concatenate([drawn, flat]), np.concatenate([drawn[:1], flat, drawn[1:]])
+    gradient = jax.jit(jax.grad(lambda y: metric(truth, y).sum()))(output)
+    assert np.isfinite(gradient).all()
 
 
 def test_wrong_inputs_are_refused():
@@ -64,3 +172,9 @@ def test_wrong_inputs_are_refused():
         ssim.ssim(np.zeros((1, 20, 20, 3)), np.zeros((1, 20, 20, 3)))
     with pytest.raises(ValueError, match="11 x 11"):
         ssim.ssim(np.zeros((1, 10, 20, 1)), np.zeros((1, 10, 20, 1)))
+    with pytest.raises(ValueError, match="8 x 8"):
+        ssim.ssim_uniform(np.zeros((1, 7, 20, 1)), np.zeros((1, 7, 20, 1)))
+    with pytest.raises(ValueError, match="161 x 161"):
+        ssim.ms_ssim(np.zeros((1, 160, 200, 1)), np.zeros((1, 160, 200, 1)))
+    with pytest.raises(ValueError, match=r"psnr: images \[B, H, W, 1\] or \[B, H, W, 3\]"):
+        ssim.psnr(np.zeros((1, 20, 20, 2)), np.zeros((1, 20, 20, 2)))
