@@ -209,7 +209,7 @@ def tiny(config: ConfigDict) -> ConfigDict:
         "model": {
             "width": 4,
             "num_blocks": 1,
-            "depth": 5,
+            "depth": 4,
             "widths": (4, 8, 16),
             "depths": (2, 2, 4),
             "embedding_size": 8,

@@ -140,15 +140,12 @@ def test_zoomed_pairs_move_alike_and_stay_on_the_canvas():
     out = crop(batch)
     assert out["photo"].shape == (64, 8, 8, 3)
     np.testing.assert_allclose(out["sketch"][..., 0], out["photo"][..., 0] + 100.0, atol=1e-3)
-    # On a ramp the step from row to row is one over the factor: exactly where the pair is
-    # enlarged, within 2 % where it is shrunk through a triangle that only whole pixels sample.
+    # On a ramp the step from pixel to pixel is one over the factor.
     steps = np.asarray(out["photo"][:, 4, 4, 0] - out["photo"][:, 3, 4, 0])
     assert 1 / 1.25 - 1e-3 <= steps.min() < 0.9
-    assert 1.1 < steps.max() <= 1.02 / 0.75
+    assert 1.1 < steps.max() <= 1 / 0.75 + 1e-3
     columns = np.asarray(out["photo"][:, 4, 4, 1] - out["photo"][:, 4, 3, 1])
-    grown = steps < 0.95
-    np.testing.assert_allclose(columns[grown], steps[grown], atol=1e-3)  # both directions alike
-    np.testing.assert_allclose(columns, steps, rtol=0.04)
+    np.testing.assert_allclose(columns, steps, atol=1e-3)  # both directions alike
     tops = np.asarray(out["photo"][:, 0, 0, 0])
     assert tops.min() >= 0 and tops.max() <= 12 - 8 / 1.25
     ones = crop({name: jnp.ones_like(image) for name, image in batch.items()})
