@@ -17,6 +17,10 @@ TEACHERS = ("teacher", "teacher_photo", "teacher_sketch")  # sections of `add_te
 # Sizes of a student: width, num_blocks.
 STUDENTS = {"full": (64, 9), "medium": (32, 9), "small": (24, 6), "mini": (16, 4)}
 
+# Terms of our own beside the papers' (losses/structure.py): variant -> their weights, tuned on
+# no test pair.
+VARIANTS = {"structured": {"structure": 10.0, "feature": 10.0}}
+
 
 def get_config() -> ConfigDict:
     """What all methods share."""
@@ -125,6 +129,23 @@ def add_teacher(config: ConfigDict, name: str) -> None:
     section.num_calibration = 64  # training pairs that the maps' magnitudes are measured on
     section.config = ConfigDict()  # a whole configuration of method "teacher"
     config[name] = section
+
+
+def add_transfer(config: ConfigDict, variant: str) -> None:
+    """Weights of the students' terms (methods/students.py); one of weight 0 is not computed.
+
+    `variant` is a key of VARIANTS, "" for the papers' terms alone.
+    """
+    config.loss_weights = ConfigDict()
+    # [secondary: L1 weight of the author's pix2pix; use inferred]
+    config.loss_weights.reconstruction = 10.0
+    config.loss_weights.mimic = 1.0  # [inferred] on teacher maps of unit mean square
+    config.loss_weights.transform = 1.0  # [inferred]
+    config.loss_weights.mutual = 1.0  # [inferred]
+    config.loss_weights.structure = 0.0  # [ours] 1 - SSIM
+    config.loss_weights.feature = 0.0  # [ours] 1 - FSIM
+    for term, weight in VARIANTS[variant].items() if variant else ():
+        config.loss_weights[term] = weight
 
 
 def add_recogniser(config: ConfigDict) -> None:

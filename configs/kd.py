@@ -8,6 +8,7 @@ Run        python -m fsketch.main --config=configs/kd.py --workdir=runs/kd
            last two need --config.data.manual_dir=DIR.
            ablation ladder: reconstruction (L_rec), mimic (+ L_mim), no_mutual (+ L_tra), no word
            (+ L_mut, KD); it goes on in configs/kd_plus.py.  E.g. configs/kd.py:cuhk,no_mutual.
+           variant: structured adds SSIM and FSIM to the loss, which is not the paper's.
            student, parameters for 3 channels in and out: full (64 channels, 9 blocks) 11.38 M,
            medium (32, 9) 2.85 M, small (24, 6) 1.11 M, mini (16, 4) 0.35 M; adapters to the
            teacher's shapes, not needed after training, come on top.
@@ -31,11 +32,13 @@ RUNGS = {
     "mimic": ("transform", "mutual"),
     "no_mutual": ("mutual",),
 }
-ARGUMENTS = (*base.PAIRS, *RUNGS, *base.STUDENTS)
+ARGUMENTS = (*base.PAIRS, *RUNGS, *base.STUDENTS, *base.VARIANTS)
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, rung, size = base.words(argument, base.PAIRS, tuple(RUNGS), tuple(base.STUDENTS))
+    pairs, rung, size, variant = base.words(
+        argument, base.PAIRS, tuple(RUNGS), tuple(base.STUDENTS), tuple(base.VARIANTS)
+    )
     config = base.get_config()
     config.method = "kd"
     base.use_pairs(config, pairs)
@@ -44,13 +47,7 @@ def get_config(argument: str = "embedded") -> ConfigDict:
     base.add_teacher(config, "teacher")
     config.teacher.config = teacher.get_config("small" if pairs in ("", "embedded") else "full")
     config.best_metric = "to_sketch/ssim"
-
-    config.loss_weights = ConfigDict()  # a term of weight 0 is not computed
-    # [secondary: L1 weight of the author's pix2pix; use inferred]
-    config.loss_weights.reconstruction = 10.0
-    config.loss_weights.mimic = 1.0  # [inferred] on teacher maps of unit mean square
-    config.loss_weights.transform = 1.0  # [inferred]
-    config.loss_weights.mutual = 1.0  # [inferred]
+    base.add_transfer(config, variant)
     for term in RUNGS[rung] if rung else ():
         config.loss_weights[term] = 0.0
     config.lock()

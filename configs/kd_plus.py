@@ -5,7 +5,7 @@ Paper      "Knowledge Distillation for Face Photo-Sketch Synthesis", IEEE TNNLS 
            noise [paper].  Critics and their weight are those of the author's pix2pix
            [secondary; use inferred]; that all terms of KD stay is [paper, interpretation].
 Run        python -m fsketch.main --config=configs/kd_plus.py --workdir=runs/kd_plus
-           data and student: the words of configs/kd.py.
+           data, student and variant: the words of configs/kd.py.
            ladder: no word (KD + L_adv, KD+), no_teacher (L_rec + L_adv, a plain cGAN).
            staged: 100 epochs at half the rate, to go on from a KD run, the stabler way with few
            pairs [inferred]; add --config.start_from=runs/kd.
@@ -20,12 +20,14 @@ from configs import base, kd
 
 RUNGS = ("no_teacher",)
 STAGES = ("staged",)
-ARGUMENTS = (*base.PAIRS, *RUNGS, *base.STUDENTS, *STAGES)
+ARGUMENTS = (*base.PAIRS, *RUNGS, *base.STUDENTS, *STAGES, *base.VARIANTS)
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, rung, size, stage = base.words(argument, base.PAIRS, RUNGS, tuple(base.STUDENTS), STAGES)
-    config = kd.get_config(",".join((pairs, size)))
+    pairs, rung, size, stage, variant = base.words(
+        argument, base.PAIRS, RUNGS, tuple(base.STUDENTS), STAGES, tuple(base.VARIANTS)
+    )
+    config = kd.get_config(",".join((pairs, size, variant)))
     config.unlock()
     config.method = "kd_plus"
     base.add_critic(config)

@@ -19,7 +19,9 @@ ARGUMENTS = (*base.PAIRS, *base.STUDENTS)
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, size = base.words(argument, base.PAIRS, tuple(base.STUDENTS))
+    pairs, size, variant = base.words(
+        argument, base.PAIRS, tuple(base.STUDENTS), tuple(base.VARIANTS)
+    )
     config = base.get_config()
     config.method = "kt"
     base.use_pairs(config, pairs)
@@ -29,13 +31,7 @@ def get_config(argument: str = "embedded") -> ConfigDict:
         base.add_teacher(config, role)
         config[role].config = teacher.get_config("small" if pairs in ("", "embedded") else "full")
     config.best_metric = "to_sketch/ssim"
-
-    config.loss_weights = ConfigDict()  # a term of weight 0 is not computed
-    # [secondary: L1 weight of the author's pix2pix; use inferred]
-    config.loss_weights.reconstruction = 10.0
-    config.loss_weights.mimic = 1.0  # [inferred] on teacher maps of unit mean square
-    config.loss_weights.transform = 1.0  # [inferred]
-    config.loss_weights.mutual = 1.0  # [inferred]
+    base.add_transfer(config, variant)
     config.lock()
     return config
 

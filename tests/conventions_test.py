@@ -19,7 +19,7 @@ PACKAGE = ROOT / "fsketch"
 FLOORS = {
     "types": -1, "images": 0, "trees": 0, "startup": 0,
     "writers": 0, "nets": 1, "convert.tables": 1, "convert.files": 1, "convert": 1,
-    "metrics": 2, "patches": 2, "losses": 2, "convert.published": 2,
+    "metrics": 1, "patches": 2, "losses": 2, "convert.published": 2,
     "state": 3, "image_pool": 3, "checkpoint": 3, "parallel": 3, "data": 3,
     "gallery": 3, "extractors": 3,
     "methods": 4, "scoring": 4,

@@ -6,6 +6,8 @@ Terms, for each student (x its input, y its target, T the teacher of an image's 
     mimic           encoder maps against T(x)
     transform       decoder maps against T(y)
     mutual          its maps against its peer's of the same domain, the peer held constant
+    structure       1 - SSIM of S(x) and y [ours]
+    feature         1 - FSIM of S(x) and y [ours]
 A term whose weight is 0 is not computed; without mimic and transform there is no teacher.
 """
 
@@ -15,7 +17,7 @@ import jax
 from ml_collections import ConfigDict
 
 from fsketch import state, types
-from fsketch.losses import reconstruction, transfer
+from fsketch.losses import reconstruction, structure, transfer
 from fsketch.methods import optimizers, pretrained
 from fsketch.nets import resnet
 
@@ -93,6 +95,8 @@ def formulas(
         "mimic": lambda: transfer.mimic(matched, maps[source]),
         "transform": lambda: transfer.transform(matched, maps[target]),
         "mutual": lambda: transfer.mutual(taps, outputs[PEERS[role]][1]),
+        "structure": lambda: structure.structure(fake, batch[target]),
+        "feature": lambda: structure.feature(fake, batch[target]),
     }
 
 

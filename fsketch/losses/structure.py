@@ -1,0 +1,36 @@
+"""Terms that the scores themselves measure: structure and features instead of single pixels.
+
+Not in the papers [ours]: an L1 loss is best served by a smear between the strokes that a patch
+might hold; these two pay for contrast and for edges in their places.  Range and grey are those of
+the scorer: [-1, 1] -> 0..255, luma.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from fsketch import images
+from fsketch.metrics import fsim, ssim
+
+
+def structure(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """1 - SSIM (metrics/ssim.py), the mean over images; 0 for equal images, at most 2.
+
+    Both [B, H, W, 1 or 3], at least 11 x 11 px.
+    """
+    return 1.0 - ssim.ssim(_grey(target), _grey(prediction)).mean()
+
+
+def feature(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """1 - FSIM (metrics/fsim.py), the mean over images; 0 for equal images, at most 1.
+
+    Shapes as for `structure`.
+    """
+    return 1.0 - fsim.fsim(_grey(target), _grey(prediction)).mean()
+
+
+def _grey(image: jax.Array) -> jax.Array:
+    """[B, H, W, 1 or 3] in [-1, 1] -> luma [B, H, W, 1] on 0..255."""
+    image = (image.astype(jnp.float32) + 1.0) * 127.5
+    if image.shape[-1] == 1:
+        return image
+    return image @ jnp.asarray(images.LUMA, jnp.float32)[:, None]
