@@ -21,7 +21,8 @@ structure) all pixels weigh the same and equal images score 1.  NaN gives NaN.
 For speed, even and odd parts of a filter are transformed apart, so that E and O are real inverse
 FFTs of half a spectrum; sums over scales and orientations are written out, which XLA:CPU vectorises
 and a reduction it does not; medians are bisected over the bits of the numbers (exact, no sort).
-Pairs go through one program one after the other, so memory does not grow with the batch.
+Pairs go through one program one after the other, orientations too: the numbers stay in the cache,
+and memory hardly grows with the batch.
 """
 
 import functools
@@ -86,13 +87,14 @@ def _fsim(truth: jax.Array, output: jax.Array) -> jax.Array:
 @jax.jit
 def _fsimc(truth: jax.Array, output: jax.Array) -> jax.Array:
     def one(pair: jax.Array) -> jax.Array:
-        yiq = jnp.einsum("nhwc,dc->nhwd", pair, YIQ.astype(pair.dtype), precision="highest")
-        yiq = _subsample(yiq)
+        red, green, blue = (pair[..., channel] for channel in range(3))
+        yiq = [r * red + g * green + b * blue for r, g, b in YIQ.tolist()]
+        yiq = _subsample(jnp.stack(yiq, axis=-1))
         similarity, weight = _grey_terms(yiq[..., :1])
         i, q = yiq[..., 1], yiq[..., 2]
         chroma = _similarity(i[0], i[1], T3) * _similarity(q[0], q[1], T4)
         # |x|^0.03 has no gradient at 0, which opposite colours can reach.
-        root = jnp.maximum(jnp.abs(chroma), TINY) ** LAMBDA
+        root = jnp.exp(LAMBDA * jnp.log(jnp.maximum(jnp.abs(chroma), TINY)))
         root *= jnp.where(chroma < 0, np.cos(np.pi * LAMBDA), 1.0)
         return _score(similarity * root, weight)
 
@@ -164,27 +166,24 @@ def phase_congruency(images: jax.Array) -> jax.Array:
     images = images - images[:, :1, :1]
     images -= images.mean((1, 2), keepdims=True)
     spectrum = jnp.fft.rfft2(images) * radial[:, None]  # S, N, H, W/2+1
-    even, odd = even[:, None, None], odd[:, None, None]  # O, 1, 1, H, W/2+1
-    spectra = jnp.stack([spectrum * even, spectrum * odd * -1j])  # 2, O, S, N, H, W/2+1
-    responses = jnp.fft.irfft2(spectra, s=size)  # 2, O, S, N, H, W
 
-    squares, energies, amplitudes = [], [], []
-    for evens, odds in zip(*responses, strict=True):
+    def orientation(amplitude: jax.Array, parts: tuple[jax.Array, jax.Array]):
+        even, odd = parts
+        evens = jnp.fft.irfft2(spectrum * even, s=size)  # S, N, H, W
+        odds = jnp.fft.irfft2(spectrum * odd * -1j, s=size)
         powers = [e * e + o * o for e, o in zip(evens, odds, strict=True)]  # S times N, H, W
-        squares.append(powers[0])
-        amplitudes += [jnp.sqrt(power + TINY) for power in powers]
+        amplitude += sum(jnp.sqrt(power + TINY) for power in powers)
         e_sum, o_sum = sum(evens), sum(odds)
         square = e_sum * e_sum + o_sum * o_sum
         across = sum(jnp.abs(e * o_sum - o * e_sum) for e, o in zip(evens, odds, strict=True))
-        energies.append((square - across) / (jnp.sqrt(square + TINY) + EPSILON))
-    squares = jnp.stack(squares)  # O, N, H, W
-    median = _median(squares.reshape(*squares.shape[:2], -1))
+        return amplitude, (powers[0], (square - across) / (jnp.sqrt(square + TINY) + EPSILON))
+
+    # One orientation at a time: its responses stay in the cache.
+    amplitude, (powers, energies) = lax.scan(orientation, jnp.zeros_like(images), (even, odd))
+    median = _median(powers.reshape(*powers.shape[:2], -1))
     thresholds = jnp.sqrt(median + TINY) * noise[:, None]  # O, N
-    above = [
-        jnp.maximum(energy - threshold[:, None, None], 0)
-        for energy, threshold in zip(energies, thresholds, strict=True)
-    ]
-    return sum(above) / sum(amplitudes)
+    above = jnp.maximum(energies - thresholds[..., None, None], 0)  # O, N, H, W
+    return sum(above) / amplitude
 
 
 @functools.lru_cache(maxsize=32)

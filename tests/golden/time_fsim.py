@@ -3,8 +3,8 @@
     python tests/golden/time_fsim.py PYTHON --rounds=7
 
 from the repository root; PYTHON is an interpreter with torch and piq.  Prints milliseconds a pair
-of 200 x 250 px: medians over the rounds, and the ratio of each round.  Both use all cores; under
-other load compare one core each, `taskset -c 0 python ...`: piq's threads wait for each other.
+of 200 x 250 px: medians over the rounds, and the ratio of each round.  Both use all cores; where
+other programs run, compare one core each (`taskset -c 0`), since piq's threads wait for each other.
 """
 
 import argparse
