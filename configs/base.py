@@ -29,8 +29,9 @@ def get_config() -> ConfigDict:
     config.seed = 0  # of parameters, data order and augmentation
     config.num_steps = 0  # optimizer steps of the whole run
     config.batch_size = 1  # pairs a step, over all devices and processes
-    # Parts that a device's pairs of one step are taken in, one after the other, to save memory;
-    # gradients are averaged, so the step is the same (not with batch normalisation).
+    # Parts that a device's pairs of one step are taken in, one after the other, to save memory on
+    # GPU and TPU (on CPU it saves none); gradients are averaged, so the step is the same, but not
+    # with batch normalisation.
     config.accumulate_steps = 1
     # A workdir whose players give theirs of the same name their parameters to start from; "" = none
     config.start_from = ""

@@ -125,10 +125,10 @@ def update(
     (scalar, ({role: new_stats}, aux)).  Gradients and statistics are averaged over devices; aux
     is returned as this device computed it.
 
-    With num_parts > 1 the inputs are cut into that many parts, taken one after the other in
-    the memory of one; gradients and statistics are averaged over them, as are aux's scalars,
-    and its arrays are joined again.  For a loss that is a mean over examples, and nets whose
-    examples do not see each other, that is the step on the whole.
+    With num_parts > 1 the inputs are cut into that many parts, taken one after the other, on
+    accelerators in the memory of one; gradients and statistics are averaged over them, as are
+    aux's scalars, and its arrays are joined again.  For a loss that is a mean over examples, and
+    nets whose examples do not see each other, that is the step on the whole.
     """
     params = {role: player.params for role, player in players.items()}
     gradient = jax.grad(loss_fn, has_aux=True)
@@ -140,7 +140,10 @@ def update(
 def _in_parts(
     gradient: Callable, params: types.PyTree, inputs: types.PyTree, *, num_parts: int
 ) -> tuple[types.PyTree, tuple[types.PyTree, Aux]]:
-    """(gradients, (stats, aux)) of all parts; unrolled, since XLA:CPU loops over them slowly."""
+    """(gradients, (stats, aux)) of all parts, in a loop.
+
+    Unrolled on CPU, where XLA runs convolutions slowly in a loop; that saves no memory there.
+    """
     if num_parts == 1:
         return gradient(params, *inputs)
     sizes = {leaf.shape[0] for leaf in jax.tree.leaves(inputs)}
@@ -149,19 +152,17 @@ def _in_parts(
             f"accumulate_steps: {num_parts} parts of inputs with {sorted(sizes)} examples a device"
         )
     parts = jax.tree.map(lambda x: x.reshape(num_parts, -1, *x.shape[1:]), inputs)
-    total, results = None, []
-    for i in range(num_parts):
-        if total is not None:  # without this edge the compiler may keep all parts in memory at once
-            params, total = jax.lax.optimization_barrier((params, total))
-        grads, (stats, aux) = gradient(params, *jax.tree.map(lambda x, i=i: x[i], parts))
-        moving = (grads, stats)
-        total = moving if total is None else jax.tree.map(jnp.add, total, moving)
-        results.append(aux)
+
+    def one(total: types.PyTree, part: types.PyTree) -> tuple[types.PyTree, Aux]:
+        grads, (stats, aux) = gradient(params, *part)
+        return jax.tree.map(jnp.add, total, (grads, stats)), aux
+
+    grads, (stats, _) = jax.eval_shape(gradient, params, *jax.tree.map(lambda x: x[0], parts))
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (grads, stats))
+    on_cpu = jax.default_backend() == "cpu"
+    total, aux = jax.lax.scan(one, zeros, parts, unroll=num_parts if on_cpu else 1)
     grads, stats = jax.tree.map(lambda leaf: leaf / num_parts, total)
-    aux = jax.tree.map(
-        lambda *leaves: jnp.concatenate(leaves) if leaves[0].ndim else sum(leaves) / num_parts,
-        *results,
-    )
+    aux = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]) if x.ndim > 1 else x.mean(), aux)
     return grads, (stats, aux)
 
 

@@ -132,8 +132,10 @@ def test_keys_reach_the_net_of_each_example():
     assert (player(ones) == 1).all()
 
 
-def test_parts_of_a_step_give_the_step():
+@pytest.mark.parametrize("backend", ["cpu", "gpu"])  # unrolled, in a loop
+def test_parts_of_a_step_give_the_step(backend, monkeypatch):
     """Against the step on the whole, and their gradients by hand."""
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
 
     def step(train_state, x, *, num_parts):
         def loss_fn(params, x):
