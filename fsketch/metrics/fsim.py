@@ -16,7 +16,9 @@ median of |E + iO|^2 at the finest scale.
 
 Differences from the MATLAB file: the mean, to which no filter responds, is taken off first; every
 weight PC_m is 1e-12 larger, so that where MATLAB divides zero by zero (neither image has any
-structure) all pixels weigh the same and equal images score 1.  NaN gives NaN.
+structure) all pixels weigh the same and equal images score 1.  NaN gives NaN.  piq 0.8 departs from
+it in the axes of frequency 1/2, the lower median, epsilons and the root of a negative chroma
+product: 2e-5 in FSIM, up to 3e-4 in FSIMc of photographs with opposite hues.
 
 For speed, even and odd parts of a filter are transformed apart, so that E and O are real inverse
 FFTs of half a spectrum; sums over scales and orientations are written out, which XLA:CPU vectorises
@@ -26,6 +28,7 @@ and memory hardly grows with the batch.
 """
 
 import functools
+import math
 from collections.abc import Callable
 
 import jax
@@ -95,7 +98,7 @@ def _fsimc(truth: jax.Array, output: jax.Array) -> jax.Array:
         chroma = _similarity(i[0], i[1], T3) * _similarity(q[0], q[1], T4)
         # |x|^0.03 has no gradient at 0, which opposite colours can reach.
         root = jnp.exp(LAMBDA * jnp.log(jnp.maximum(jnp.abs(chroma), TINY)))
-        root *= jnp.where(chroma < 0, np.cos(np.pi * LAMBDA), 1.0)
+        root *= jnp.where(chroma < 0, math.cos(math.pi * LAMBDA), 1.0)
         return _score(similarity * root, weight)
 
     return _over_pairs(one, truth, output)
@@ -160,8 +163,7 @@ def phase_congruency(images: jax.Array) -> jax.Array:
     0 where an image has no structure.
     """
     size = images.shape[1:]
-    radial, even, odd, noise = _filters(*size)
-    radial, even, odd = (jnp.asarray(part, images.dtype) for part in (radial, even, odd))
+    radial, even, odd, noise = (jnp.asarray(part, images.dtype) for part in _filters(*size))
     # The first pixel makes a constant image exactly zero, the mean saves digits.
     images = images - images[:, :1, :1]
     images -= images.mean((1, 2), keepdims=True)

@@ -74,10 +74,10 @@ def ms_ssim(
 
     with cs the contrast and structure term, l the luminance term, w = SCALE_WEIGHTS (sum 1.0001, as
     published) and the mean over valid pixels.  Each scale is the 2 x 2 mean of the one before; of
-    an odd side the last pixel is repeated, as in the authors' MATLAB (symmetric border) and in
-    TensorFlow [secondary].  Where a mean is negative the power has no real value: it counts as 0,
-    as in the usual ports [secondary], so the score is 0 and has no gradient.  Both [B, H, W, 1];
-    at least 161 x 161 px, else ValueError.
+    an odd side the last pixel is repeated, as by the symmetric border of the authors' MATLAB file
+    [code] (piq repeats the first).  Where a mean is negative the power has no real value (MATLAB
+    returns a complex score): it counts as 0, as in piq and other ports [code], so the score is 0
+    and has no gradient.  Both [B, H, W, 1]; at least 161 x 161 px, else ValueError.
     """
     truth, output = checks.float_pair("ms_ssim", truth, output, min_side_px=MS_SSIM_MIN_SIDE_PX)
     x, y = truth / data_range, output / data_range

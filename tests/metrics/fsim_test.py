@@ -122,6 +122,7 @@ def test_float64_equals_the_matlab_formulas(size, paper):
     expected = numpy_fsim(truth[0], output[0])[0]
     with enable_x64():
         score = fsim.fsim(truth.astype(np.float64), output.astype(np.float64))
+        assert jax.eval_shape(fsim.fsim, truth, output).dtype == np.float32
     assert score.dtype == np.float64
     assert float(score[0]) == pytest.approx(expected, abs=1e-10)
 
@@ -132,6 +133,7 @@ def test_float64_colour_equals_the_matlab_formulas(size):
     expected = numpy_fsim(truth[0], output[0])[1]
     with enable_x64():
         score = fsim.fsimc(truth.astype(np.float64), output.astype(np.float64))
+        assert jax.eval_shape(fsim.fsimc, truth, output).dtype == np.float32
     assert float(score[0]) == pytest.approx(expected, abs=1e-10)
 
 

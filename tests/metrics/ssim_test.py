@@ -50,6 +50,8 @@ def test_ssim_equals_scikit_image(kind):
     np.testing.assert_allclose(ssim.ssim(truth, output), expected, atol=1e-5)
     with enable_x64():
         score = ssim.ssim(truth.astype(np.float64), output.astype(np.float64))
+        for metric in (ssim.ssim, ssim.ssim_uniform, ssim.psnr):
+            assert jax.eval_shape(metric, truth, output).dtype == np.float32
     assert score.dtype == np.float64
     np.testing.assert_allclose(score, expected, atol=1e-9)
 
