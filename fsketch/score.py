@@ -70,10 +70,10 @@ def score(
     for id, images in _decoded(matched, problems):
         for label, (pixels, digest) in images.items():
             digests[label].update(f"{id}\0{digest}\0".encode())
-            for gatherer in gathered.values() if not problems.places else ():
+            for gatherer in gathered.values():
                 gatherer.add(label, pixels)
         truth, _ = images.pop("truth")
-        for label, (output, _) in images.items() if not problems.places else ():
+        for label, (output, _) in images.items():
             if chosen.resize_output and output.shape[:2] != truth.shape[:2]:
                 output = protocols.resized(output, (truth.shape[1], truth.shape[0]))
             scorers[label].add(truth, output)

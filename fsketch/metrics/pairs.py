@@ -6,16 +6,14 @@ import jax
 import jax.numpy as jnp
 
 from fsketch import images, types
+from fsketch.metrics import checks
 
 Features = Callable[[jax.Array], types.Taps]  # normalised float32[B, H, W, 3] -> maps by name
 
 
 def stack(truth: jax.Array, output: jax.Array) -> jax.Array:
     """Both images, float[B, H, W, 1 or 3], as one float32[2 B, H, W, 3]; grey is repeated."""
-    if truth.shape != output.shape or truth.ndim != 4 or truth.shape[-1] not in (1, 3):
-        raise ValueError(
-            f"images [B, H, W, 1 or 3] of one shape needed, got {truth.shape} and {output.shape}"
-        )
+    truth, output = checks.float_pair("features", truth, output, channels=(1, 3))
     return images.to_rgb(jnp.concatenate([truth, output])).astype(jnp.float32)
 
 
