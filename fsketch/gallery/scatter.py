@@ -4,14 +4,14 @@ In the page the classes of page.css colour it; `standalone` brings its own.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from fsketch.gallery import charts, text
 
 WIDTH, HEIGHT = 760, 460
 LEFT, RIGHT, TOP, BOTTOM = 72, 24, 44, 58  # margins
-ASIDE = 18  # between points of one cost, which stand side by side
+ASIDE = 14  # between points of one cost, which stand side by side
 RADIUS = 6
 CHARACTER, LINE = 7.0, 15  # width and height of a label's text, generously
 STYLE = """
@@ -143,7 +143,14 @@ def _side_by_side(places: Sequence[tuple[float, float]]) -> list[tuple[float, fl
     return result
 
 
-def _axes(x_low: float, x_high: float, y_low: float, y_high: float, to_x, to_y) -> list[str]:
+def _axes(
+    x_low: float,
+    x_high: float,
+    y_low: float,
+    y_high: float,
+    to_x: Callable[[float], float],
+    to_y: Callable[[float], float],
+) -> list[str]:
     bottom, parts = HEIGHT - BOTTOM, []
     for value in _log_ticks(x_low, x_high):
         x = to_x(math.log10(value))
@@ -239,24 +246,21 @@ def place_label(x: float, y: float, width: float, taken: Sequence[Box]) -> Box:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """1, 2 and 5 times powers of ten within 10^low .. 10^high; only powers over many decades."""
+    """Round numbers within 10^low .. 10^high: evenly spaced over less than a decade, else 1-2-5."""
+    if high - low < 1:
+        return [value for value, _ in charts.ticks(10**low, 10**high)]
     factors = (1,) if high - low > 4 else (1, 2, 5)
-    found = [
+    return [
         factor * 10.0**power
         for power in range(math.floor(low), math.ceil(high) + 1)
         for factor in factors
-        if low <= math.log10(factor * 10.0**power) <= high
+        if low <= math.log10(factor) + power <= high
     ]
-    return found if len(found) > 1 else sorted({*found, _rounded(10**low), _rounded(10**high)})
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.2g}")
 
 
 def _short(value: float) -> str:
-    """1, 200, 5 k, 1.2 M."""
+    """0.5, 200, 5 k, 1.2 M."""
     for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:g} {letter}"
-    return f"{value:g}"
+        if value >= size * (1 - 1e-9):
+            return f"{value / size:.4g} {letter}"
+    return f"{value:.4g}"

@@ -100,8 +100,13 @@ def _write_page(path: str, compared: comparison.Comparison, plot: str) -> None:
             **{f"workdir of {label}": run["workdir"] for label, run in content["runs"].items()},
         },
     )
+    figure = (
+        "<p>Points of equal cost stand side by side. Photo, truth and every run's image of the "
+        f"same pairs, {direction}: below.</p>"
+        f'<figure class="scroll" tabindex="0">{plot}</figure>'
+    )
     before = [
-        gallery.Section("Quality against cost", "cost", f"<figure>{plot}</figure>"),
+        gallery.Section("Quality against cost", "cost", figure),
         gallery.Section("Side by side", "tables", tables.page(content)),
     ]
     gallery.write(path, report, image, before=before)

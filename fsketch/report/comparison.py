@@ -21,10 +21,11 @@ PACKAGES = ("fsketch", "jax", "jaxlib", "flax", "numpy")
 TOLERANCE = 1e-5  # between scores here and in evaluation.json, relative or absolute
 NUM_CALIBRATION = 64  # training pairs for a teacher that no run has, the default of configs/base.py
 COUNTED = (
-    "Parameters: those that a prediction depends on, read off its program; adapters to a teacher's "
-    "shapes, critics and optimizers are not. kB: a safetensors file of them in float32. FLOP: "
-    "XLA's count for one image on its canvas, after compilation for this device, a multiply-add "
-    "as two. Latency: from a batch on the device to its images there, on one device."
+    "Parameters: those that a prediction depends on, read off its program. Left out: others of "
+    "the same players and nets, as adapters to a teacher's shapes; critics and optimizers appear "
+    "nowhere. kB: a safetensors file of what is counted, in float32. FLOP: XLA's count for one "
+    "image on its canvas, after compilation for this device, a multiply-add as two. Latency: from "
+    "a batch on the device to its images there, on one device."
 )
 
 

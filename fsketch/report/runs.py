@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from ml_collections import ConfigDict
 
@@ -88,7 +89,10 @@ def read(label: str, workdir: Path) -> Run:
             f"{latest['step']}; evaluate again by\n    {evaluate_command(workdir)}"
         )
     frozen = evaluate.restore_frozen(workdir) if meta["frozen"] else {}
-    like = evaluate.initial_state(method, frozen, config, _blank(config.data.crop_px))
+    shape = (1, config.data.crop_px, config.data.crop_px)
+    one = {kind: jax.ShapeDtypeStruct((*shape, c), np.float32) for kind, c in CHANNELS.items()}
+    one["identity"] = jax.ShapeDtypeStruct((1,), np.int32)
+    like = jax.eval_shape(method.init, jax.random.key(0), frozen, one)
     return Run(
         label=label,
         workdir=workdir,
@@ -141,7 +145,7 @@ def protocol_of(run: Run) -> dict[str, str]:
             for id, path in files.items():
                 pixels = _decoded(path)
                 digest.update(f"{id}\0{pixels.shape}\0".encode() + pixels.tobytes())
-            result[f"test {kind}s"] = f"SHA-256 {digest.hexdigest()[:12]}"
+            result[f"test images ({kind})"] = f"SHA-256 {digest.hexdigest()[:12]}"
     return result
 
 
@@ -186,10 +190,3 @@ def _decoded(path: Path) -> np.ndarray:
     pixels = matching.decode(path, problems)
     problems.close()
     return pixels
-
-
-def _blank(side: int) -> pipeline.Canvases:
-    """One pair without content: its shapes are all that a state at step 0 needs."""
-    images = {k: np.zeros((1, side, side, c), np.uint8) for k, c in CHANNELS.items()}
-    zero = np.zeros(1, np.int32)
-    return pipeline.Canvases(**images, box=np.zeros((1, 4), np.int32), id=[""], identity=zero)

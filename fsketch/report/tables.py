@@ -56,11 +56,18 @@ def terminal(content: Mapping[str, Any]) -> str:
 
 
 def page(content: Mapping[str, Any]) -> str:
-    """All tables as markup."""
+    """The tables as markup, without those of the plotted direction, which the gallery shows.
+
+    They are there too if some run does not compare, since the gallery leaves it out.
+    """
+    shown = f"Quality {content['metric'].split('/')[0]}"
+    if any(run["different"] for run in content["runs"].values()):
+        shown = ""
     return "".join(
         f"<h3>{text.escape(table.title)}</h3><p>{text.escape(table.about)}</p>"
-        f"{markup.of_cells(table.title, ['', *table.heads], table.rows)}"
+        f"{markup.of_cells(table.title, ['Model', *table.heads], table.rows)}"
         for table in tables(content)
+        if not (shown and table.title.startswith(shown))
     )
 
 
@@ -94,10 +101,7 @@ def _size(content: Mapping[str, Any]) -> Table:
             )
         )
     heads = ["parameters", "ratio", "left out", "kB", "MFLOP / image", "ratio"]
-    about = (
-        content["counted"] + " Left out: what else is kept of the same players and nets. Ratios "
-        "are to the reference's translator of that direction."
-    )
+    about = f"{content['counted']} Ratios are to the reference's translator of that direction."
     return Table("Size", about, heads, rows)
 
 
@@ -223,7 +227,11 @@ def _estimate(
         small.append(f"[{its['low']:{sign}.{digits}f}, {its['high']:{sign}.{digits}f}]")
     if "p" in its:
         small.append("p < 0.001" if its["p"] < 0.001 else f"p {its['p']:.3f}")
-    return f"{its['value']:{sign}.{digits}f}", " ".join(small), its["value"]
+    value, note = (
+        part.replace("-", text.MINUS)
+        for part in (f"{its['value']:{sign}.{digits}f}", " ".join(small))
+    )
+    return value, note, its["value"]
 
 
 def _heading(name: str) -> str:
