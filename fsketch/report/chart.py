@@ -22,8 +22,8 @@ def quality_against(cost: str, content: Mapping[str, Any]) -> str:
     direction, metric = content["metric"].split("/")
     points = []
     for row in content["models"]:
-        if row["direction"] != direction:
-            continue
+        if row["direction"] != direction or metric not in row["quality"]:
+            continue  # another protocol, where that is allowed
         value = _cost(cost, row)
         if value is None:
             raise ValueError(f"cost: no {COSTS[cost]} was measured; another is admitted")

@@ -80,9 +80,9 @@ def compare(folders: Mapping[str, Path], options: Options) -> Comparison:
             + "\n".join(lines)
         )
     metric = options.metric or _default_metric(reference)
-    if metric not in reference.evaluation["metrics"]:
-        admitted = ", ".join(reference.evaluation["metrics"])
-        raise ValueError(f"metric: {metric!r}; {label} has {admitted}")
+    admitted = [name for name in reference.evaluation["metrics"] if "/" in name]
+    if metric not in admitted:
+        raise ValueError(f"metric: {metric!r}; {label} has {', '.join(admitted)}")
     main = (label, metric.split("/")[0])
 
     quality, scores = _quality(list(found.values()), different, seed=options.seed)
@@ -123,7 +123,7 @@ def compare(folders: Mapping[str, Path], options: Options) -> Comparison:
 
 
 def _default_metric(run: runs.Run) -> str:
-    names = list(run.evaluation["metrics"])
+    names = [name for name in run.evaluation["metrics"] if "/" in name]
     return next((name for name in names if name.endswith("/fsim")), names[0])
 
 
