@@ -5,7 +5,7 @@
     WORKDIR/checkpoints/frozen/0      frozen nets, written once at the start of a run
 
 Each holds `arrays`, a flat dict of numpy arrays without the replica axis, which restores on any
-number of devices, and `meta`, JSON: configuration, step, examples seen, metrics, versions.
+number of devices, and `meta`, JSON: configuration, step, examples seen, devices, metrics.
 Orbax writes to a temporary folder and renames it, so a kill never damages a finished one.
 """
 

@@ -227,6 +227,7 @@ class _Run:
             "step": step,
             "position": self.position,
             "frozen": sorted(self.frozen),
+            "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
             "score": self.best if math.isfinite(self.best) else None,
         }
         checkpoint.save(manager, step, host, meta)

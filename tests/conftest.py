@@ -82,7 +82,7 @@ def tiny_teacher(tmp_path_factory) -> str:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny(pairs_folder, tmp_path_factory, tiny_teacher):
     """A function: experiment module -> its tiny configuration on the drawn pairs."""
 

@@ -10,7 +10,9 @@ import base64
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from importlib import resources
+from typing import NamedTuple
 
 from etils import epath
 
@@ -26,36 +28,58 @@ from fsketch.gallery.report import (
     scores_of,
 )
 
-__all__ = ["Difference", "Metric", "Output", "Report", "render", "write"]
+__all__ = ["Difference", "Metric", "Output", "Report", "Section", "render", "write"]
+
+
+class Section(NamedTuple):
+    """A part of the page: its heading, its anchor, and markup; empty markup leaves it out."""
+
+    title: str
+    name: str
+    content: str
 
 
 def write(
-    path: str | epath.Path, report: Report, image: pictures.Source, *, max_pairs: int = 60
+    path: str | epath.Path,
+    report: Report,
+    image: pictures.Source,
+    *,
+    max_pairs: int = 60,
+    before: Sequence[Section] = (),
 ) -> None:
     """`render` into a file, written whole or not at all."""
-    writers.write_whole(epath.Path(path), render(report, image, max_pairs=max_pairs).encode())
+    page = render(report, image, max_pairs=max_pairs, before=before)
+    writers.write_whole(epath.Path(path), page.encode())
 
 
-def render(report: Report, image: pictures.Source, *, max_pairs: int = 60) -> str:
+def render(
+    report: Report,
+    image: pictures.Source,
+    *,
+    max_pairs: int = 60,
+    before: Sequence[Section] = (),
+) -> str:
     """The page.  `image(kind, id)` is asked for uint8[H, W, 1 or 3].
 
     Kinds are "photo" (None: there is no photo), "truth" and the labels of the outputs; an output
     without any score of an image is not asked for it.  The pairs that are shown hold the ten
     worst of each output by the first metric, and others spread evenly over the list up to
-    `max_pairs` in all.  ValueError for a report that contradicts itself and for another image.
+    `max_pairs` in all.  Sections `before` come first, as they are.  ValueError for a report that
+    contradicts itself and for another image.
     """
     check(report)
     store = pictures.Pictures(image)
     sections = [
-        ("Summary", "summary", tables.summary(report)),
-        ("Paired differences", "differences", tables.differences(report)),
-        ("Distributions", "distributions", charts.distributions(report)),
-        ("The worst ten", "worst", grids.worst(report, store)),
-        ("Attributes", "attributes", tables.attributes(report)),
-        ("Pairs", "pairs", grids.pairs(report, store, max_pairs)),
-        ("Details", "details", _details(report)),
+        *before,
+        Section("Summary", "summary", tables.summary(report)),
+        Section("Paired differences", "differences", tables.differences(report)),
+        Section("Distributions", "distributions", charts.distributions(report)),
+        Section("The worst ten", "worst", grids.worst(report, store)),
+        Section("Attributes", "attributes", tables.attributes(report)),
+        Section("Pairs", "pairs", grids.pairs(report, store, max_pairs)),
+        Section("Details", "details", _details(report)),
     ]
-    sections = [section for section in sections if section[2]]
+    sections = [section for section in sections if section.content]
     links = "".join(f'<a href="#{name}">{title}</a>' for title, name, _ in sections)
     body = "".join(
         f'<section id="{name}"><h2>{title}</h2>\n{content}\n</section>\n'

@@ -69,7 +69,7 @@ def histogram(axis: str, rows: Sequence[Row]) -> str:
 
     bottom = len(rows) * ROW + 6
     parts, words = [], []
-    for tick, name in _ticks(edges[0], edges[-1]):
+    for tick, name in ticks(edges[0], edges[-1]):
         parts.append(
             f'<path class="grid" d="M{x(tick):.1f} 0V{bottom + 4}"/>'
             f'<text x="{x(tick):.1f}" y="{bottom + 17}" text-anchor="middle">{name}</text>'
@@ -143,7 +143,8 @@ def _edges(values: np.ndarray) -> np.ndarray:
     return step * np.arange(math.floor(low / step), math.ceil(high / step) + 1)
 
 
-def _ticks(low: float, high: float) -> list[tuple[float, str]]:
+def ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """At most nine round values within low .. high, and how they are written."""
     step = _nice((high - low) / 8)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     first, last = math.ceil(low / step - 1e-6), math.floor(high / step + 1e-6)

@@ -21,6 +21,7 @@ from fsketch.gallery.report import (
 FEW = 10  # a group of fewer images is flagged
 MOST_GROUPS = 20  # of one attribute
 NUM_RESAMPLES = 1000
+Cell = tuple[str, str, float | None]  # text, small print, the number to sort by
 STAR = '<span aria-hidden="true">★ </span><span class="spoken">best </span>'
 
 
@@ -193,6 +194,25 @@ def attributes(report: Report) -> str:
         f"{NUM_RESAMPLES} resamples). †: fewer than {FEW} images.</p>"
         f"{text.picks([text.pick('metric', [m.title for m in metrics])], panels)}"
     )
+
+
+def of_cells(name: str, heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Cell]]]) -> str:
+    """A sortable table of texts: its name, headings, and for each row a name and its cells.
+
+    A cell without a number is sorted by its text.
+    """
+    first, *others = heads
+    lines = []
+    for row_name, cells in rows:
+        line = _row_head(row_name)
+        for content, small, value in cells:
+            key = "" if value is None else f' data-value="{_key(value)}"'
+            note = f" <small>{text.escape(small)}</small>" if small else ""
+            line += f'<td class="number"{key}>{text.escape(content)}{note}</td>'
+        lines.append(line)
+    head = _head(text.escape(first))
+    head += "".join(_head(text.escape(other), classes="number") for other in others)
+    return _table(name, head, lines)
 
 
 def _natural(name: str) -> str:

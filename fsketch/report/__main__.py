@@ -1,0 +1,116 @@
+"""python -m fsketch.report WORKDIR [WORKDIR ...] [--json=FILE] [--plot=FILE.svg] [--html=FILE]
+
+Teacher, students and ablations side by side: parameters, FLOP, latency, size, quality with
+paired differences, feature distances to the teacher, cost of training; ratios to a reference.
+Workdirs are runs after their evaluation.  Exit code 1, with every problem listed, for runs that
+are not evaluated or do not compare; nothing is written then.
+"""
+
+from fsketch import startup
+
+startup.prepare()  # before jax is imported
+
+import argparse  # noqa: E402
+import json  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+
+from etils import epath  # noqa: E402
+
+from fsketch import gallery, writers  # noqa: E402
+from fsketch.gallery import scatter  # noqa: E402
+from fsketch.report import chart, comparison, tables  # noqa: E402
+from fsketch.scoring import matching, results  # noqa: E402
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(
+        prog="python -m fsketch.report",
+        description="Compare distilled students, their ablations and their teacher.",
+    )
+    add = result.add_argument
+    add("workdirs", nargs="+", metavar="[LABEL=]WORKDIR", help="runs, each after its evaluation")
+    add("--reference", default="", metavar="LABEL", help="what ratios are to; the first run")
+    add("--metric", default="", metavar="DIRECTION/NAME", help="of the plot, e.g. to_sketch/fsim")
+    add("--cost", default="parameters", choices=chart.COSTS, help="the plot's horizontal axis")
+    add(
+        "--teacher", default="", metavar="PATH",
+        help="a run of configs/teacher.py or a *.safetensors file: runs without a teacher of "
+        "their own are compared with its features",
+    )  # fmt: skip
+    add("--rounds", type=int, default=15, help="of timings; 0 leaves them out")
+    add("--allow_different", action="store_true", help="admit runs that do not compare, marked")
+    add("--seed", type=int, default=0, help="of resampling")
+    add("--data_dir", default="", help="with a --teacher that no run has: prepared data sets")
+    add("--manual_dir", default="", help="likewise: where the images of the data set lie now")
+    add("--json", metavar="FILE", help="write everything, with versions and device")
+    add("--plot", metavar="FILE.svg", help="write the plot of quality against cost")
+    add("--html", metavar="FILE", help="write a page of tables, plot and images")
+    return result
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 reported, 1 refused."""
+    given = parser().parse_args(arguments)
+    options = comparison.Options(
+        reference=given.reference,
+        metric=given.metric,
+        teacher=given.teacher,
+        num_rounds=given.rounds,
+        is_different_allowed=given.allow_different,
+        seed=given.seed,
+        data_dir=given.data_dir,
+        manual_dir=given.manual_dir,
+    )
+    try:
+        if given.plot and not given.plot.endswith(".svg"):
+            raise ValueError(f"--plot: {given.plot}; a file *.svg is admitted")
+        if given.rounds < 0 or (given.cost == "latency" and not given.rounds):
+            raise ValueError(
+                f"--rounds: {given.rounds}; admitted are 0 and more, 0 not for latency"
+            )
+        compared = comparison.compare(matching.labels(given.workdirs), options)
+        plot = chart.quality_against(given.cost, compared.content)
+    except (ValueError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(tables.terminal(compared.content))
+    if given.json:
+        content = json.dumps(compared.content, indent=1, allow_nan=False) + "\n"
+        writers.write_whole(epath.Path(given.json), content.encode())
+    if given.plot:
+        writers.write_whole(epath.Path(given.plot), scatter.standalone(plot).encode())
+    if given.html:
+        _write_page(given.html, compared, plot)
+    return 0
+
+
+def _write_page(path: str, compared: comparison.Comparison, plot: str) -> None:
+    """The gallery of the plotted direction, behind the plot and the tables."""
+    content = compared.content
+    direction = content["metric"].split("/")[0]
+    report, image = results.page(compared.scores[direction])
+    device = content["device"]
+    report = report._replace(
+        title="Distillation report",
+        facts=report.facts
+        | {
+            "device of the timings": f"{device['kind']}, {device['num_cpu_cores']} CPU cores",
+            **{f"workdir of {label}": run["workdir"] for label, run in content["runs"].items()},
+        },
+    )
+    figure = (
+        "<p>Points of equal cost stand side by side. Photo, truth and every run's image of the "
+        f"same pairs, {direction}: below.</p>"
+        f'<figure class="scroll" tabindex="0">{plot}</figure>'
+    )
+    before = [
+        gallery.Section("Quality against cost", "cost", figure),
+        gallery.Section("Side by side", "tables", tables.page(content)),
+    ]
+    gallery.write(path, report, image, before=before)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,374 @@
+"""Everything a report says, as one dictionary of plain data, and the scores behind it."""
+
+import math
+import os
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from fsketch import checkpoint, evaluate, score, state, types
+from fsketch.data import augment, pipeline
+from fsketch.methods import pretrained, students
+from fsketch.nets import resnet
+from fsketch.report import cost, distances, runs
+from fsketch.scoring import matching, measures, results
+
+PACKAGES = ("fsketch", "jax", "jaxlib", "flax", "numpy")
+TOLERANCE = 1e-5  # between scores here and in evaluation.json, relative or absolute
+NUM_CALIBRATION = 64  # training pairs for a teacher that no run has, the default of configs/base.py
+COUNTED = (
+    "Parameters: those that a prediction depends on, read off its program. Left out: others of "
+    "the same players and nets, as adapters to a teacher's shapes; critics and optimizers appear "
+    "nowhere. kB: a safetensors file of what is counted, in float32. FLOP: XLA's count for one "
+    "image on its canvas, after compilation for this device, a multiply-add as two. Latency: from "
+    "a batch on the device to its images there, on one device."
+)
+
+
+class Options(NamedTuple):
+    """reference: a label, "" = the first run.  metric: of the plot, "" = FSIM where there is one.
+
+    teacher: a path, for runs without a teacher of their own.  num_rounds: of timings, 0 = none.
+    data_dir, manual_dir: where the reference's training pairs lie now; they are needed only to
+    bring a teacher that no run has to unit mean square.
+    """
+
+    reference: str = ""
+    metric: str = ""
+    teacher: str = ""
+    num_rounds: int = 15
+    is_different_allowed: bool = False
+    seed: int = 0
+    data_dir: str = ""
+    manual_dir: str = ""
+
+
+class Comparison(NamedTuple):
+    """content: plain data for JSON.  scores: direction -> those of the runs that compare."""
+
+    content: dict[str, Any]
+    scores: dict[str, results.Result]
+
+
+class _Model(NamedTuple):
+    """A row: a translator of a run, or a teacher of several (direction "")."""
+
+    name: str
+    direction: str
+    labels: list[str]
+    side_px: int
+    model: cost.Model
+
+
+def compare(folders: Mapping[str, Path], options: Options) -> Comparison:
+    """All runs against the reference; ValueError for what is missing or does not compare."""
+    found = runs.read_all(folders)
+    label = options.reference or next(iter(found))
+    if label not in found:
+        raise ValueError(f"reference: {label!r}; admitted are {', '.join(found)}")
+    reference = found[label]
+    found = {label: reference, **found}
+    different = {name: runs.differences(run, reference) for name, run in found.items()}
+    if any(different.values()) and not options.is_different_allowed:
+        lines = [f"    {name}: {line}" for name, its in different.items() for line in its]
+        raise ValueError(
+            "these runs do not compare (--allow_different reports them and marks their rows):\n"
+            + "\n".join(lines)
+        )
+    metric = options.metric or _default_metric(reference)
+    admitted = [name for name in reference.evaluation["metrics"] if "/" in name]
+    if metric not in admitted:
+        raise ValueError(f"metric: {metric!r}; {label} has {', '.join(admitted)}")
+    main = (label, metric.split("/")[0])
+
+    quality, scores = _quality(list(found.values()), different, seed=options.seed)
+    models = [*_translators(found), *_teachers(found)]
+    sizes = sorted({1, reference.config.eval_batch_size})
+    costs = _costs(models, main, sizes, num_rounds=options.num_rounds)
+    apart = _distances(found, reference, options)
+    rows = []
+    for model, its_cost in zip(models, costs, strict=True):
+        key = (model.name, model.direction)
+        nothing = {"quality": None, "differences": None}
+        rows.append(
+            {"name": model.name, "direction": model.direction, "runs": model.labels}
+            | its_cost
+            | quality.get(key, nothing)
+            | {"distances": apart.get(key)}
+        )
+    content = {
+        "reference": label,
+        "metric": metric,
+        "protocol": reference.evaluation["protocol"],
+        "convention": reference.evaluation["convention"],
+        "data": reference.evaluation["data"],
+        "split": reference.evaluation["split"],
+        "num_images": reference.evaluation["num_images"],
+        "canvas_px": reference.config.data.crop_px,
+        "counted": COUNTED,
+        "interval": "95 %, percentiles of 2000 bootstrap resamples of the images",
+        "versions": {package: metadata.version(package) for package in PACKAGES},
+        "device": _device(),
+        "num_rounds": options.num_rounds,
+        "batch_sizes": sizes,
+        "runs": {name: _facts(run, different[name]) for name, run in found.items()},
+        "models": rows,
+        "notes": list(dict.fromkeys(n for result in scores.values() for n in result.notes)),
+    }
+    return Comparison(content, scores)
+
+
+def _default_metric(run: runs.Run) -> str:
+    names = [name for name in run.evaluation["metrics"] if "/" in name]
+    return next((name for name in names if name.endswith("/fsim")), names[0])
+
+
+def _facts(run: runs.Run, different: list[str]) -> dict[str, Any]:
+    return {
+        "workdir": str(run.workdir),
+        "method": run.config.method,
+        "evaluated_step": run.evaluation["step"],
+        "teachers": {role: pretrained.source_of(net.spec) for role, net in run.frozen.items()},
+        "different": different,
+        "training": run.training._asdict(),
+        "config": checkpoint.to_json(run.config),
+    }
+
+
+def _device() -> dict[str, Any]:
+    device = jax.devices()[0]
+    return {
+        "platform": device.platform,
+        "kind": device.device_kind,
+        "num_cpu_cores": os.cpu_count(),
+        "load_average": os.getloadavg()[0],
+    }
+
+
+def _quality(
+    found: list[runs.Run], different: Mapping[str, list[str]], *, seed: int
+) -> tuple[dict, dict[str, results.Result]]:
+    """(label, direction) -> scores and differences; direction -> the result of what compares.
+
+    Runs that compare are scored together, the reference first; every other one by itself.
+    """
+    rows, shown = {}, {}
+    for direction in matching.DIRECTIONS:
+        having = [run for run in found if direction in run.directions]
+        equal = [run for run in having if not different[run.label]]
+        for group in [equal, *([run] for run in having if different[run.label])]:
+            if not group:
+                continue
+            result = _scored(group, direction, seed=seed)
+            if group is equal:
+                shown[direction] = result
+            for run in group:
+                _check_evaluation(run, direction, result)
+                means = {m.name: results.summary(result, run.label, m.name) for m in result.metrics}
+                values = {**means, **result.sets[run.label]}
+                rows[run.label, direction] = {
+                    "quality": {name: _plain(value) for name, value in values.items()},
+                    "differences": {
+                        d.metric: _plain(d, ("value", "low", "high", "p"))
+                        for d in results.differences(result)
+                        if (d.label, d.other) == (run.label, found[0].label)
+                    }
+                    or None,
+                }
+    return rows, shown
+
+
+def _plain(value: Any, fields: tuple[str, ...] = ("value", "low", "high")) -> dict:
+    """JSON has no NaN."""
+    found = {field: getattr(value, field) for field in fields}
+    return {field: v if math.isfinite(v) else None for field, v in found.items()}
+
+
+def _scored(group: list[runs.Run], direction: str, *, seed: int) -> results.Result:
+    """The outputs of these runs, all of the same truth, by their protocol."""
+    problems = matching.Problems()
+    first = group[0].workdir
+    given, truth = (Path(matching.outputs_of(first, k)) for k in matching.DIRECTIONS[direction])
+    matched = matching.by_folders(truth, given if given.is_dir() else None, problems)
+    outputs = {run.label: Path(matching.outputs_of(run.workdir, direction)) for run in group}
+    matched = matching.attach(matched, outputs, {id: id for id in matched.ids}, problems)
+    problems.close()
+    options = measures.Options(direction=direction, seed=seed)
+    return score.score(matched, group[0].evaluation["protocol"], options)
+
+
+def _check_evaluation(run: runs.Run, direction: str, result: results.Result) -> None:
+    """ValueError unless outputs/ holds the images of evaluation.json."""
+    pairs = [("number of images", len(result.matched.ids), run.evaluation["num_images"])]
+    for metric in result.metrics:
+        name = f"{direction}/{metric.name}"
+        value = results.summary(result, run.label, metric.name).value
+        pairs.append((name, value, run.evaluation["metrics"].get(name, math.nan)))
+    for name, here, there in pairs:
+        if not math.isclose(here, there, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
+            raise ValueError(
+                f"{run.workdir}: {name} is {here:.6g} by the images in outputs/, {there:.6g} in "
+                "evaluation.json: they are of different evaluations; evaluate again by\n"
+                f"    {runs.evaluate_command(run.workdir)}"
+            )
+
+
+def _translators(found: Mapping[str, runs.Run]) -> Iterator[_Model]:
+    for label, run in found.items():
+        for direction in run.directions:
+            _, kind = matching.DIRECTIONS[direction]
+
+            def function(
+                variables: types.PyTree, batch: types.Batch, run: runs.Run = run, kind: str = kind
+            ) -> jax.Array:
+                frozen = {
+                    role: net.replace(variables=variables["frozen"][role])
+                    for role, net in run.frozen.items()
+                }
+                return run.method.predict(variables["state"], frozen, batch)[kind]
+
+            players = {k: p.replace(opt_state={}) for k, p in run.state.players.items()}
+            variables = {
+                "state": run.state.replace(players=players, memory={}),
+                "frozen": {role: net.variables for role, net in run.frozen.items()},
+            }
+            side = run.config.data.crop_px
+            yield _Model(label, direction, [label], side, cost.Model(function, variables))
+
+
+def _teachers(found: Mapping[str, runs.Run]) -> Iterator[_Model]:
+    """One row for each net: its maps of one photo."""
+    nets: dict[tuple[str, int], tuple[state.Frozen, list[str]]] = {}
+    for label, run in found.items():
+        for role, net in run.frozen.items():
+            if role.startswith("teacher"):
+                _, labels = nets.setdefault((net.spec, run.config.data.crop_px), (net, []))
+                if label not in labels:
+                    labels.append(label)
+    for (_, side), (net, labels) in nets.items():
+
+        def function(
+            variables: types.PyTree, batch: types.Batch, net: state.Frozen = net
+        ) -> types.Taps:
+            return net.replace(variables=variables["teacher"])(batch["photo"])
+
+        name = "teacher" if len(nets) == 1 else f"teacher of {', '.join(labels)}"
+        yield _Model(name, "", labels, side, cost.Model(function, {"teacher": net.variables}))
+
+
+def _costs(
+    models: list[_Model], main: tuple[str, str], sizes: list[int], *, num_rounds: int
+) -> list[dict[str, Any]]:
+    """Of each model: parameters, bytes, FLOP, latency, and ratios to the reference's.
+
+    That is the reference's translator of the same direction, else `main`.
+    """
+    rows, calls = [], {size: {} for size in sizes}
+    for i, row in enumerate(models):
+        leaves = cost.needed(row.model, cost.batch_of(1, side_px=row.side_px))
+        by_player = cost.parameters(leaves)
+        variables = jax.device_put(row.model.variables, jax.devices()[0])
+        flop = None
+        for size in sizes:
+            batch = jax.device_put(cost.batch_of(size, side_px=row.side_px), jax.devices()[0])
+            program = cost.compiled(row.model._replace(variables=variables), batch)
+            if size == 1:
+                flop = cost.flops(program)
+            calls[size][i] = lambda p=program, v=variables, b=batch: p(v, b)
+        rows.append(
+            {
+                "parameters": sum(by_player.values()),
+                "parameters_by_player": by_player,
+                "training_only": cost.left_out(row.model, leaves),
+                "bytes": cost.num_bytes(leaves),
+                "flop_per_image": flop,
+            }
+        )
+    seconds = {
+        size: cost.times(its, num_rounds=num_rounds) if num_rounds else {}
+        for size, its in calls.items()
+    }
+    places = {(model.name, model.direction): i for i, model in enumerate(models)}
+    for i, (model, row) in enumerate(zip(models, rows, strict=True)):
+        other = places.get((main[0], model.direction), places[main])
+        row["latency"] = {
+            str(size): {
+                **cost.spread(its[i]),
+                "ratio": cost.ratio(its[i], its[other]),
+            }
+            for size, its in seconds.items()
+            if its
+        }
+        row["ratios"] = {
+            name: row[name] / rows[other][name] if row[name] and rows[other][name] else None
+            for name in ("parameters", "bytes", "flop_per_image")
+        }
+    return rows
+
+
+def _distances(
+    found: Mapping[str, runs.Run], reference: runs.Run, options: Options
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """(label, direction) -> distances of each student to its own teacher, or to the given one."""
+    result = {}
+    given: students.Teachers = {}
+    for label, run in found.items():
+        roles = [
+            role
+            for role in students.ROLES
+            if role in run.state.players and isinstance(run.state[role].net, resnet.Student)
+        ]
+        teachers = _own_teachers(run)
+        if roles and not teachers and options.teacher:
+            given = given or _given_teachers(found, reference, options)
+            teachers = given
+        if not teachers or not roles:
+            continue
+        canvases = runs.test_pairs(run)
+        for role in roles:
+            batches = (
+                (augment.scale({k: jnp.asarray(b[k]) for k in students.DOMAINS}), b["mask"])
+                for b in pipeline.evaluation_batches(canvases, run.config.eval_batch_size)
+            )
+            terms = distances.measure(run.state[role], role, teachers, batches)
+            result[label, f"to_{students.ROLES[role][1]}"] = {
+                "teachers": {d: pretrained.source_of(net.spec) for d, net in teachers.items()},
+                "is_own_teacher": bool(_own_teachers(run)),
+                **{
+                    term: {tap: value._asdict() for tap, value in taps.items()}
+                    for term, taps in terms.items()
+                },
+            }
+    return result
+
+
+def _own_teachers(run: runs.Run) -> students.Teachers:
+    """By domain: one teacher of its own, or one of both."""
+    both = run.frozen.get("teacher")
+    found = {domain: run.frozen.get(f"teacher_{domain}", both) for domain in students.DOMAINS}
+    return {domain: net for domain, net in found.items() if net is not None}
+
+
+def _given_teachers(
+    found: Mapping[str, runs.Run], reference: runs.Run, options: Options
+) -> students.Teachers:
+    """The teacher of --teacher: a run's own where it has this one, else calibrated here."""
+    for run in found.values():
+        for net in run.frozen.values():
+            if Path(pretrained.source_of(net.spec)).resolve() == Path(options.teacher).resolve():
+                return dict.fromkeys(students.DOMAINS, net)
+    data = reference.config.data.copy_and_resolve_references()
+    with data.unlocked():
+        data.data_dir = options.data_dir or data.data_dir
+        data.manual_dir = options.manual_dir or data.manual_dir
+    canvases = evaluate.load_canvases(data, data.train, canvas_px=data.canvas_px)
+    pairs = (
+        augment.scale({k: jnp.asarray(getattr(canvases, k)[i : i + 1]) for k in students.DOMAINS})
+        for i in range(min(NUM_CALIBRATION, len(canvases)))
+    )
+    net = pretrained.calibrate(pretrained.load_teacher(options.teacher, ()), pairs)
+    return dict.fromkeys(students.DOMAINS, net)

@@ -1,0 +1,192 @@
+"""What a workdir says of its run: what was trained, how long, and what was evaluated.
+
+Whatever a report needs lies in the workdir, the test pairs included: outputs/ holds them as they
+were scored, so that they are put on their canvases again without the data set.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from fsketch import checkpoint, evaluate, state
+from fsketch.data import pipeline, sources
+from fsketch.methods import interface
+from fsketch.scoring import matching
+
+CHANNELS = {"photo": 3, "sketch": 1}
+
+
+class Training(NamedTuple):
+    """The cost of a run until now; None where its files do not say.
+
+    wall_sec: of the steps alone, compilation in, evaluations and saves out.
+    images_per_sec: the median over the lines of metrics.jsonl, training pairs a second.
+    """
+
+    num_steps: int
+    examples: int
+    wall_sec: float | None
+    images_per_sec: float | None
+    devices: str | None
+
+
+class Run(NamedTuple):
+    """A trained and evaluated run; `state` is that of the evaluated checkpoint, on the host."""
+
+    label: str
+    workdir: Path
+    method: interface.Method
+    config: ConfigDict
+    evaluation: dict[str, Any]
+    state: state.TrainState
+    frozen: interface.Frozens
+    training: Training
+
+    @property
+    def directions(self) -> list[str]:
+        """What the run translates."""
+        return [name for name in matching.DIRECTIONS if _scored(self.evaluation, name)]
+
+
+def read_all(folders: Mapping[str, Path]) -> dict[str, Run]:
+    """The runs by label; ValueError with everything that is missing or does not fit."""
+    runs, problems = {}, []
+    for label, workdir in folders.items():
+        try:
+            runs[label] = read(label, workdir)
+        except (ValueError, FileNotFoundError) as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("\n".join(problems))
+    return runs
+
+
+def read(label: str, workdir: Path) -> Run:
+    """The run in `workdir`; ValueError where it is not evaluated or translates no images."""
+    path = workdir / "evaluation.json"
+    if not path.is_file() or not matching.is_workdir(workdir):
+        found = "no outputs/" if path.is_file() else "no evaluation.json"
+        raise ValueError(f"{workdir}: {found}; make it by\n    {evaluate_command(workdir)}")
+    evaluation = json.loads(path.read_text())
+    if not any(_scored(evaluation, direction) for direction in matching.DIRECTIONS):
+        raise ValueError(
+            f"{workdir}: a run of method {evaluation['method']!r}, which translates no images "
+            f"({', '.join(evaluation['metrics'])}); a teacher is named by --teacher"
+        )
+    latest = checkpoint.read(workdir, kind="latest")[1]
+    step = evaluation["step"]
+    kind = "latest" if latest["step"] == step else "best"
+    method, config, arrays, meta = evaluate.restore_method(workdir, kind=kind)
+    if meta["step"] != step:
+        raise ValueError(
+            f"{workdir}: evaluation.json is of step {step}, the checkpoints of {meta['step']} and "
+            f"{latest['step']}; evaluate again by\n    {evaluate_command(workdir)}"
+        )
+    frozen = evaluate.restore_frozen(workdir) if meta["frozen"] else {}
+    shape = (1, config.data.crop_px, config.data.crop_px)
+    one = {kind: jax.ShapeDtypeStruct((*shape, c), np.float32) for kind, c in CHANNELS.items()}
+    one["identity"] = jax.ShapeDtypeStruct((1,), np.int32)
+    like = jax.eval_shape(method.init, jax.random.key(0), frozen, one)
+    return Run(
+        label=label,
+        workdir=workdir,
+        method=method,
+        config=config,
+        evaluation=evaluation,
+        state=checkpoint.fill(like, arrays, source=f"{workdir} (step {step})"),
+        frozen=frozen,
+        training=training(workdir, latest),
+    )
+
+
+def evaluate_command(workdir: Path) -> str:
+    """What writes a workdir's evaluation.json and outputs/."""
+    return f"python -m fsketch.main --mode=evaluate --workdir={workdir}"
+
+
+def training(workdir: Path, latest: checkpoint.Meta) -> Training:
+    """The cost of the run whose newest checkpoint has this meta data."""
+    seconds, rates, before = 0.0, [], 0
+    path = workdir / "metrics.jsonl"
+    for line in path.read_text().splitlines() if path.is_file() else ():
+        row = json.loads(line)
+        if rate := row.get("images_per_sec"):
+            seconds += (row["step"] - before) * latest["config"]["batch_size"] / rate
+            rates.append(rate)
+            before = row["step"]
+    return Training(
+        num_steps=latest["step"],
+        examples=latest["position"],
+        wall_sec=seconds if rates else None,
+        images_per_sec=float(np.median(rates)) if rates else None,
+        devices=latest.get("devices"),
+    )
+
+
+def protocol_of(run: Run) -> dict[str, str]:
+    """What two runs must share to be compared, by name; images by a hash of their pixels."""
+    evaluation = run.evaluation
+    result = {
+        "data set": evaluation["data"],
+        "split": evaluation["split"],
+        "protocol": evaluation["protocol"],
+        "number of pairs": str(evaluation["num_images"]),
+        "canvas": f"{run.config.data.crop_px} px",
+    }
+    for kind in CHANNELS:
+        if files := test_files(run, kind):
+            digest = hashlib.sha256()
+            for id, path in files.items():
+                pixels = _decoded(path)
+                digest.update(f"{id}\0{pixels.shape}\0".encode() + pixels.tobytes())
+            result[f"test images ({kind})"] = f"SHA-256 {digest.hexdigest()[:12]}"
+    return result
+
+
+def differences(run: Run, reference: Run) -> list[str]:
+    """What keeps two runs from being compared, a line each; [] if nothing does."""
+    own, other = protocol_of(run), protocol_of(reference)
+    return [
+        f"{name}: {own[name]}, {reference.label} has {other[name]}"
+        for name in own
+        if name in other and own[name] != other[name]
+    ]
+
+
+def test_files(run: Run, kind: str) -> dict[str, Path]:
+    """Real images of the test split by id, sorted; {} for a kind that the run did not keep."""
+    folder = Path(matching.outputs_of(run.workdir, kind))
+    return {path.stem: path for path in sorted(folder.glob("*.png"))}
+
+
+def test_pairs(run: Run) -> pipeline.Canvases:
+    """The test pairs on their canvases, as the evaluation saw them; ids sorted."""
+    files = {kind: test_files(run, kind) for kind in CHANNELS}
+    if not files["photo"] or files["photo"].keys() != files["sketch"].keys():
+        raise ValueError(f"{run.workdir}/outputs: photo/ and sketch/ of all test pairs are needed")
+    ids = list(files["photo"])
+    images = {kind: [_decoded(files[kind][id]) for id in ids] for kind in CHANNELS}
+    data = run.config.data
+    return pipeline.place(
+        sources.Pairs(**images, id=ids, identity=np.zeros(len(ids), np.int32)),
+        canvas_px=data.crop_px,
+        fill_photo=data.fill_photo,
+        fill_sketch=data.fill_sketch,
+    )
+
+
+def _scored(evaluation: Mapping[str, Any], direction: str) -> bool:
+    return any(name.startswith(f"{direction}/") for name in evaluation["metrics"])
+
+
+def _decoded(path: Path) -> np.ndarray:
+    problems = matching.Problems()
+    pixels = matching.decode(path, problems)
+    problems.close()
+    return pixels

@@ -1,0 +1,412 @@
+"""The report as its users call it: two trained runs in, tables, JSON, plot and page out."""
+
+import json
+import re
+import shutil
+from xml.etree import ElementTree
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen as nn
+
+from configs import kd
+from fsketch import checkpoint, evaluate, gallery, methods, state, train, trees
+from fsketch.data import augment
+from fsketch.gallery import scatter
+from fsketch.methods import students
+from fsketch.nets import layers, resnet, teacher
+from fsketch.report import __main__ as program
+from fsketch.report import cost, distances, runs, tables
+
+RUNS = ("taught", "alone")
+
+
+@pytest.fixture(scope="module")
+def trained(tiny, tmp_path_factory):
+    """taught/: KD with a teacher of another shape; alone/: its lowest rung, still at step 0."""
+    root = tmp_path_factory.mktemp("report")
+    train.train(tiny(kd), root / "taught")
+    config = tiny(kd)
+    for term in kd.RUNGS["reconstruction"]:
+        config.loss_weights[term] = 0.0
+    canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
+    fresh = evaluate.initial_state(methods.create(config), {}, config, canvases)
+    meta = {"config": checkpoint.to_json(config), "step": 0, "position": 0, "frozen": []}
+    checkpoints = checkpoint.open_workdir(root / "alone", keep=1)
+    checkpoint.save(checkpoints.latest, 0, fresh, meta)
+    checkpoints.wait()
+    checkpoints.close()
+    evaluate.evaluate_workdir(root / "alone")
+    return root
+
+
+@pytest.fixture(scope="module")
+def reported(trained, tiny_teacher):
+    """(JSON, root of report.svg and report.html) of both runs; timings once."""
+    files = {kind: trained / f"report.{kind}" for kind in ("json", "html")}
+    flags = [f"--{kind}={path}" for kind, path in files.items()]
+    code = program.main(
+        [
+            *(str(trained / name) for name in RUNS), *flags, f"--plot={trained / 'report.svg'}",
+            f"--teacher={tiny_teacher}", "--rounds=2",
+        ]
+    )  # fmt: skip
+    assert code == 0
+    return json.loads(files["json"].read_text()), trained
+
+
+@pytest.fixture
+def copies(trained, tmp_path):
+    """The same runs, to be damaged."""
+    for name in RUNS:
+        shutil.copytree(trained / name, tmp_path / name)
+    return tmp_path
+
+
+def refused(copies, capsys, *flags):
+    """The message of a report that is refused."""
+    arguments = [str(copies / name) for name in RUNS]
+    assert program.main([*arguments, "--rounds=0", f"--json={copies / 'r.json'}", *flags]) == 1
+    assert not (copies / "r.json").exists()
+    return capsys.readouterr().err
+
+
+def change(workdir, **fields):
+    path = workdir / "evaluation.json"
+    content = json.loads(path.read_text())
+    content["metrics"] |= fields.pop("metrics", {})
+    path.write_text(json.dumps(content | fields))
+
+
+def row_of(content, name, direction):
+    (row,) = (r for r in content["models"] if (r["name"], r["direction"]) == (name, direction))
+    return row
+
+
+def test_parameters_are_those_of_the_translators_without_adapters(reported):
+    content, root = reported
+    for name in RUNS:
+        run = runs.read(name, root / name)
+        for direction, role in (("to_sketch", "student_sketch"), ("to_photo", "student_photo")):
+            params = run.state[role].params
+            row = row_of(content, name, direction)
+            assert row["parameters"] == trees.count(params["translator"])
+            assert row["parameters_by_player"] == {role: row["parameters"]}
+            assert sum(row["training_only"].values()) == trees.count(params) - row["parameters"]
+            assert row["bytes"] > 4 * row["parameters"]
+            assert row["ratios"]["parameters"] == 1.0
+    assert set(row_of(content, "taught", "to_sketch")["training_only"]) == {
+        f"student_sketch/adapt_{tap}" for tap in ("in", "d1", "d2", "u2", "u1", "bottle")
+    }
+    assert row_of(content, "alone", "to_sketch")["training_only"] == {}
+
+
+def test_the_teacher_has_a_row_of_its_own(reported):
+    content, root = reported
+    row = row_of(content, "teacher", "")
+    assert row["runs"] == ["taught"]
+    assert row["quality"] is None
+    (net,) = evaluate.restore_frozen(root / "taught").values()
+    # Its maps end at fire4; what SqueezeNet has beyond is not counted.
+    counted = {"conv1", "fire2", "fire3", "fire4"}
+    params = net.variables["params"]["net"]
+    assert row["parameters"] == sum(trees.count(params[name]) for name in counted)
+    assert row["flop_per_image"] > 0
+
+
+def test_quality_is_that_of_evaluation_json_with_intervals_and_differences(reported):
+    content, root = reported
+    for name in RUNS:
+        metrics = json.loads((root / name / "evaluation.json").read_text())["metrics"]
+        for full, value in metrics.items():
+            direction, metric = full.split("/")
+            row = row_of(content, name, direction)
+            found = row["quality"][metric]
+            assert found["value"] == value
+            assert found["low"] <= value <= found["high"]
+            if name == "taught":
+                assert row["differences"] is None
+                continue
+            reference = row_of(content, "taught", direction)["quality"][metric]["value"]
+            assert row["differences"][metric]["value"] == pytest.approx(value - reference)
+
+
+def test_the_content_names_versions_device_and_costs(reported):
+    content, _ = reported
+    assert set(content) >= {
+        "reference", "metric", "protocol", "convention", "data", "split", "num_images", "counted",
+        "interval", "versions", "device", "num_rounds", "batch_sizes", "runs", "models", "notes",
+    }  # fmt: skip
+    assert content["reference"] == "taught"
+    assert content["metric"] == "to_sketch/fsim"
+    assert content["device"]["platform"] == "cpu"
+    its = content["runs"]["taught"]
+    assert its["training"]["num_steps"] == 2
+    assert its["training"]["examples"] == 16
+    assert its["training"]["devices"].startswith("8 x ")
+    assert its["training"]["wall_sec"] > 0
+    assert its["teachers"].keys() == {"teacher"}
+    its = content["runs"]["alone"]
+    assert its["teachers"] == {}
+    assert its["training"] == {
+        "num_steps": 0, "examples": 0, "wall_sec": None, "images_per_sec": None, "devices": None,
+    }  # fmt: skip
+    for row in content["models"]:
+        assert row["latency"].keys() == {"1", "8"}
+        for value in row["latency"].values():
+            assert 0 < value["low_sec"] <= value["median_sec"] <= value["high_sec"]
+    assert row_of(content, "taught", "to_photo")["latency"]["1"]["ratio"] == 1.0
+
+
+def test_wall_time_is_steps_over_rate(tmp_path):
+    lines = [(50, 2.0), (100, 4.0), (100, None), (120, 8.0)]
+    rows = [
+        {"step": s, **({"images_per_sec": r} if r else {"validation/ssim": 1})} for s, r in lines
+    ]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    meta = {"step": 120, "position": 480, "config": {"batch_size": 4}}
+    found = runs.training(tmp_path, meta)
+    assert found == runs.Training(120, 480, 100 + 50 + 10, 4.0, None)
+
+
+def test_distances_are_the_loss_terms_of_the_same_pairs(reported):
+    content, root = reported
+    run = runs.read("taught", root / "taught")
+    canvases = runs.test_pairs(run)
+    batch = augment.scale({k: jnp.asarray(getattr(canvases, k)) for k in students.DOMAINS})
+    teachers = dict.fromkeys(students.DOMAINS, run.frozen["teacher"])
+    params = {role: player.params for role, player in run.state.players.items()}
+    weights = dict.fromkeys(("reconstruction", "mimic", "transform", "mutual"), 1.0)
+    _, (_, terms) = jax.jit(
+        lambda players, params: students.loss(players, params, teachers, batch, weights)
+    )(run.state.players, params)
+    for role in students.ROLES:
+        found = row_of(content, "taught", f"to_{role.removeprefix('student_')}")["distances"]
+        assert found["is_own_teacher"]
+        for term in distances.TERMS:
+            total = sum(tap["distance"] for tap in found[term].values())
+            assert total == pytest.approx(float(terms[role][term]), rel=1e-4)
+
+
+def test_without_a_teacher_only_fitted_distances_exist_where_shapes_differ(reported):
+    content, _ = reported
+    for direction in ("to_sketch", "to_photo"):
+        found = row_of(content, "alone", direction)["distances"]
+        assert not found["is_own_teacher"]
+        for term in distances.TERMS:
+            for tap in found[term].values():
+                assert tap["distance"] is None
+                assert 0 < tap["fitted"] < 1.5
+
+
+class Maps(nn.Module):
+    """The maps of a translator, as a teacher's net gives them."""
+
+    translator: nn.Module
+
+    @nn.compact
+    def __call__(self, image):
+        return self.translator(image)[1]
+
+
+def test_a_student_equal_to_its_teacher_has_distance_0_and_fits_are_least_squares():
+    rng = np.random.default_rng(0)
+    photo = jnp.asarray(rng.uniform(-1, 1, (3, 16, 16, 3)), jnp.float32)
+    net = resnet.Translator(features=3, width=4, num_blocks=1)
+    student = jax.jit(
+        lambda key: state.create_player(key, resnet.Student(net, {}), optax.sgd(0.1), photo)
+    )(jax.random.key(0))
+    variables = {
+        "params": {"net": {"translator": student.params["translator"]}},
+        "constants": {"rms": jnp.ones(3)},
+    }
+    same = state.Frozen(
+        variables, teacher.Teacher(Maps(net), ("in", "d1", "d2")), lambda image: image, "{}"
+    )
+    batch = {"photo": photo, "sketch": photo}
+    teachers = dict.fromkeys(students.DOMAINS, same)
+    mask = np.array([True, True, False])
+    found = distances.measure(student, "student_sketch", teachers, [(batch, mask)])
+    for tap in found["mimic"].values():
+        assert tap.distance == 0.0
+        assert tap.fitted < 1e-6
+    # The decoder's last map against the encoder's first of the target, by an independent fit.
+    _, taps, _ = jax.jit(lambda player, image: player(image))(student, photo[:2])
+    own, target = (np.asarray(taps[name], np.float64).reshape(-1, 4) for name in ("u2", "in"))
+    tap = found["transform"]["u2"]
+    assert tap.distance == pytest.approx(np.square(own - target).mean(), rel=1e-5)
+    design = np.concatenate([own, np.ones((len(own), 1))], 1)
+    rest = np.linalg.lstsq(design, target, rcond=None)[1].sum() / target.size
+    assert tap.fitted == pytest.approx(rest, rel=1e-4)
+
+
+@pytest.mark.parametrize("padding", [0, 1])
+def test_flop_of_one_convolution_is_the_hand_s(padding, full_optimization):
+    """2 x taps that fall on pixels x channels; n + 2 padding - 2 outputs a side."""
+    net = layers.Conv(16, kernel_size=3, padding=padding, use_bias=False)
+    image = jnp.zeros((1, 20, 20, 3))
+    params = net.init(jax.random.key(0), image)["params"]
+    model = cost.Model(lambda v, b: net.apply(v["net"], b["photo"]), {"net": {"params": params}})
+    batch = cost.batch_of(1, side_px=20)
+    taps = sum(
+        0 <= y + u - padding < 20 for y in range(20 + 2 * padding - 2) for u in range(3)
+    )  # of one axis
+    assert cost.flops(cost.compiled(model, batch)) == 2 * taps**2 * 3 * 16
+    leaves = cost.needed(model, batch)
+    assert cost.parameters(leaves) == {"net": 3 * 3 * 3 * 16}
+    # Eight bytes say how long the header is, which is padded to eights.
+    assert 4 * 432 + 8 < cost.num_bytes(leaves) < 4 * 432 + 200
+
+
+def test_a_backend_without_counts_gives_none():
+    class Silent:
+        def cost_analysis(self):
+            return None
+
+    assert cost.flops(Silent()) is None
+
+
+def test_needed_is_what_the_output_depends_on():
+    variables = {
+        "player": {"params": {"a": jnp.ones(3), "b": jnp.ones(5)}, "stats": {"m": jnp.ones(2)}},
+        "critic": {"params": {"c": jnp.ones(7)}},
+    }
+
+    def function(variables, batch):
+        player, unused = variables["player"], variables["critic"]["params"]["c"].sum()
+        del unused
+        return (player["params"]["a"].sum() + player["stats"]["m"].sum()) * batch["photo"]
+
+    model = cost.Model(function, variables)
+    leaves = cost.needed(model, cost.batch_of(1, side_px=2))
+    assert set(leaves) == {"player/params/a", "player/stats/m"}
+    assert cost.parameters(leaves) == {"player": 3}
+    assert cost.left_out(model, leaves) == {"player/b": 5}
+
+
+def test_latency_grows_with_clearly_more_work():
+    product = jax.jit(lambda a: a @ a)
+    arrays = {name: jnp.ones((side, side)) for name, side in (("small", 16), ("large", 1024))}
+    calls = {name: lambda a=array: product(a) for name, array in arrays.items()}
+    seconds = cost.times(calls, num_rounds=3)
+    small, large = (cost.spread(seconds[name])["median_sec"] for name in ("small", "large"))
+    assert 0 < small < large
+    assert cost.ratio(seconds["large"], seconds["small"]) > 1
+
+
+def test_tables_fit_the_terminal_and_the_page(reported, capsys):
+    content, _ = reported
+    text = tables.terminal(content)
+    assert max(map(len, text.splitlines())) <= 120
+    for word in ("SIZE", "LATENCY", "QUALITY TO_SKETCH", "MIMIC", "COST OF TRAINING", "teacher"):
+        assert word in text
+    values = [row_of(content, name, "to_photo")["quality"]["psnr"]["value"] for name in RUNS]
+    digits = gallery.text.decimals(values)
+    for value in values:
+        assert f" {value:.{digits}f} [" in text
+    # The gallery shows the plotted direction: scores and differences.
+    assert tables.page(content).count("<table") == len(tables.tables(content)) - 2
+
+
+def test_the_plot_is_well_formed_and_names_every_run_once(reported):
+    _, root = reported
+    tree = ElementTree.parse(root / "report.svg")
+    words = [node.text for node in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert [words.count(name) for name in RUNS] == [1, 1]
+    joined = [n for n in tree.iter() if (n.get("class") or "") == "joined"]
+    assert len(joined) == 2  # in the legend, and of the two runs of one size
+    open_marks = [n for n in tree.iter() if (n.get("class") or "").startswith("point open")]
+    assert len(open_marks) == 2  # in the legend, and of the run without a teacher
+
+
+def test_labels_do_not_cover_each_other_or_points():
+    rng = np.random.default_rng(0)
+    points = [
+        scatter.Point(
+            f"run number {i}", 10 ** rng.uniform(4, 4.4), y, y - 0.01, y + 0.01, str(i), False
+        )
+        for i, y in enumerate(rng.uniform(0.6, 0.7, 12))
+    ]
+    svg = scatter.scatter(points, x_title="x", y_title="y", kinds=("one", "other"))
+    tree = ElementTree.fromstring(svg)
+    width = scatter.CHARACTER * len("run number 10")
+    boxes = [
+        scatter.Box(x - width / 2, y - 11, x + width / 2, y + 3)
+        for x, y in (
+            (float(n.get("x")), float(n.get("y"))) for n in tree.iter("text") if n.get("class")
+        )
+    ]
+    assert len(boxes) == 12
+    dots = [(float(n.get("cx")), float(n.get("cy"))) for n in tree.iter("circle")][1:]
+    assert len(dots) == 12
+    marks = [scatter.Box(x - 6, y - 6, x + 6, y + 6) for x, y in dots]
+    for i, box in enumerate(boxes):
+        assert box.left >= scatter.LEFT
+        assert box.right <= scatter.WIDTH
+        for other in (*boxes[:i], *marks):
+            assert box.overlap(other) == 0
+
+
+def test_the_page_has_tables_plot_and_images_and_refers_to_nothing_outside(reported):
+    _, root = reported
+    page = (root / "report.html").read_text()
+    for anchor in ("cost", "tables", "pairs"):
+        assert f'<section id="{anchor}">' in page
+    for attribute in re.findall(r'(?:href|src)="([^"]*)"', page):
+        assert attribute.startswith(("#", "data:")), attribute
+    assert "url(" not in page
+    assert "http://" not in page
+    assert "https://" not in page
+    for name in RUNS:
+        assert f'aria-label="{name} of f' in page
+
+
+def test_a_run_without_an_evaluation_is_refused_with_the_command(copies, capsys):
+    (copies / "alone" / "evaluation.json").unlink()
+    shutil.rmtree(copies / "taught" / "outputs")
+    message = refused(copies, capsys)
+    for name in RUNS:
+        assert f"--mode=evaluate --workdir={copies / name}" in message
+    assert "no evaluation.json" in message
+    assert "no outputs/" in message
+
+
+def test_runs_that_do_not_compare_are_refused_or_marked(copies, capsys):
+    change(copies / "alone", data="cufs/cuhk", split="test[:4]")
+    message = refused(copies, capsys)
+    assert "alone: data set: cufs/cuhk, taught has paired_folder" in message
+    assert "alone: split: test[:4], taught has test" in message
+    arguments = [str(copies / name) for name in RUNS]
+    flags = ["--allow_different", "--rounds=0", f"--json={copies / 'r.json'}"]
+    assert program.main([*arguments, *flags]) == 0
+    assert f"alone to_sketch {tables.MARK}" in capsys.readouterr().out
+    content = json.loads((copies / "r.json").read_text())
+    assert len(content["runs"]["alone"]["different"]) == 2
+    assert row_of(content, "alone", "to_sketch")["differences"] is None
+    assert row_of(content, "alone", "to_sketch")["latency"] == {}
+
+
+def test_other_test_images_are_noticed(copies, capsys):
+    paths = sorted((copies / "alone" / "outputs" / "sketch").iterdir())
+    shutil.copy(paths[0], paths[1])
+    assert "alone: test images (sketch): SHA-256" in refused(copies, capsys)
+
+
+def test_outputs_of_another_evaluation_are_refused(copies, capsys):
+    change(copies / "alone", metrics={"to_photo/psnr": 1.0})
+    message = refused(copies, capsys)
+    assert "alone: to_photo/psnr is" in message
+    assert "1 in evaluation.json" in message
+    change(copies / "alone", step=1)
+    message = refused(copies, capsys)
+    assert "evaluation.json is of step 1, the checkpoints of 0 and 0" in message
+
+
+def test_wrong_arguments_are_refused(copies, capsys):
+    assert "admitted are taught, alone" in refused(copies, capsys, "--reference=other")
+    assert "to_sketch/ssim" in refused(copies, capsys, "--metric=to_sketch/lpips")
+    assert "*.svg" in refused(copies, capsys, f"--plot={copies / 'plot.png'}")
+    assert "rounds" in refused(copies, capsys, "--cost=latency")
