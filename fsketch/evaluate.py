@@ -2,13 +2,15 @@
 
 Outputs are cut out of their padding and rounded to 8 bits, then scored as `fsketch.score` scores
 folders: the numbers of a workdir are those of the images that it writes.  Predictions that are
-embeddings give the rank-1 rate of sketches against photos.  Results do not depend on the batch
-size or on the number of devices.
+embeddings give the rank-1 rate of sketches against photos.  A device takes its images one after
+the other, so an image's output depends neither on its neighbours nor on the batch size or the
+number of devices, to the bit.
 """
 
 import json
 from collections.abc import Callable, Iterator
 from importlib import metadata
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +29,8 @@ from fsketch.scoring import matching, measures, protocols
 # direction -> what is predicted
 DIRECTIONS = {direction: made for direction, (_, made) in matching.DIRECTIONS.items()}
 
+CHANNELS = {"photo": 3, "sketch": 1}
+
 # A host-side function: a padded batch of numpy arrays in, predictions as numpy out.
 Predict = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
@@ -37,7 +41,12 @@ def predictor(
     """A method's `predict` on all local devices: bind (state, frozen), both replicated."""
 
     def one_device(train_state: state.TrainState, frozen: dict, batch: types.Batch) -> dict:
-        return method.predict(train_state, frozen, augment.scale(batch))
+        def one_example(example: types.Batch) -> dict:
+            alone = augment.scale(jax.tree.map(lambda x: x[None], example))
+            return jax.tree.map(lambda x: x[0], method.predict(train_state, frozen, alone))
+
+        # XLA sums a larger batch in another order, and a few 8-bit values come out otherwise.
+        return jax.lax.map(one_example, batch)
 
     mapped = parallel.pmap(one_device)
 
@@ -167,15 +176,15 @@ def evaluate_workdir(
     Needs nothing but the workdir and the data; `kind` is "best" or "latest".  data_dir and
     manual_dir say where the data lies now, if it moved since.
     """
-    method, config, arrays, meta = restore_method(workdir, kind=kind)
+    restored = restore(workdir, kind=kind)
+    config = restored.config
     with config.unlocked():
         config.data.data_dir = data_dir or config.data.data_dir
         config.data.manual_dir = manual_dir or config.data.manual_dir
-    frozen = restore_frozen(workdir) if meta["frozen"] else {}
     canvases = load_canvases(config.data, config.data.test, canvas_px=config.data.crop_px)
-    like = initial_state(method, frozen, config, canvases)
-    host = checkpoint.fill(like, arrays, source=f"{workdir} (step {meta['step']})")
-    predict = predictor(method)(parallel.replicate(host), parallel.replicate(frozen))
+    predict = predictor(restored.method)(
+        parallel.replicate(restored.state), parallel.replicate(restored.frozen)
+    )
     is_first = jax.process_index() == 0
     if is_first and matching.is_workdir(epath.Path(workdir)):
         (epath.Path(workdir) / "outputs").rmtree()  # of an earlier checkpoint or split
@@ -186,7 +195,7 @@ def evaluate_workdir(
         protocol=config.protocol,
         workdir=workdir if is_first else None,
     )
-    result = report(config, metrics, step=meta["step"], num_images=len(canvases))
+    result = report(config, metrics, step=restored.step, num_images=len(canvases))
     write_report(workdir, result)
     return result
 
@@ -225,6 +234,26 @@ def completed(config: ConfigDict) -> ConfigDict:
     return config.lock()
 
 
+class Restored(NamedTuple):
+    """What a workdir's checkpoint holds, on the host."""
+
+    method: interface.Method
+    config: ConfigDict
+    state: state.TrainState
+    frozen: interface.Frozens
+    step: int
+
+
+def restore(workdir: str | epath.Path, *, kind: str) -> Restored:
+    """All that predictions need, from the workdir alone; `kind` is "best" or "latest"."""
+    method, config, arrays, meta = restore_method(workdir, kind=kind)
+    frozen = restore_frozen(workdir) if meta["frozen"] else {}
+    key, crop = parallel.initial_key(config.seed), config.data.crop_px
+    shapes = jax.eval_shape(method.init, key, frozen, blank(crop, crop))
+    host = checkpoint.fill(shapes, arrays, source=f"{workdir} (step {meta['step']})")
+    return Restored(method, config, host, frozen, meta["step"])
+
+
 def restore_frozen(workdir: str | epath.Path) -> dict[str, state.Frozen]:
     """The frozen nets that a run keeps beside its checkpoints."""
     arrays, meta = checkpoint.read(workdir, kind="frozen")
@@ -246,6 +275,12 @@ def initial_state(
     }
     key = parallel.initial_key(config.seed)
     return jax.device_get(jax.jit(method.init)(key, frozen, one))
+
+
+def blank(height: int, width: int) -> types.Batch:
+    """One grey pair of this size, which shows its shapes to a method."""
+    pair = {kind: jnp.zeros((1, height, width, depth)) for kind, depth in CHANNELS.items()}
+    return {**pair, "identity": jnp.zeros((1,), jnp.int32)}
 
 
 def local_batch(batch_size: int) -> int:

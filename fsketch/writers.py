@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorboardX
@@ -72,8 +73,17 @@ def _step_of(line: str) -> float:
 
 def write_png(path: epath.Path, image: np.ndarray) -> None:
     """uint8[H, W, 1 or 3] -> a PNG file, written whole or not at all."""
+    _write_image(path, image, format="PNG")
+
+
+def write_jpeg(path: epath.Path, image: np.ndarray) -> None:
+    """uint8[H, W, 1 or 3] -> a JPEG file of quality 95, written whole or not at all."""
+    _write_image(path, image, format="JPEG", quality=95)
+
+
+def _write_image(path: epath.Path, image: np.ndarray, **options: Any) -> None:
     buffer = io.BytesIO()
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, "PNG")
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, **options)
     write_whole(path, buffer.getvalue())
 
 
@@ -81,5 +91,9 @@ def write_whole(path: epath.Path, content: bytes) -> None:
     """Writes beside `path` and renames, so a reader never meets half a file."""
     path = epath.Path(path)
     partial = path.parent / f".{path.name}.partial"
-    partial.write_bytes(content)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

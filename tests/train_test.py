@@ -263,3 +263,19 @@ def test_signals_are_given_back():
         assert signal.getsignal(signal.SIGTERM) != before
         assert not stop.agreed(1, 1)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_predictions_do_not_depend_on_the_batch_to_the_bit(finished):
+    restored = evaluate.restore(finished, kind="latest")
+    data = restored.config.data
+    canvases = evaluate.load_canvases(data, "test", canvas_px=data.crop_px)
+    predict = evaluate.predictor(restored.method)(
+        parallel.replicate(restored.state), parallel.replicate(restored.frozen)
+    )
+    one, two = (
+        dict(evaluate.predictions(predict, canvases, batch_size=size))
+        for size in (8, 16)  # one and two a device
+    )
+    assert one.keys() == two.keys() == {0, 1, 2, 3}
+    for index in one:
+        assert_same(one[index], two[index])

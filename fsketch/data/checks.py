@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from fsketch.data import sources
 
@@ -447,7 +447,12 @@ class Decoded(NamedTuple):
 
 
 def decode(
-    path: Path, report: Report, *, background: int | None = None, transparency_hint: str = ""
+    path: Path,
+    report: Report,
+    *,
+    background: int | None = None,
+    transparency_hint: str = "",
+    apply_exif: bool = False,
 ) -> Decoded | None:
     """Decodes one image; None, with a problem reported, if it cannot be taken as it is.
 
@@ -456,6 +461,7 @@ def decode(
       report: takes the problem.
       background: grey level 0..255 that transparent images are laid on; None refuses them.
       transparency_hint: follows what is admitted in place of a transparent image.
+      apply_exif: turn or mirror the pixels as the EXIF orientation says, in place of refusing it.
     """
 
     def refuse(found: str, admitted: str) -> None:
@@ -473,8 +479,10 @@ def decode(
             if getattr(image, "n_frames", 1) > 1:
                 return refuse(f"{image.n_frames} images in one file", "one image a file")
             turn = image.getexif().get(_EXIF_ORIENTATION, 1)
-            if turn not in (0, 1):
+            if turn not in (0, 1) and not apply_exif:
                 return refuse(f"EXIF orientation {turn}", "upright pixels (orientation 1)")
+            kind, has_exif = f"{image.format} {image.mode}", bool(image.getexif())
+            image = ImageOps.exif_transpose(image) if apply_exif else image
             if image.has_transparency_data and background is None:
                 alpha = np.asarray(image.convert("RGBA"))[..., 3]
                 if alpha.min() < 255:
@@ -484,8 +492,8 @@ def decode(
                     )
             return Decoded(
                 image=_flat(image, background),
-                kind=f"{image.format} {image.mode}",
-                has_exif=bool(image.getexif()),
+                kind=kind,
+                has_exif=has_exif,
                 has_alpha=image.has_transparency_data,
             )
     # What Pillow's plugins raise on damaged files (found by flipping bytes), and its size limit.

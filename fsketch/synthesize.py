@@ -1,0 +1,501 @@
+"""python -m fsketch.synthesize --workdir=RUN --direction=to_sketch IN [IN ...] OUT
+
+Sketches of photos, or photos of sketches, by a run's checkpoint.  IN: images and folders of them,
+of any size; OUT: a folder, which gets an image of the same name and size for each.  Nothing but
+the workdir is needed.  Run the same command again to go on after an interruption.
+
+An image is laid in the middle of a canvas of the run's fill colour, as in training and evaluation,
+and cut out again.  A side of the canvas is the run's crop_px or, for a longer side, that side
+rounded up to an eighth of an octave (257 to 512 px: a multiple of 32) and to what the net halves:
+one program is compiled for each size of canvas.  Test pairs of the run hence come out as in
+WORKDIR/outputs, to the bit.
+
+Two things to know of larger images.  Nets learned faces at one scale: one twice as large is
+another task, and shrinking the photo first does better.  And instance normalisation sees the whole
+canvas, so contrast depends a little on how much of it is fill; most for the U-Net of pix2pix, which
+needs multiples of 2^depth px.
+
+Exit code 0: all done; 1: some failed, listed at the end with their reasons; 2: the arguments do
+not fit, and nothing was written.
+"""
+
+from fsketch import startup
+
+if __name__ == "__main__":
+    startup.prepare()  # before jax is imported
+
+import argparse
+import collections
+import functools
+import itertools
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent import futures
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+
+from fsketch import evaluate, images, parallel, state, types, writers
+from fsketch.data import checks, sources
+from fsketch.methods import interface
+from fsketch.scoring import matching
+
+DIRECTIONS = matching.DIRECTIONS
+FORMATS = {"png": writers.write_png, "jpg": writers.write_jpeg}
+LEVELS = {"BLACK": 0, "WHITE": 255}
+MAX_PX = 1024  # longer side of an image that is taken without being asked for
+PROGRAMS = 4  # compiled programs that are kept, one for each size of canvas
+THREADS = 4  # that decode and encode beside the device
+EVERY_SEC = 10.0  # between lines of progress, where stderr is no terminal
+_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
+_EXIF_ORIENTATION = 0x0112
+
+
+def load_translator(
+    workdir: str | os.PathLike, direction: str, *, checkpoint: str = "best"
+) -> "Translator":
+    """A run's translator: uint8[H, W, 1 or 3] -> uint8[H, W, C], C = 1 for sketches, 3 for photos.
+
+    Args:
+      workdir: the run; its data need not be there any more.
+      direction: "to_sketch" or "to_photo".
+      checkpoint: "best" or "latest".
+
+    Raises:
+      FileNotFoundError: no checkpoint in the workdir.
+      ValueError: the run does not make images of this direction.
+    """
+    restored = evaluate.restore(workdir, kind=checkpoint)
+    crop = restored.config.data.crop_px
+    made = jax.eval_shape(
+        restored.method.predict, restored.state, restored.frozen, evaluate.blank(crop, crop)
+    )
+    offered = [name for name, (_, target) in DIRECTIONS.items() if target in made]
+    if direction not in offered:
+        raise ValueError(
+            f"direction: {direction!r}; {workdir}, a run of method {restored.config.method!r}, "
+            f"offers {' and '.join(offered) or 'none'}"
+        )
+    return Translator(restored, direction)
+
+
+class Translator:
+    """Images of one domain -> images of the other, of any size; see the module's docstring.
+
+    A call takes one image, `batch` several.  On CPU an image's result depends on nothing else.
+    """
+
+    def __init__(self, restored: evaluate.Restored, direction: str) -> None:
+        self._source, target = DIRECTIONS[direction]
+        self._target = target
+        self._fill = restored.config.data[f"fill_{self._source}"]
+        self._crop = restored.config.data.crop_px
+        self._method = _one_way(restored.method, self._source, target)
+        self._host = _parameters_only(restored.state), restored.frozen
+        self._devices = [parallel.replicate(part) for part in self._host]
+        self._program = functools.lru_cache(PROGRAMS)(self._bind)
+
+    def __call__(self, image: np.ndarray) -> np.ndarray:
+        """uint8[H, W, 1 or 3] -> uint8[H, W, C]; FloatingPointError if it is not finite."""
+        (made,) = self.batch([image], batch_size=1)
+        if made is None:
+            raise FloatingPointError(f"fake {self._target} is not finite")
+        return made
+
+    def batch(self, batch: Sequence[np.ndarray], *, batch_size: int) -> list[np.ndarray | None]:
+        """Translates up to `batch_size` images whose `canvas` is one; None for one not finite.
+
+        Fewer images are filled up, so that one program serves all batches of a canvas.
+        """
+        (canvas,) = {self.canvas(image.shape[:2]) for image in batch}
+        size = evaluate.local_batch(batch_size)
+        if len(batch) > size:
+            raise ValueError(f"{len(batch)} images in a batch of {size}")
+        shape = (size, *canvas, evaluate.CHANNELS[self._source])
+        placed = np.full(shape, self._fill, np.uint8)
+        boxes = []
+        for i, image in enumerate(batch):
+            boxes.append(_box(image.shape[:2], canvas))
+            placed[(i, *boxes[-1])] = self._convert(image)
+        outputs = self._program(canvas, size)({self._source: placed})[self._target]
+        cuts = [output[box] for output, box in zip(outputs, boxes, strict=False)]
+        return [images.to_uint8(cut) if np.isfinite(cut).all() else None for cut in cuts]
+
+    def canvas(self, size: tuple[int, int]) -> tuple[int, int]:
+        """(height, width) of the canvas for an image of this (height, width)."""
+        return self._side(size[0]), self._side(size[1])
+
+    def _side(self, px: int) -> int:
+        if px <= self._crop:
+            return self._crop
+        step = max(self._multiple, 1 << ((px - 1).bit_length() - 4))
+        return -(-px // step) * step
+
+    @functools.cached_property
+    def _multiple(self) -> int:
+        """The power of two that the net needs sides to be a multiple of, found by asking it."""
+        for step in (2**i for i in range(12)):
+            side = self._crop + step
+            try:
+                jax.eval_shape(self._method.predict, *self._host, evaluate.blank(side, side))
+            except ValueError:
+                continue
+            return step
+        raise ValueError(f"the net takes no image larger than {self._crop} px a side")
+
+    def _bind(self, canvas: tuple[int, int], size: int) -> evaluate.Predict:
+        """A predictor of its own for each shape, so that forgetting it frees its program."""
+        del canvas, size
+        return evaluate.predictor(self._method)(*self._devices)
+
+    def _convert(self, image: np.ndarray) -> np.ndarray:
+        """uint8[H, W, C] of the source domain: grey is repeated; colour becomes luma by PIL, as
+        in the data sets.
+        """
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in (1, 3):
+            raise ValueError(f"an image is uint8[H, W, 1 or 3], got {image.dtype}{image.shape}")
+        if self._source == "photo" or image.shape[-1] == 1:
+            return image  # one channel is broadcast to three
+        return np.asarray(Image.fromarray(image).convert("L"))[..., None]
+
+
+def _one_way(method: interface.Method, source: str, target: str) -> interface.Method:
+    """The method with a `predict` of one direction; the compiler drops the other."""
+
+    def predict(
+        train_state: state.TrainState, frozen: interface.Frozens, batch: types.Batch
+    ) -> types.Predictions:
+        shape = (*batch[source].shape[:-1], evaluate.CHANNELS[target])
+        pair = {source: batch[source], target: jnp.zeros(shape)}
+        return {target: method.predict(train_state, frozen, pair)[target]}
+
+    return method._replace(predict=predict)
+
+
+def _parameters_only(train_state: state.TrainState) -> state.TrainState:
+    """Without what only training needs: optimizers and image pools."""
+    players = {
+        role: player.averaged().replace(opt_state=(), ema={}, ema_rate=0.0)
+        for role, player in train_state.players.items()
+    }
+    return train_state.replace(players=players, memory={})
+
+
+def _box(size: tuple[int, int], canvas: tuple[int, int]) -> tuple[slice, slice]:
+    """Where an image lies on its canvas."""
+    corner = images.centre(size, canvas)
+    return tuple(slice(start, start + px) for start, px in zip(corner, size, strict=True))
+
+
+class Job(NamedTuple):
+    """One image to make."""
+
+    given: Path
+    made: Path
+
+
+def plan(
+    inputs: Sequence[str], out: str, *, extension: str, recursive: bool
+) -> tuple[list[Job], list[str]]:
+    """All images to make, in the order of their paths, and notes on what is not read.
+
+    Raises `DataError` with every input that does not exist or holds no image, and with all inputs
+    that would write one file, or the file of an input.
+    """
+    problems: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
+    folder = Path(out)
+    if folder.exists() and not folder.is_dir():
+        problems["a file", "OUT: a folder"].append(out)
+    jobs, notes = [], []
+    for given in inputs:
+        root = Path(given)
+        files = [root]
+        if root.is_dir():
+            files, ignored = _below(root, recursive)
+            notes += ignored
+            if not files:
+                problems["no image in it", f"images ({' '.join(checks.EXTENSIONS)})"].append(given)
+            is_below = folder.resolve().is_relative_to(root.resolve())
+            if is_below if recursive else folder.resolve() == root.resolve():
+                problems[f"OUT in {given}", "a folder elsewhere"].append(out)
+        elif not root.is_file():
+            problems["no such file or folder", "images and folders of images"].append(given)
+        base = root if root.is_dir() else root.parent
+        jobs += [
+            Job(file, folder / file.relative_to(base).with_suffix(f".{extension}"))
+            for file in files
+        ]
+    writers_of: dict[Path, list[str]] = collections.defaultdict(list)
+    for job in jobs:
+        writers_of[job.made].append(str(job.given))
+    for made, names in writers_of.items():
+        if len(names) > 1:
+            problems[f"inputs that all write {made}", "one input for each output"] += names
+    read = {job.given.resolve() for job in jobs}
+    for job in jobs:
+        if job.made.resolve() in read:
+            problems["an output that is an input", "a folder elsewhere"].append(str(job.made))
+    if problems:
+        raise sources.DataError("the arguments", problems=problems)
+    return jobs, notes
+
+
+def _below(root: Path, recursive: bool) -> tuple[list[Path], list[str]]:
+    """Images of a folder by their names, sorted, and notes on everything else in it."""
+    files, others, subfolders, visited = [], [], [], set()
+    for place, folders, leaves in os.walk(root, followlinks=True):
+        if not recursive:
+            subfolders += [name for name in folders if not name.startswith(".")]
+            folders.clear()
+        elif (real := os.path.realpath(place)) in visited:  # a link in a circle
+            folders.clear()
+            continue
+        else:
+            visited.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for leaf in sorted(leaves):
+            path = Path(place, leaf)
+            if path.suffix.lower() in checks.EXTENSIONS and not leaf.startswith("."):
+                files.append(path)
+            elif not leaf.startswith(".") and leaf.lower() not in checks.DEBRIS:
+                others.append(str(path.relative_to(root)))
+    notes = []
+    if others:
+        notes.append(f"{root}: not read, no images by their names: {_some(others)}")
+    if subfolders:
+        notes.append(f"{root}: folders not entered without --recursive: {_some(subfolders)}")
+    return files, notes
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(sorted(names)[:5]) + rest
+
+
+class Reading(NamedTuple):
+    """How files are decoded: see the flags."""
+
+    background: int | None
+    apply_exif: bool
+    max_px: int
+
+
+class Failure(NamedTuple):
+    """A file of which nothing was made."""
+
+    path: Path
+    reason: str
+
+
+def size_of(path: Path, reading: Reading) -> tuple[int, int] | None:
+    """(height, width) by the header; None where there is none, which `read` reports."""
+    try:
+        with Image.open(path) as image:
+            turned = reading.apply_exif and image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
+            return image.size if turned else image.size[::-1]
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+        return None
+
+
+def read(path: Path, reading: Reading) -> np.ndarray | Failure:
+    """uint8[H, W, 1 or 3], or why not."""
+    size = size_of(path, reading)
+    if size and max(size) > reading.max_px:
+        return Failure(
+            path,
+            f"found {size[1]}x{size[0]} px; admitted up to {reading.max_px} px a side: shrink it, "
+            "or raise --max_px as far as memory allows",
+        )
+    report = checks.Report(path.parent)
+    decoded = checks.decode(
+        path,
+        report,
+        background=reading.background,
+        transparency_hint=", or give --background",
+        apply_exif=reading.apply_exif,
+    )
+    for found, admitted in report.problems:
+        hint = " (or give --apply_exif)" if "orientation" in admitted else ""
+        return Failure(path, f"found {found}; admitted {admitted}{hint}")
+    return checks.pixels(decoded)
+
+
+def run(
+    translator: Translator,
+    jobs: Sequence[Job],
+    reading: Reading,
+    *,
+    batch_size: int,
+    extension: str,
+) -> list[Failure]:
+    """Makes all images; the failures, in the order of `jobs`.
+
+    Files are decoded and encoded in threads, at most two batches ahead of the device and behind.
+    """
+    failures: list[Failure] = []
+    progress = Progress(len(jobs))
+    written: collections.deque[tuple[Job, futures.Future]] = collections.deque()
+
+    def finish(most: int) -> None:
+        while len(written) > most:
+            job, future = written.popleft()
+            if error := future.exception():
+                failures.append(Failure(job.given, f"cannot write {job.made}: {error}"))
+            progress.step()
+
+    def canvas_of(size: tuple[int, int] | None) -> tuple[int, int]:
+        return translator.canvas(size) if size and max(size) <= reading.max_px else (0, 0)
+
+    with futures.ThreadPoolExecutor(THREADS) as pool:
+        # By canvas, since a program is compiled for each; first those of which nothing will come.
+        sizes = pool.map(lambda job: size_of(job.given, reading), jobs)
+        canvases = dict(zip(jobs, map(canvas_of, sizes), strict=True))
+        decoded = _ahead(pool, sorted(jobs, key=canvases.get), reading, 2 * batch_size)
+
+        def images_of() -> Iterator[tuple[Job, np.ndarray]]:
+            for job, result in decoded:
+                if isinstance(result, Failure):
+                    failures.append(result)
+                    progress.step()
+                else:
+                    yield job, result
+
+        for _, group in itertools.groupby(
+            images_of(), key=lambda pair: translator.canvas(pair[1].shape[:2])
+        ):
+            while chunk := list(itertools.islice(group, batch_size)):
+                made = translator.batch([image for _, image in chunk], batch_size=batch_size)
+                for (job, _), image in zip(chunk, made, strict=True):
+                    written.append((job, pool.submit(_write, job.made, image, extension)))
+                finish(2 * batch_size)
+        finish(0)
+    progress.close()
+    places = {job.given: i for i, job in enumerate(jobs)}
+    return sorted(failures, key=lambda failure: places[failure.path])
+
+
+def _ahead(
+    pool: futures.Executor, jobs: Iterable[Job], reading: Reading, most: int
+) -> Iterator[tuple[Job, np.ndarray | Failure]]:
+    """Each job with what `read` makes of it, in order; `most` are read ahead."""
+    queue: collections.deque[tuple[Job, futures.Future]] = collections.deque()
+    for job in jobs:
+        queue.append((job, pool.submit(read, job.given, reading)))
+        if len(queue) > most:
+            first, future = queue.popleft()
+            yield first, future.result()
+    for job, future in queue:
+        yield job, future.result()
+
+
+def _write(path: Path, image: np.ndarray | None, extension: str) -> None:
+    if image is None:
+        raise FloatingPointError("the net's output is not finite")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FORMATS[extension](path, image)
+
+
+class Progress:
+    """Images done, rate and time left on stderr: one line that moves, or one every few seconds."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done = total, 0
+        self._start = self._shown = time.monotonic()
+        self._every = 0.2 if sys.stderr.isatty() else EVERY_SEC
+
+    def step(self) -> None:
+        """One more image is done, or has failed."""
+        self._done += 1
+        now = time.monotonic()
+        if now - self._shown >= self._every:
+            self._shown = now
+            rate = self._done / (now - self._start)
+            left = round((self._total - self._done) / rate)
+            text = f"{self._done}/{self._total}  {rate:.1f} images/s  {left} s left"
+            moves = sys.stderr.isatty()
+            print(f"\r{text:60}" if moves else text, end="" if moves else "\n", file=sys.stderr)
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        """The last line: how many in which time."""
+        seconds = time.monotonic() - self._start
+        text = f"{self._done} images in {seconds:.1f} s"
+        print(f"\r{text:60}" if sys.stderr.isatty() else text, file=sys.stderr)
+
+
+def level(text: str) -> int:
+    """A grey level 0..255, by number or name."""
+    if text in LEVELS:
+        return LEVELS[text]
+    if not text.isdecimal() or int(text) > 255:
+        raise argparse.ArgumentTypeError(f"{text!r}; admitted are WHITE, BLACK and 0 to 255")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r}; admitted are whole numbers from 1")
+    return int(text)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(
+        prog="python -m fsketch.synthesize",
+        description="Sketches of photos, or photos of sketches, by a run's checkpoint.",
+    )
+    add = result.add_argument
+    add("--workdir", required=True, help="the run")
+    add("--direction", required=True, choices=DIRECTIONS)
+    add("inputs", nargs="+", metavar="IN", help="images, and folders of images")
+    add("out", metavar="OUT", help="folder for the results, which keep name and size")
+    add("--checkpoint", default="best", choices=("best", "latest"))
+    add("--recursive", action="store_true", help="enter folders in folders, and keep their tree")
+    add("--format", default="png", choices=FORMATS, help="of the results; jpg is of quality 95")
+    add("--overwrite", action="store_true", help="make again what is already there")
+    add("--batch_size", type=positive, default=8, help="images a batch; changes no result")
+    add(
+        "--max_px", type=positive, default=MAX_PX,
+        help=f"larger images, by their longer side, are refused; default {MAX_PX}.  Memory grows "
+        "with the area: about 1 GB a megapixel at width 24",
+    )  # fmt: skip
+    add("--apply_exif", action="store_true", help="turn photos upright as their EXIF data say")
+    add(
+        "--background", type=level, metavar="LEVEL",
+        help="lay transparent images on WHITE, BLACK or a grey level, 0 to 255",
+    )  # fmt: skip
+    return result
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 all done, 1 some failed, 2 the arguments do not fit."""
+    given = parser().parse_args(arguments)
+    reading = Reading(given.background, given.apply_exif, given.max_px)
+    try:
+        jobs, notes = plan(
+            given.inputs, given.out, extension=given.format, recursive=given.recursive
+        )
+        todo = [job for job in jobs if given.overwrite or not job.made.exists()]
+        translator = load_translator(given.workdir, given.direction, checkpoint=given.checkpoint)
+    except (FileNotFoundError, ValueError) as error:  # DataError is one
+        print(error, file=sys.stderr)
+        return 2
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    failures = run(translator, todo, reading, batch_size=given.batch_size, extension=given.format)
+    made, there = len(todo) - len(failures), len(jobs) - len(todo)
+    print(f"{made} written, {there} already there, {len(failures)} failed: {given.out}")
+    for failure in failures:
+        print(f"{failure.path}: {failure.reason}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
