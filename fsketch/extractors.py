@@ -123,7 +123,8 @@ def _load(weights_dir: str, **names: str) -> tuple[dict[str, types.PyTree], dict
 
 def _read(name: str, path: str) -> types.PyTree:
     """The parameters `name` of a converted file; ValueError if they are others or unusable."""
-    net, params = published.read(path)
+    net, params = files.read(path)
     if net != name:
         raise ValueError(f"holds {net!r}, not {name!r}")
+    published.check(name, params)
     return params

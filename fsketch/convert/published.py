@@ -10,7 +10,7 @@ import numpy as np
 from flax import linen as nn
 from flax import traverse_util
 
-from fsketch.convert import files, tables
+from fsketch.convert import tables
 from fsketch.nets import alexnet, inception, squeezenet, vgg
 
 Shapes = dict[str, tuple[int, ...]]
@@ -154,18 +154,14 @@ def convert(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     return params
 
 
-def read(path: str) -> tuple[str, dict[str, Any]]:
-    """(name, parameters) of a converted file; ValueError if it is none of WEIGHTS or unusable."""
-    name, params = files.read(path)
-    if name not in WEIGHTS:
-        raise ValueError(f"{path}: holds {name!r}; admitted are {sorted(WEIGHTS)}")
+def check(name: str, params: Mapping[str, Any]) -> None:
+    """Raises ValueError unless these are usable parameters of the weights `name`."""
     flat = traverse_util.flatten_dict(params, sep="/")
     if {key: array.shape for key, array in flat.items()} != WEIGHTS[name].shapes():
-        raise ValueError(f"{path}: its arrays are not those of the net")
+        raise ValueError("its arrays are not those of the net")
     bad = [key for key, array in flat.items() if not np.isfinite(array).all()]
     if bad:
-        raise ValueError(f"{path}: not finite: {', '.join(bad)}")
-    return name, params
+        raise ValueError(f"not finite: {', '.join(bad)}")
 
 
 def advice(name: str, out: str) -> str:

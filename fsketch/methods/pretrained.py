@@ -18,7 +18,7 @@ from flax import linen as nn
 from flax import traverse_util
 
 from fsketch import checkpoint, images, state, types
-from fsketch.convert import published
+from fsketch.convert import files, published
 from fsketch.nets import squeezenet, teacher, vgg
 
 
@@ -85,12 +85,10 @@ def load_teacher(
     see.  Its maps are not normalised yet, see `calibrate`.
     """
     if path.endswith(".safetensors"):
-        net, params = published.read(path)
+        net, params = _of_file(path)
         arguments: dict[str, Any] = {}
     else:
         net, arguments, params = _of_run(path)
-    if net not in ARCHITECTURES:
-        raise ValueError(f"teacher {path}: net {net!r}; admitted are {sorted(ARCHITECTURES)}")
     spec = {"net": net, "arguments": arguments, "taps": tuple(taps) or ARCHITECTURES[net].taps}
     spec = json.dumps({**spec, "domains": tuple(domains), "path": path})
     variables = {"params": {"net": params}, "constants": {"rms": np.ones(3, np.float32)}}
@@ -143,6 +141,19 @@ def calibrate(frozen: state.Frozen, batches: Iterable[types.Batch]) -> state.Fro
 def map_shapes(frozen: state.Frozen, image: jax.Array) -> dict[str, tuple[int, int, int]]:
     """(height, width, channels) of each of the teacher's maps of such an image."""
     return {name: m.shape[1:] for name, m in jax.eval_shape(frozen, image).items()}
+
+
+def _of_file(path: str) -> tuple[str, Mapping[str, Any]]:
+    """(net, parameters) of converted weights."""
+    net, params = files.read(path)
+    admitted = sorted(ARCHITECTURES.keys() & published.WEIGHTS.keys())
+    if net not in admitted:
+        raise ValueError(f"teacher {path}: net {net!r}; admitted are {admitted}")
+    try:
+        published.check(net, params)
+    except ValueError as error:
+        raise ValueError(f"teacher {path}: {error}") from None
+    return net, params
 
 
 def _of_run(path: str) -> tuple[str, dict[str, Any], Mapping[str, Any]]:
