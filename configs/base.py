@@ -33,6 +33,9 @@ def get_config() -> ConfigDict:
     # GPU and TPU (on CPU it saves none); gradients are averaged, so the step is the same, but not
     # with batch normalisation.
     config.accumulate_steps = 1
+    # Memory (MB) for what frozen nets see in the training images, so that it is computed once; 0 =
+    # none.  For data that is mirrored only: canvas_px = crop_px, no zoom, no light (recall.py).
+    config.cache_mb = 0
     # A workdir whose players give theirs of the same name their parameters to start from; "" = none
     config.start_from = ""
 
@@ -123,10 +126,13 @@ def add_pool(config: ConfigDict) -> None:
 def add_teacher(config: ConfigDict, name: str) -> None:
     """A frozen teacher: section `name`."""
     section = ConfigDict()
-    # A run of configs/teacher.py, or converted weights (*.safetensors); "" = train the teacher
+    # A run of configs/teacher.py, or converted weights (*.safetensors) of vgg19 [inferred: the
+    # papers' teacher], vgg16, vgg_face, squeezenet_v1.0 or squeezenet_v1.1; "" = train the teacher
     # of `config` in this section first, or reuse it if it is there.
     section.path = ""
-    section.taps = ()  # three maps of the teacher; () = those that its net names
+    # Three maps of the teacher, against the students' maps at H, H/2 and H/4; () = those that its
+    # net names: relu1_2, relu2_2 and relu3_4 of VGG-19, relu3_3 of VGG-16 [inferred].
+    section.taps = ()
     section.num_calibration = 64  # training pairs that the maps' magnitudes are measured on
     section.config = ConfigDict()  # a whole configuration of method "teacher"
     config[name] = section

@@ -6,6 +6,10 @@ Paper      "Knowledge Distillation for Face Photo-Sketch Synthesis", IEEE TNNLS 
 Run        python -m fsketch.main --config=configs/kd.py --workdir=runs/kd
            data: embedded (default; procedural faces), cuhk (88/100 pairs), cufs (268/338); the
            last two need --config.data.manual_dir=DIR.
+           teacher: our recogniser, trained first, or converted weights, VGG-19 being the likely one
+           of the papers [inferred]: --config.teacher.path=vgg19.safetensors.  A step costs 1.4
+           times as much with it as with its maps in memory (cuhk,small on CPU; fsketch/recall.py):
+           --config.data.canvas_px=256 --config.cache_mb=9500, without random crops.
            ablation ladder: reconstruction (L_rec), mimic (+ L_mim), no_mutual (+ L_tra), no word
            (+ L_mut, KD); it goes on in configs/kd_plus.py.  E.g. configs/kd.py:cuhk,no_mutual.
            variant: structured adds SSIM and FSIM to the loss, which is not the paper's.

@@ -145,6 +145,7 @@ def random_vgg19(size: int, *, config_path: str) -> state.Frozen:
             "net": "vgg",
             "arguments": {},
             "taps": pretrained.ARCHITECTURES["vgg"].taps,
+            "domains": ("photo", "sketch"),
             "path": config_path,
         }
     )

@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 from flax import linen as nn
-from flax import traverse_util
 
 from fsketch import types
 from fsketch.convert import files, published
@@ -127,10 +126,5 @@ def _read(name: str, path: str) -> types.PyTree:
     net, params = files.read(path)
     if net != name:
         raise ValueError(f"holds {net!r}, not {name!r}")
-    flat = traverse_util.flatten_dict(params, sep="/")
-    if {key: array.shape for key, array in flat.items()} != published.WEIGHTS[name].shapes():
-        raise ValueError("its arrays are not those of the net")
-    bad = [key for key, array in flat.items() if not np.isfinite(array).all()]
-    if bad:
-        raise ValueError(f"not finite: {', '.join(bad)}")
+    published.check(name, params)
     return params

@@ -12,6 +12,10 @@ from jax import Array
 # ITU-R BT.601 luma, the weights of MATLAB's rgb2gray and of PIL's mode "L".
 LUMA = (0.299, 0.587, 0.114)
 
+# Mean and standard deviation of RGB in [0, 1] over ImageNet, as torchvision's weights want them.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
 
 def from_uint8(image: Array) -> Array:
     """uint8 in [0, 255] -> float32 in [-1, 1], same shape."""
@@ -33,6 +37,12 @@ def grey_uint8(image: np.ndarray) -> np.ndarray:
 def to_rgb(image: Array) -> Array:
     """[..., H, W, 1 or 3] -> [..., H, W, 3]; a grey image is repeated."""
     return jnp.broadcast_to(image, (*image.shape[:-1], 3))
+
+
+def imagenet_normalised(image: Array) -> Array:
+    """RGB in [-1, 1] -> the input of torchvision's ImageNet weights."""
+    mean, std = jnp.asarray(IMAGENET_MEAN), jnp.asarray(IMAGENET_STD)
+    return ((image + 1.0) / 2.0 - mean) / std
 
 
 def centre(size: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int]:

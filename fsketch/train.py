@@ -24,7 +24,7 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from configs import base
-from fsketch import checkpoint, evaluate, methods, parallel, state, trees, types, writers
+from fsketch import checkpoint, evaluate, methods, parallel, recall, state, trees, types, writers
 from fsketch.data import augment, pipeline
 from fsketch.methods import interface
 
@@ -96,6 +96,11 @@ class _Run:
         is_first = jax.process_index() == 0
         self.writer = writers.Writer(workdir, start=self.start, is_first=is_first)
         _report(config, host, frozen, sets)
+        self.recall = None
+        if config.cache_mb:
+            self.recall = recall.Recall(
+                frozen, config.data, limit_mb=config.cache_mb, num_pairs=len(sets.train)
+            )
         self.frozen = parallel.replicate(frozen)
         self.state = parallel.replicate(host)
         self.step_fn = parallel.pmap(_step(method, config.data), donate=(0,))
@@ -178,7 +183,10 @@ class _Run:
             num_processes=jax.process_count(),
         )
         keys = parallel.step_keys(config.seed, step, global_batch=config.batch_size)
-        self.state, scalars = self.step_fn(self.state, self.frozen, parallel.split(batch), keys)
+        parts = parallel.split(batch)
+        if self.recall:
+            parts["maps"] = self.recall(self.frozen, parts, keys)
+        self.state, scalars = self.step_fn(self.state, self.frozen, parts, keys)
         self.position += config.batch_size
         return scalars
 
@@ -261,9 +269,8 @@ def _step(method: interface.Method, data: ConfigDict) -> Callable:
         batch: types.Batch,
         keys: jax.Array,
     ) -> tuple[state.TrainState, types.Scalars]:
-        keys = jax.vmap(jax.random.split)(keys)  # B x 2: for augmentation, for the method
-        batch = augment.training(augment.scale(batch), keys[:, 0], data)
-        train_state, scalars = method.train_step(train_state, frozen, batch, keys[:, 1])
+        batch, keys = augment.apply(batch, keys, data)
+        train_state, scalars = method.train_step(train_state, frozen, batch, keys)
         return train_state, state.device_mean(scalars)
 
     return step

@@ -10,7 +10,8 @@ from typing import Any
 import jax
 
 Key = jax.Array  # typed PRNG keys: one, shape (), or one per example, [B]
-Batch = Mapping[str, jax.Array]  # photo, sketch; optional coarse, style, identity, index, mask
+# photo, sketch; optional coarse, style, identity, index, mask, and maps: {domain: taps}
+Batch = Mapping[str, jax.Array]
 Scalars = dict[str, jax.Array]  # named terms, each of shape ()
 Predictions = dict[str, jax.Array]  # "sketch" | "photo" | "embedding" -> array
 Taps = dict[str, jax.Array]  # named feature maps, each float32[B, H, W, C]

@@ -22,7 +22,7 @@ FLOORS = {
     "metrics": 1, "patches": 2, "losses": 2, "convert.published": 2,
     "state": 3, "image_pool": 3, "checkpoint": 3, "parallel": 3, "data": 3,
     "gallery": 3, "extractors": 3,
-    "methods": 4, "scoring": 4,
+    "methods": 4, "scoring": 4, "recall": 4,
     "evaluate": 5, "train": 5, "prepare": 5, "benchmark": 5, "score": 5, "synthesize": 5,
     "report": 5,
     "main": 6, "report.__main__": 6, "convert.__main__": 6, "data.prepare": 6, "data.verify": 6,

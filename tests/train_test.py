@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from configs import cyclegan, kd, kd_plus, teacher
-from fsketch import checkpoint, evaluate, methods, parallel, prepare, train, trees, writers
+from fsketch import (
+    checkpoint,
+    evaluate,
+    methods,
+    parallel,
+    prepare,
+    recall,
+    train,
+    trees,
+    writers,
+)
 from fsketch.data import augment
 from fsketch.nets import convolution
 
@@ -109,6 +119,29 @@ def test_image_pools_resume_exactly(tiny, tmp_path):
         parts = run(config, tmp_path / "parts", num_steps=3)
     assert int(parts.memory["sketch"].count) == 4
     assert_same(arrays(whole), arrays(parts))
+
+
+def test_remembered_maps_give_the_same_bits_as_computed_ones(tiny, tmp_path, monkeypatch):
+    """A memory for half the pairs, which spares no step, against one for all and a resumed run."""
+    known = []
+    keep = recall.Recall._keep
+
+    def watched(self, *arguments):
+        keep(self, *arguments)
+        known.append(len(self._known))
+
+    monkeypatch.setattr(recall.Recall, "_keep", watched)
+    config = tiny(kd)
+    config.data.canvas_px, config.data.flip = config.data.crop_px, False
+    with convolution.plain():  # sooner compiled
+        computed = run(config, tmp_path / "computed", num_steps=4, cache_mb=1)
+        assert known == [8, 8, 8, 8]
+        with pytest.raises(train.Stopped):
+            stop_after(2, lambda: run(config, tmp_path / "kept", num_steps=4, cache_mb=100))
+        remembered = run(config, tmp_path / "kept", num_steps=4, cache_mb=100)
+    # Both parts computed the maps of all 8 pairs in their first step, and then no more.
+    assert known[4:] == [16, 16]
+    assert_same(arrays(computed), arrays(remembered))
 
 
 def stop_after(step, function):

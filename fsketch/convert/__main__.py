@@ -11,17 +11,16 @@ import sys
 
 from flax import traverse_util
 
-from fsketch.convert import files, published, tables
+from fsketch.convert import files, published
 
 
 def convert(name: str, path: str, out: str) -> str:
     """Converts the published file at `path`, a key of `published.WEIGHTS`; returns its SHA-256."""
-    weights = published.WEIGHTS[name]
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     arrays = files.read_arrays(path)
     try:
-        params = tables.apply(weights.table(), arrays, weights.shapes(), unused=weights.unused)
+        params = published.convert(name, arrays)
     except ValueError as error:
         raise ValueError(f"{path} as {name}:\n{error}") from None
     pathlib.Path(out).parent.mkdir(parents=True, exist_ok=True)
@@ -36,7 +35,11 @@ def convert(name: str, path: str, out: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    known = "\n".join(f"  {n:16} {w.file} of {w.project}" for n, w in published.WEIGHTS.items())
+    known = "\n".join(
+        f"  {name:16} {form.file} of {form.project}"
+        for name, weights in published.WEIGHTS.items()
+        for form in (weights, *weights.others)
+    )
     parser = argparse.ArgumentParser(
         prog="python -m fsketch.convert",
         description=__doc__,
@@ -44,7 +47,9 @@ def main(arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", choices=published.WEIGHTS, metavar="NAME", help="see below")
-    parser.add_argument("file", help="the published weights (*.pth, *.pt, *.npz, *.safetensors)")
+    parser.add_argument(
+        "file", help="the published weights (*.pth, *.pt, *.npz, *.safetensors, *.caffemodel)"
+    )
     parser.add_argument("out", help="where to write (*.safetensors)")
     args = parser.parse_args(arguments)
     try:

@@ -1,11 +1,12 @@
 """The published weights that can be converted: where they come from and what becomes of them."""
 
 import functools
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import linen as nn
 from flax import traverse_util
 
@@ -15,11 +16,25 @@ from fsketch.nets import alexnet, inception, squeezenet, vgg
 Shapes = dict[str, tuple[int, ...]]
 
 
+class Other(NamedTuple):
+    """Another file of the same weights, whose arrays have other names.
+
+    bgr: the kernel of ours, flat name, whose input channels are to be reversed: that of a net that
+    takes RGB where the file's takes BGR; "" = none.
+    """
+
+    file: str
+    project: str
+    table: Callable[[], tables.Table]
+    unused: tuple[str, ...] = ()
+    bgr: str = ""
+
+
 class Weights(NamedTuple):
     """One published file.
 
     file, project: its usual name and who publishes it.  table, unused: see `tables`.
-    shapes: of our parameters, by flat name.
+    shapes: of our parameters, by flat name.  others: other files that hold the same.
     """
 
     file: str
@@ -27,6 +42,7 @@ class Weights(NamedTuple):
     table: Callable[[], tables.Table]
     shapes: Callable[[], Shapes]
     unused: tuple[str, ...] = ()
+    others: tuple[Other, ...] = ()
 
 
 def _of_net(net: nn.Module, *, size_px: int = 64) -> Callable[[], Shapes]:
@@ -68,6 +84,7 @@ WEIGHTS = {
         "SqueezeNet (the Caffe weights as arrays conv1/w, conv1/b, ...)",
         tables.squeezenet_v1_0,
         _of_net(squeezenet.SqueezeNet()),
+        others=(Other("squeezenet_v1.0.caffemodel", "SqueezeNet", tables.squeezenet_v1_0_caffe),),
     ),
     "squeezenet_v1.1": Weights(
         "squeezenet1_1-b8a52dc0.pth",
@@ -84,6 +101,23 @@ WEIGHTS = {
     ),
     "vgg16": _vgg("vgg16-397923af.pth", vgg.VGG16_DEPTHS),
     "vgg19": _vgg("vgg19-dcbb9e9d.pth", vgg.VGG19_DEPTHS),
+    # Of the published forms of VGG-Face the torch port takes RGB, Caffe's file BGR [code].
+    "vgg_face": Weights(
+        "vgg_face_dag.pth",
+        "VGG-Face (the torch port of the MatConvNet weights)",
+        functools.partial(tables.vgg_face, vgg.VGG16_DEPTHS, tables.TORCH),
+        _of_net(vgg.VGG(depths=vgg.VGG16_DEPTHS)),
+        tables.vgg_face_unused(tables.TORCH),
+        others=(
+            Other(
+                "VGG_FACE.caffemodel",
+                "VGG-Face (vgg_face_caffe)",
+                functools.partial(tables.vgg_face, vgg.VGG16_DEPTHS, tables.CAFFE),
+                tables.vgg_face_unused(tables.CAFFE),
+                bgr="conv1_1/kernel",
+            ),
+        ),
+    ),
     "lpips_alex": _lpips("alex"),
     "lpips_vgg": _lpips("vgg"),
     "lpips_squeeze": _lpips("squeeze"),
@@ -101,6 +135,33 @@ WEIGHTS = {
         lambda: {name: (1, 1, 1, 3 + 64 + 128 + 256 + 512 + 512) for name in ("alpha", "beta")},
     ),
 }
+
+
+def convert(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Our flat parameters from the arrays of a file of the weights `name`, see `tables.apply`.
+
+    Of the files that it may be, it is taken for the one that shares most keys with it.
+    """
+    weights = WEIGHTS[name]
+    main = Other(weights.file, weights.project, weights.table, weights.unused)
+    source = max(
+        (main, *weights.others),
+        key=lambda source: sum(key in arrays for key, _ in source.table().values()),
+    )
+    params = tables.apply(source.table(), arrays, weights.shapes(), unused=source.unused)
+    if source.bgr:
+        params[source.bgr] = params[source.bgr][:, :, ::-1]
+    return params
+
+
+def check(name: str, params: Mapping[str, Any]) -> None:
+    """Raises ValueError unless these are usable parameters of the weights `name`."""
+    flat = traverse_util.flatten_dict(params, sep="/")
+    if {key: array.shape for key, array in flat.items()} != WEIGHTS[name].shapes():
+        raise ValueError("its arrays are not those of the net")
+    bad = [key for key, array in flat.items() if not np.isfinite(array).all()]
+    if bad:
+        raise ValueError(f"not finite: {', '.join(bad)}")
 
 
 def advice(name: str, out: str) -> str:

@@ -11,6 +11,9 @@ import numpy as np
 OIHW_TO_HWIO = (2, 3, 1, 0)
 NCHW_TO_NHWC = (0, 2, 3, 1)
 
+TORCH = (".weight", ".bias")  # how the keys of a layer end
+CAFFE = ("/0", "/1")  # in `caffe_weights`
+
 Table = dict[str, tuple[str, tuple[int, ...] | None]]
 
 
@@ -23,7 +26,19 @@ def squeezenet_v1_0() -> Table:
             f"{fire}/expand1": f"{fire}/conv1x1_2",
             f"{fire}/expand3": f"{fire}/conv3x3_2",
         }
-    return _convolutions(layers, "/w", "/b")
+    return _convolutions(layers, ("/w", "/b"))
+
+
+def squeezenet_v1_0_caffe() -> Table:
+    """The authors' squeezenet_v1.0.caffemodel."""
+    layers = {"conv1": "conv1", "conv10": "conv10"}
+    for fire in (f"fire{number}" for number in range(2, 10)):
+        layers |= {
+            f"{fire}/squeeze": f"{fire}/squeeze1x1",
+            f"{fire}/expand1": f"{fire}/expand1x1",
+            f"{fire}/expand3": f"{fire}/expand3x3",
+        }
+    return _convolutions(layers, CAFFE)
 
 
 def squeezenet_v1_1() -> Table:
@@ -35,14 +50,14 @@ def squeezenet_v1_1() -> Table:
             f"fire{number}/expand1": f"features.{position}.expand1x1",
             f"fire{number}/expand3": f"features.{position}.expand3x3",
         }
-    return _convolutions(layers, ".weight", ".bias")
+    return _convolutions(layers, TORCH)
 
 
 def alexnet() -> Table:
     """torchvision's alexnet; its classifier is unused."""
     positions = (0, 3, 6, 8, 10)
     layers = {f"conv{number}": f"features.{at}" for number, at in enumerate(positions, 1)}
-    return _convolutions(layers, ".weight", ".bias")
+    return _convolutions(layers, TORCH)
 
 
 ALEXNET_UNUSED = tuple(f"classifier.{i}.{kind}" for i in (1, 4, 6) for kind in ("weight", "bias"))
@@ -56,10 +71,29 @@ def vgg(depths: Sequence[int]) -> Table:
             layers[f"conv{stage}_{layer}"] = f"features.{position}"
             position += 2  # the ReLU behind it
         position += 1  # the pooling
-    return _convolutions(layers, ".weight", ".bias")
+    return _convolutions(layers, TORCH)
 
 
-VGG_UNUSED = tuple(f"classifier.{i}.{kind}" for i in (0, 3, 6) for kind in ("weight", "bias"))
+# By torchvision's names and by timm's, whose convolutions go by torchvision's.
+_VGG_CLASSIFIERS = ("classifier.0", "classifier.3", "classifier.6")
+_VGG_CLASSIFIERS += ("pre_logits.fc1", "pre_logits.fc2", "head.fc")
+VGG_UNUSED = tuple(f"{layer}{end}" for layer in _VGG_CLASSIFIERS for end in TORCH)
+
+
+def vgg_face(depths: Sequence[int], ends: tuple[str, str]) -> Table:
+    """VGG-Face, whose layers every port calls conv1_1, ..., fc8; no classifier."""
+    layers = [
+        f"conv{stage}_{layer}"
+        for stage, depth in enumerate(depths, 1)
+        for layer in range(1, depth + 1)
+    ]
+    return _convolutions({name: name for name in layers}, ends)
+
+
+def vgg_face_unused(ends: tuple[str, str]) -> tuple[str, ...]:
+    """Its classifier."""
+    return tuple(f"{layer}{end}" for layer in ("fc6", "fc7", "fc8") for end in ends)
+
 
 # Maps that LPIPS compares, in the order of its heads lin0, lin1, ..., and their channels.
 LPIPS_CHANNELS = {
@@ -158,8 +192,9 @@ def apply(
     return result
 
 
-def _convolutions(layers: Mapping[str, str], weight: str, bias: str) -> Table:
+def _convolutions(layers: Mapping[str, str], ends: tuple[str, str]) -> Table:
     """The table of convolutions with bias: our layer -> their layer, whose keys end so."""
+    weight, bias = ends
     table: Table = {}
     for ours, theirs in layers.items():
         table[f"{ours}/kernel"] = (f"{theirs}{weight}", OIHW_TO_HWIO)

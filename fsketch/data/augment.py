@@ -22,6 +22,33 @@ def scale(batch: Mapping[str, jax.Array]) -> types.Batch:
     return {name: images.from_uint8(x) if name in PAIR else x for name, x in batch.items()}
 
 
+def apply(
+    batch: Mapping[str, jax.Array], keys: jax.Array, config: ConfigDict
+) -> tuple[types.Batch, jax.Array]:
+    """(scaled and randomly changed batch, keys left for the method); keys: Key[B]."""
+    keys = jax.vmap(jax.random.split)(keys)  # B x 2
+    return training(scale(batch), keys[:, 0], config), keys[:, 1]
+
+
+def mirrored(keys: jax.Array, config: ConfigDict) -> jax.Array:
+    """Whether `apply` mirrors the examples of these keys, bool[B].
+
+    Known beforehand only where nothing else is random; ValueError names what is.
+    """
+    if config.crop_px != config.canvas_px:
+        raise ValueError(
+            f"data.crop_px: {config.crop_px} of data.canvas_px: {config.canvas_px} is cut out at "
+            "random; make them equal"
+        )
+    for name in ("zoom", "brightness", "contrast", "saturation"):
+        if config[name]:
+            raise ValueError(f"data.{name}: {config[name]} is random; set it to 0")
+    probe = jnp.broadcast_to(jnp.arange(2)[:, None], (len(keys), 2, 2, 1))  # value: column
+    keys = jax.vmap(jax.random.split)(keys)[:, 0]
+    pair = dict.fromkeys(PAIR, probe)
+    return random_crop_and_flip(pair, keys, crop_px=2, flip=config.flip)["photo"][:, 0, 0, 0] == 1
+
+
 def check(config: ConfigDict) -> None:
     """Raises ValueError for numbers of `config.data` that cannot work, naming the field."""
     if config.crop_px > config.canvas_px:

@@ -137,5 +137,7 @@ def _create_students(
     key: types.Key, config: ConfigDict, frozen: interface.Frozens, batch: types.Batch
 ) -> dict[str, state.Player]:
     if frozen:
-        pretrained.check_source(frozen["teacher"], config.teacher.path, field="teacher.path")
+        pretrained.check_source(
+            frozen["teacher"], config.teacher.path, config.teacher.taps, field="teacher"
+        )
     return students.create(key, config, _teachers(frozen), batch)

@@ -37,16 +37,15 @@ def method(config: ConfigDict) -> interface.Method:
         first = list(itertools.islice(batches, most))
         return {
             role: pretrained.calibrate(
-                pretrained.load_teacher(config[role].path, config[role].taps),
+                pretrained.load_teacher(config[role].path, config[role].taps, domains=(domain,)),
                 first[: config[role].num_calibration],
-                domains=(domain,),
             )
             for domain, role in TEACHERS.items()
         }
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
         for role, net in frozen.items():
-            pretrained.check_source(net, config[role].path, field=f"{role}.path")
+            pretrained.check_source(net, config[role].path, config[role].taps, field=role)
         return state.create(**students.create(key, config, teachers(frozen), batch))
 
     def train_step(

@@ -5,6 +5,7 @@ with which arguments, seen through which taps.  Weights come from a teacher's ru
 file that `python -m fsketch.convert` wrote.
 """
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -17,24 +18,45 @@ from flax import linen as nn
 from flax import traverse_util
 
 from fsketch import checkpoint, images, state, types
-from fsketch.convert import files
+from fsketch.convert import files, published
 from fsketch.nets import squeezenet, teacher, vgg
 
 
 class Architecture(NamedTuple):
-    """A net that can be a teacher: constructor, input adaptation, its default taps."""
+    """A net that can be a teacher.
+
+    build: its constructor.  adapt: RGB or grey in [-1, 1] -> what its weights want.
+    taps: the default ones, the last maps before the net first shrinks, twice, thrice [inferred:
+    those of VGG have the shapes of the students' maps].
+    """
 
     build: Callable[..., nn.Module]
     adapt: Callable[[jax.Array], jax.Array]
     taps: tuple[str, str, str]
 
 
+VGG19_TAPS = ("relu1_2", "relu2_2", "relu3_4")
+VGG16_TAPS = ("relu1_2", "relu2_2", "relu3_3")
+
+
+def _of_rgb(adapt: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
+    return lambda image: adapt(images.to_rgb(image))
+
+
+_vgg16 = functools.partial(vgg.VGG, depths=vgg.VGG16_DEPTHS)
+_imagenet = _of_rgb(images.imagenet_normalised)
+
 ARCHITECTURES: dict[str, Architecture] = {
-    "vgg": Architecture(vgg.VGG, images.to_rgb, ("relu1_2", "relu2_2", "relu3_4")),
+    "vgg": Architecture(vgg.VGG, images.to_rgb, VGG19_TAPS),  # our own recogniser
+    "vgg19": Architecture(vgg.VGG, _imagenet, VGG19_TAPS),
+    "vgg16": Architecture(_vgg16, _imagenet, VGG16_TAPS),
+    "vgg_face": Architecture(_vgg16, _of_rgb(vgg.adapt_face), VGG16_TAPS),
+    # The weights of 1.0 are the authors', for Caffe, those of 1.1 torchvision's.
     "squeezenet_v1.0": Architecture(
-        squeezenet.SqueezeNet,
-        lambda image: squeezenet.adapt(images.to_rgb(image)),
-        ("conv1", "fire3", "fire4"),
+        squeezenet.SqueezeNet, _of_rgb(squeezenet.adapt), ("conv1", "fire3", "fire4")
+    ),
+    "squeezenet_v1.1": Architecture(
+        functools.partial(squeezenet.SqueezeNet, "1.1"), _imagenet, ("conv1", "fire3", "fire5")
     ),
 }
 
@@ -44,7 +66,8 @@ def build(spec: str, variables: types.PyTree) -> state.Frozen:
     fields = json.loads(spec)
     architecture = ARCHITECTURES[fields["net"]]
     net = teacher.Teacher(architecture.build(**fields["arguments"]), tuple(fields["taps"]))
-    return state.Frozen(variables, net, architecture.adapt, spec)
+    domains = tuple(fields.get("domains", ()))  # older specifications have none
+    return state.Frozen(variables, net, architecture.adapt, spec, domains)
 
 
 def rebuild(specs: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> dict[str, state.Frozen]:
@@ -53,20 +76,21 @@ def rebuild(specs: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> dict[
     return {role: build(spec, nested[role]) for role, spec in specs.items()}
 
 
-def load_teacher(path: str, taps: Sequence[str]) -> state.Frozen:
+def load_teacher(
+    path: str, taps: Sequence[str], *, domains: Sequence[str] = ("photo", "sketch")
+) -> state.Frozen:
     """The teacher at `path`, a run of method "teacher" or a converted *.safetensors file.
 
-    Its maps are not normalised yet, see `calibrate`.
+    taps: the names of three of its maps, () for the net's default.  domains: whose images it will
+    see.  Its maps are not normalised yet, see `calibrate`.
     """
     if path.endswith(".safetensors"):
-        net, params = files.read(path)
+        net, params = _of_file(path)
         arguments: dict[str, Any] = {}
     else:
         net, arguments, params = _of_run(path)
-    if net not in ARCHITECTURES:
-        raise ValueError(f"teacher {path}: net {net!r}; admitted are {sorted(ARCHITECTURES)}")
-    taps = tuple(taps) or ARCHITECTURES[net].taps
-    spec = json.dumps({"net": net, "arguments": arguments, "taps": taps, "path": path})
+    spec = {"net": net, "arguments": arguments, "taps": tuple(taps) or ARCHITECTURES[net].taps}
+    spec = json.dumps({**spec, "domains": tuple(domains), "path": path})
     variables = {"params": {"net": params}, "constants": {"rms": np.ones(3, np.float32)}}
     return build(spec, variables)
 
@@ -76,22 +100,20 @@ def source_of(spec: str) -> str:
     return json.loads(spec)["path"]
 
 
-def check_source(frozen: state.Frozen, path: str, *, field: str) -> None:
+def check_source(frozen: state.Frozen, path: str, taps: Sequence[str], *, field: str) -> None:
     """Raises ValueError if a run asks for another teacher than the one it was started with."""
-    if path != source_of(frozen.spec):
-        raise ValueError(
-            f"{field}: {path!r}, but this workdir was started with "
-            f"{source_of(frozen.spec)!r} and keeps it; use another workdir for another teacher"
-        )
+    spec = json.loads(frozen.spec)
+    taps = list(taps) or list(ARCHITECTURES[spec["net"]].taps)
+    for name, asked in (("path", path), ("taps", taps)):
+        if asked != spec[name]:
+            raise ValueError(
+                f"{field}.{name}: {asked!r}, but this workdir was started with {spec[name]!r} and "
+                "keeps it; use another workdir for another teacher"
+            )
 
 
-def calibrate(
-    frozen: state.Frozen,
-    batches: Iterable[types.Batch],
-    *,
-    domains: Sequence[str] = ("photo", "sketch"),
-) -> state.Frozen:
-    """The teacher with each tap divided by its root mean square over images of these domains.
+def calibrate(frozen: state.Frozen, batches: Iterable[types.Batch]) -> state.Frozen:
+    """The teacher with each tap divided by its root mean square over images of its domains.
 
     Each batch is a photo and a sketch, float32[1, S, S, C] in [-1, 1], on their canvas.
     """
@@ -99,7 +121,7 @@ def calibrate(
     @jax.jit
     def mean_squares(variables: types.PyTree, batch: types.Batch) -> jax.Array:
         look = frozen.replace(variables=variables)
-        maps = [look(batch[domain]) for domain in domains]
+        maps = [look(batch[domain]) for domain in frozen.domains]
         return jnp.stack(
             [sum(jnp.square(m[name]).mean() for m in maps) / len(maps) for name in teacher.NAMES]
         )
@@ -119,6 +141,19 @@ def calibrate(
 def map_shapes(frozen: state.Frozen, image: jax.Array) -> dict[str, tuple[int, int, int]]:
     """(height, width, channels) of each of the teacher's maps of such an image."""
     return {name: m.shape[1:] for name, m in jax.eval_shape(frozen, image).items()}
+
+
+def _of_file(path: str) -> tuple[str, Mapping[str, Any]]:
+    """(net, parameters) of converted weights."""
+    net, params = files.read(path)
+    admitted = sorted(ARCHITECTURES.keys() & published.WEIGHTS.keys())
+    if net not in admitted:
+        raise ValueError(f"teacher {path}: net {net!r}; admitted are {admitted}")
+    try:
+        published.check(net, params)
+    except ValueError as error:
+        raise ValueError(f"teacher {path}: {error}") from None
+    return net, params
 
 
 def _of_run(path: str) -> tuple[str, dict[str, Any], Mapping[str, Any]]:

@@ -80,7 +80,12 @@ def apply(
 
 
 def look(teachers: Teachers, batch: types.Batch) -> dict[str, types.Taps]:
-    """What the teachers see in the images of their domains; {} without teachers."""
+    """What the teachers see in the images of their domains; {} without teachers.
+
+    Taken from batch["maps"], where the loop remembers it (fsketch/recall.py).
+    """
+    if "maps" in batch:
+        return {domain: batch["maps"][domain] for domain in teachers}
     return {domain: teacher(batch[domain]) for domain, teacher in teachers.items()}
 
 

@@ -18,13 +18,12 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
+from fsketch import images
 from fsketch.metrics import pairs
 
 TAPS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 
-# ImageNet's normalisation, of RGB in [0, 1].
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+MEAN, STD = images.IMAGENET_MEAN, images.IMAGENET_STD  # of RGB in [0, 1]
 
 
 def dists(

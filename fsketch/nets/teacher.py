@@ -24,7 +24,7 @@ class Teacher(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array) -> types.Taps:
-        maps = self.net(image)
+        maps = {tap: x for tap, x in self.net(image).items() if x.ndim == 4}
         unknown = [tap for tap in self.taps if tap not in maps]
         if unknown or len(self.taps) != len(NAMES):
             raise ValueError(f"teacher taps {tuple(self.taps)}: three of {sorted(maps)} are needed")

@@ -11,6 +11,10 @@ Layers are named conv1_1, conv1_2, ...; their maps after the ReLU relu1_1, relu1
     3       widths[2]    H/4          relu3_4
     ...
 
+VGG-Face (Parkhi et al., "Deep Face Recognition", BMVC 2015) is VGG-16 trained on 2.6 M faces of
+2622 persons.  Its input is an image of 0..255 less one mean colour, not scaled; the weights for
+Caffe take BGR, those of the MatConvNet and torch ports RGB [code].
+
 `Recogniser` puts a face recogniser's head on it: the default teacher of KD, trained on
 identities of procedural faces [inferred: the papers' teacher is pretrained on "a related
 task" with much data].
@@ -19,6 +23,7 @@ task" with much data].
 from collections.abc import Callable, Sequence
 
 import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
 from fsketch import types
@@ -26,6 +31,12 @@ from fsketch.nets import layers
 
 VGG16_DEPTHS = (2, 2, 3, 3, 3)
 VGG19_DEPTHS = (2, 2, 4, 4, 4)
+FACE_MEAN_RGB = (129.186279296875, 104.76238250732422, 93.59396362304688)  # [code: the torch port]
+
+
+def adapt_face(image: jax.Array) -> jax.Array:
+    """[-1, 1] RGB -> VGG-Face's input: RGB, 0..255, its mean colour subtracted."""
+    return (image + 1.0) * 127.5 - jnp.asarray(FACE_MEAN_RGB)
 
 
 class VGG(nn.Module):
