@@ -35,6 +35,13 @@ def compilation_cache(tmp_path_factory, worker_id):
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def memory_of_programs():
+    """Forgets a module's compiled programs at its end: all of them together take gigabytes."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture
 def full_optimization():
     """Compiles as programs do."""
