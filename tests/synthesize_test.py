@@ -152,7 +152,7 @@ def test_every_size_is_kept_and_no_result_depends_on_batches_or_neighbours(workd
 def test_canvases_are_the_run_s_or_few_and_fit_the_net(workdir, workdir_of):
     unet = synthesize.load_translator(workdir, "to_sketch")
     student = synthesize.load_translator(workdir_of("kd"), "to_photo")
-    for translate, multiple in ((unet, 32), (student, 4)):
+    for translate, multiple in ((unet, 16), (student, 4)):
         assert translate.canvas((1, 32)) == (CROP, CROP)
         assert translate.canvas((33, 20)) == (32 + multiple, CROP)
         sides = {translate.canvas((px, px))[0] for px in range(33, 1025)}

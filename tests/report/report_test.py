@@ -179,7 +179,7 @@ def test_distances_are_the_loss_terms_of_the_same_pairs(reported):
     batch = augment.scale({k: jnp.asarray(getattr(canvases, k)) for k in students.DOMAINS})
     teachers = dict.fromkeys(students.DOMAINS, run.frozen["teacher"])
     params = {role: player.params for role, player in run.state.players.items()}
-    weights = dict.fromkeys(("reconstruction", "mimic", "transform", "mutual"), 1.0)
+    weights = {name: float(weight > 0) for name, weight in run.config.loss_weights.items()}
     _, (_, terms) = jax.jit(
         lambda players, params: students.loss(players, params, teachers, batch, weights)
     )(run.state.players, params)
