@@ -16,11 +16,11 @@ Run        python -m fsketch.main --config=configs/kd.py --workdir=runs/kd
            student, parameters for 3 channels in and out: full (64 channels, 9 blocks) 11.38 M,
            medium (32, 9) 2.85 M, small (24, 6) 1.11 M, mini (16, 4) 0.35 M; adapters to the
            teacher's shapes, not needed after training, come on top.
-Cost       embedded: 5.5 minutes on 2 CPU cores, environment, data and teacher included, 1.5 GB.
+Cost       embedded: 6.2 minutes on 2 CPU cores, environment, data and teacher included.
            cuhk and cufs at the sizes below: not run yet.  cuhk,small, 800 steps of 4 (the README's
            command): about 40 minutes on 2 CPU cores, 1.6 images/s, 3 GB.
-Expect     embedded, seed 0, 48 test pairs, protocol cufs: to_sketch SSIM 0.667, PSNR 19.96;
-           to_photo SSIM 0.653, PSNR 15.76.
+Expect     embedded, seed 0, 48 test pairs, protocol plain: to_sketch SSIM 0.668, PSNR 19.95, FSIM
+           0.821, Scoot 0.351; to_photo SSIM 0.654, PSNR 15.79, FSIM 0.789, Scoot 0.487.
            cuhk,small as above, white canvas, seed 0, 100 test pairs: to_sketch SSIM 0.635,
            PSNR 15.67; to_photo SSIM 0.672, PSNR 16.23.  Full width, cufs, and the lower rungs of
            the ladder: not run yet.

@@ -5,6 +5,8 @@ number means the same wherever it was computed: `fsketch.score` on folders and t
 run both go through `ImageScorer`.  Images are uint8 in 0..255; sizes are width x height.
 """
 
+import collections
+from concurrent import futures
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +15,10 @@ from PIL import Image
 from fsketch import images
 from fsketch.scoring import measures
 
-BATCH_SIZE = 16  # pairs scored at once
+BATCH_SIZE = 16  # pairs in one call of a metric
+# Calls at a time: FSIM takes its pairs one after the other and keeps one core busy.
+NUM_WORKERS = 2
+_WORKERS = futures.ThreadPoolExecutor(NUM_WORKERS, thread_name_prefix="score")
 MOST_DB = 99.0  # PSNR of equal images, since JSON has no infinity
 
 
@@ -124,16 +129,20 @@ def coloured(image: np.ndarray, colour: str) -> np.ndarray:
     return np.broadcast_to(image, (*image.shape[:2], 3))
 
 
+Pair = tuple[int, np.ndarray, np.ndarray]  # place, truth, output
+
+
 class ImageScorer:
     """Collects pairs one by one and scores them in batches of equal shape.
 
-    Holds fewer than BATCH_SIZE pairs of each shape, so memory does not grow with their number.
-    Every batch has BATCH_SIZE pairs, the last of a shape filled up with its last pair.
+    Holds few batches, so memory does not grow with the number of pairs.  Every batch has
+    BATCH_SIZE pairs, the last of a shape filled up with its last pair.
     """
 
     def __init__(self, metrics: list[measures.Ready]) -> None:
         self.metrics = metrics
-        self.waiting: dict[tuple[int, ...], list[tuple[int, np.ndarray, np.ndarray]]] = {}
+        self.waiting: dict[tuple[int, ...], list[Pair]] = {}
+        self.running: collections.deque[tuple[list[Pair], futures.Future]] = collections.deque()
         self.rows: list[dict[str, float]] = []
 
     def add(self, truth: np.ndarray, output: np.ndarray) -> None:
@@ -144,23 +153,38 @@ class ImageScorer:
         queue.append((len(self.rows), truth, output))
         self.rows.append({})
         if len(queue) == BATCH_SIZE:
-            self._flush(queue)
+            self._start(truth.shape[:2])
 
     def scores(self) -> dict[str, np.ndarray]:
         """float64[N] by metric, in the order of `add`."""
-        for queue in self.waiting.values():
-            if queue:
-                self._flush(queue)
+        for shape in list(self.waiting):
+            self._start(shape)
+        while self.running:
+            self._finish()
         return {m.name: np.array([row[m.name] for row in self.rows]) for m in self.metrics}
 
-    def _flush(self, queue: list[tuple[int, np.ndarray, np.ndarray]]) -> None:
-        full = queue + queue[-1:] * (BATCH_SIZE - len(queue))
+    def _start(self, shape: tuple[int, ...]) -> None:
+        """Has the waiting pairs of a shape scored, once there is a worker for them."""
+        while len(self.running) >= NUM_WORKERS:
+            self._finish()
+        pairs = self.waiting.pop(shape)
+        self.running.append((pairs, _WORKERS.submit(self._score, pairs)))
+
+    def _finish(self) -> None:
+        """Waits for the batch that was started first."""
+        pairs, future = self.running.popleft()
+        for name, values in future.result().items():
+            for (index, _, _), value in zip(pairs, values, strict=False):
+                self.rows[index][name] = float(value)
+
+    def _score(self, pairs: list[Pair]) -> dict[str, np.ndarray]:
+        """float[BATCH_SIZE] by metric."""
+        full = pairs + pairs[-1:] * (BATCH_SIZE - len(pairs))
         batches = {
             colour: [np.stack([coloured(pair[side], colour) for pair in full]) for side in (1, 2)]
             for colour in {metric.colour for metric in self.metrics}
         }
-        for metric in self.metrics:
-            values = np.minimum(metric.score(*batches[metric.colour]), MOST_DB)
-            for (index, _, _), value in zip(queue, values, strict=False):
-                self.rows[index][metric.name] = float(value)
-        queue.clear()
+        return {
+            metric.name: np.minimum(metric.score(*batches[metric.colour]), MOST_DB)
+            for metric in self.metrics
+        }
