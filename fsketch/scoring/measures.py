@@ -79,7 +79,6 @@ class SetMetric(NamedTuple):
     says why these sets cannot be scored.
     """
 
-    title: str
     features: str
     compare: Callable[[Sets, Options], dict[str, Interval]]
     higher_is_better: bool = True
@@ -204,12 +203,12 @@ def _rank(sets: Sets) -> int:
 
 
 SET: dict[str, SetMetric] = {
-    "nlda_cufs": SetMetric("NLDA, 150 of 338 train", "pixels", _nlda("cufs")),
-    "nlda_cufsf": SetMetric("NLDA, 300 of 944 train", "pixels", _nlda("cufsf")),
-    "fid": SetMetric("FID", "inception", _fid, higher_is_better=False),
-    "kid": SetMetric("KID", "inception", _kid, higher_is_better=False),
-    "rank1": SetMetric("rank-1 among the truths", "embedding", _rank1),
-    "cosine": SetMetric("identity cosine", "embedding", _cosine),
-    "frr": SetMetric("FRR at rank 5", "embedding", _frr),
-    "fcr": SetMetric("FCR at rank 5", "embedding", _fcr),
+    "nlda_cufs": SetMetric("pixels", _nlda("cufs")),
+    "nlda_cufsf": SetMetric("pixels", _nlda("cufsf")),
+    "fid": SetMetric("inception", _fid, higher_is_better=False),
+    "kid": SetMetric("inception", _kid, higher_is_better=False),
+    "rank1": SetMetric("embedding", _rank1),
+    "cosine": SetMetric("embedding", _cosine),
+    "frr": SetMetric("embedding", _frr),
+    "fcr": SetMetric("embedding", _fcr),
 }
