@@ -11,7 +11,7 @@ from skimage import metrics as skimage_metrics
 
 from configs import kd
 from fsketch import evaluate, score, train
-from fsketch.scoring import matching, protocols
+from fsketch.scoring import features, matching, measures, protocols
 
 IDS = ("a", "b", "c")
 SIZE = (40, 50)  # width, height
@@ -254,6 +254,20 @@ def test_identity_by_pixels_and_consistency_over_styles(copies):
     found = scores_of(copies, *flags)["outputs"]["near"]["sets"]
     assert found["rank1"]["value"] == 1.0
     assert 0.5 < found["cosine"]["value"] <= 1.0
+
+
+def test_hog_sees_edges_not_brightness_and_needs_one_size():
+    extract = features.embedding(measures.Options(embedder="hog")).extract
+    columns, rows = np.meshgrid(np.arange(64), np.arange(48))
+    upright = (columns // 8 % 2 * 100).astype(np.uint8)[..., None]
+    lying = (rows // 8 % 2 * 100).astype(np.uint8)[..., None]
+    found = extract([upright, upright + 100, lying])
+    # 3 x 2 blocks of 2 x 2 cells of 9 orientations
+    assert found.shape == (3, (64 // 16 - 1) * (48 // 16 - 1) * 4 * 9)
+    np.testing.assert_allclose(found[0], found[1], atol=1e-6)
+    assert np.abs(found[0] - found[2]).max() > 0.1
+    with pytest.raises(ValueError, match=r"hog need images of one size.*\(48, 64\)"):
+        extract([upright, upright[:40]])
 
 
 def test_why_shows_the_shift_of_each_convention(copies, capsys, full_optimization):

@@ -1,4 +1,4 @@
-"""Features of single images, which set metrics compare: pixels, Inception's, embeddings.
+"""Features of single images, which set metrics compare: pixels, HOG, Inception's, embeddings.
 
 An extractor takes a list of images uint8[H, W, 1 or 3] and returns an array [N, D].
 """
@@ -16,7 +16,8 @@ from fsketch import checkpoint, extractors, images
 from fsketch.nets import vgg
 from fsketch.scoring import cache, measures
 
-PIXELS = "pixels"
+PIXELS, HOG = "pixels", "hog"
+FLOORS = f"{PIXELS!r} and {HOG!r} (floors, not recognisers)"
 
 
 class Features(NamedTuple):
@@ -31,20 +32,25 @@ def pixels(options: measures.Options) -> Features:
     del options
 
     def extract(batch: list[np.ndarray]) -> np.ndarray:
-        sizes = {image.shape[:2] for image in batch}
-        if len(sizes) > 1:
-            raise ValueError(f"pixels need images of one size, found {sorted(sizes)} (H, W)")
+        _need_one_size(batch, PIXELS)
         return np.stack([images.grey_uint8(image).reshape(-1) for image in batch])
 
     return Features(extract, {})
 
 
+def _need_one_size(batch: list[np.ndarray], what: str) -> None:
+    """Vectors of images are as long as the images are large."""
+    sizes = {image.shape[:2] for image in batch}
+    if len(sizes) > 1:
+        raise ValueError(f"{what} need images of one size, found {sorted(sizes)} (H, W)")
+
+
 def embedding(options: measures.Options) -> Features:
-    """By `options.embedder`: "pixels" (grey, mean removed), or a run of configs/teacher.py."""
+    """By `options.embedder`: "pixels" (grey, mean removed), "hog", or the workdir of a teacher."""
     if not options.embedder:
         raise extractors.WeightsError(
-            f"no embedder is given; admitted are {PIXELS!r} (a floor, not a recogniser) and the "
-            "workdir of a run of configs/teacher.py (--embedder)"
+            f"no embedder is given; admitted are {FLOORS} and the workdir of a run of "
+            "configs/teacher.py (--embedder)"
         )
     if options.embedder == PIXELS:
         plain = pixels(options).extract
@@ -54,14 +60,44 @@ def embedding(options: measures.Options) -> Features:
             return vectors - vectors.mean(1, keepdims=True)
 
         return Features(extract, {})
+    if options.embedder == HOG:
+        return Features(_hog(), {})
     return _recogniser(options.embedder)
+
+
+def _hog() -> Callable[[list[np.ndarray]], np.ndarray]:
+    """Histograms of oriented gradients of the grey image (Dalal and Triggs, CVPR 2005).
+
+    9 orientations in cells of 16 x 16 px, blocks of 2 x 2 cells, L2-Hys: scikit-image's.
+    """
+    try:
+        from skimage import feature
+    except ImportError as error:
+        raise extractors.WeightsError(
+            f"embedder {HOG!r} needs scikit-image: pip install 'fsketch[hog]'"
+        ) from error
+
+    def extract(batch: list[np.ndarray]) -> np.ndarray:
+        _need_one_size(batch, HOG)
+        return np.stack([
+            feature.hog(
+                images.grey_uint8(image)[..., 0],
+                orientations=9,
+                pixels_per_cell=(16, 16),
+                cells_per_block=(2, 2),
+                block_norm="L2-Hys",
+            )
+            for image in batch
+        ]).astype(np.float32)  # fmt: skip
+
+    return extract
 
 
 def _recogniser(workdir: str) -> Features:
     """Embeddings of a run of method "teacher"; images are centred on its canvas."""
     if not epath.Path(workdir).is_dir():
         raise extractors.WeightsError(
-            f"embedder: {workdir}: no such folder; admitted are {PIXELS!r} and the workdir of a "
+            f"embedder: {workdir}: no such folder; admitted are {FLOORS} and the workdir of a "
             "run of configs/teacher.py"
         )
     arrays, meta = checkpoint.read(workdir)
