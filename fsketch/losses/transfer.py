@@ -48,7 +48,8 @@ def mutual(student: types.Taps, peer: types.Taps) -> jax.Array:
     """Maps of one domain in the student against those in its peer, the peer held constant.
 
     The student's encoder sees the domain that the peer's decoder draws, and the other way
-    round (L_mut for one student).
+    round (L_mut for one student).  Holding the peer or not is no choice to make: the students
+    share no parameters, so one joint distance that both may lower has these very gradients.
     """
     peer = {name: lax.stop_gradient(peer[name]) for name in peer}
     return distance(_pick(student, ENCODER), _pick(peer, DECODER)) + distance(
