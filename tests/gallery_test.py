@@ -101,11 +101,11 @@ def report(outputs, *, metrics=(SSIM, LPIPS), ids=None, **fields):
 
 
 def image(kind, id):
-    """A picture of 5 x 4 px that differs for each kind and id; every fourth has no photo."""
-    if kind == "photo" and id.endswith("3"):
+    """A picture of 5 x 4 px that differs for each kind and id; every fourth has no input."""
+    if kind == "input" and id.endswith("3"):
         return None
     seed = int.from_bytes(f"{kind}/{id}".encode(), "big")
-    channels = 3 if kind == "photo" else 1
+    channels = 3 if kind == "input" else 1
     return np.random.default_rng(seed).integers(0, 256, (5, 4, channels), np.uint8)
 
 
@@ -332,13 +332,13 @@ def test_fewer_than_ten_scored_images_are_said():
     assert [node.text for node in panel.all("span", class_="id")] == ["id-2", "id-0"]
 
 
-def test_pairs_hold_photo_truth_and_outputs(example):
+def test_pairs_hold_input_truth_and_outputs(example):
     root = page(example)
     pairs = list(root.all("article", class_="pair"))
     assert [pair.one("h3").text for pair in pairs] == example.ids
     kinds = [[k.text for k in pair.all("span", class_="kind")] for pair in pairs]
-    assert kinds[0] == ["photo", "truth", "one", EVIL, "third"]
-    assert kinds[3] == ["truth", "one", EVIL, "third"]  # there is no photo
+    assert kinds[0] == ["input", "truth", "one", EVIL, "third"]
+    assert kinds[3] == ["truth", "one", EVIL, "third"]  # there is no input
     assert [len(list(pair.all("div", class_="absent"))) for pair in pairs] == [0, 1, 1] * 10
     assert "30 of 30 pairs are shown." in root.one("section", id="pairs").text
     bold = next(pair for pair in pairs if pair.one("h3").text == "id-1").all("b")

@@ -61,7 +61,7 @@ def render(
 ) -> str:
     """The page.  `image(kind, id)` is asked for uint8[H, W, 1 or 3].
 
-    Kinds are "photo" (None: there is no photo), "truth" and the labels of the outputs; an output
+    Kinds are "input" (None: there is no input), "truth" and the labels of the outputs; an output
     without any score of an image is not asked for it.  The pairs that are shown hold the ten
     worst of each output by the first metric, and others spread evenly over the list up to
     `max_pairs` in all.  Sections `before` come first, as they are.  ValueError for a report that

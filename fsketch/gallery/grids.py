@@ -74,7 +74,7 @@ def pairs(report: Report, store: pictures.Pictures, max_pairs: int) -> str:
     shown, rows = chosen_pairs(report, max_pairs), []
     for i in shown:
         id = report.ids[i]
-        cells = [_figure(store, kind, id) for kind in ("photo", "truth")]
+        cells = [_figure(store, kind, id) for kind in ("input", "truth")]
         best = [_best([own[k][i] for own in scores], metric) for k, metric in enumerate(metrics)]
         for j, output in enumerate(report.outputs):
             if not has[j][i]:
@@ -141,7 +141,7 @@ def _best(values: Sequence[float], metric: Metric) -> float:
 
 
 def _figure(store: pictures.Pictures, kind: str, id: str, *, lines: Sequence[str] = ()) -> str:
-    """A picture with its name and scores, or nothing where there is no photo."""
+    """A picture with its name and scores, or nothing where there is no input."""
     picture = store.draw(kind, id, alt=f"{kind} of {id}")
     if picture is None:
         return ""

@@ -16,7 +16,7 @@ from fsketch.gallery import text
 
 JPEG_QUALITY = 90
 
-# (kind, id) -> uint8[H, W, 1 or 3]; None only for the kind "photo": there is no photo.
+# (kind, id) -> uint8[H, W, 1 or 3]; None only for the kind "input": there is no input.
 Source = Callable[[str, str], np.ndarray | None]
 
 
@@ -45,7 +45,7 @@ class Pictures:
         self._pictures: dict[str, _Picture] = {}  # by data URI: equal pictures are one
 
     def draw(self, kind: str, id: str, *, alt: str) -> str | None:
-        """Markup of one picture; None for a photo that does not exist."""
+        """Markup of one picture; None for an input that does not exist."""
         picture = self._find(kind, id)
         if picture is None:
             return None
@@ -66,7 +66,7 @@ class Pictures:
         return self._known[kind, id]
 
     def _add(self, kind: str, id: str, image: np.ndarray | None) -> _Picture | None:
-        if image is None and kind == "photo":
+        if image is None and kind == "input":
             return None
         found = "None" if image is None else f"{image.dtype}{list(image.shape)}"
         if image is None or image.dtype != np.uint8 or image.shape[2:] not in ((1,), (3,)):

@@ -60,7 +60,7 @@ def check(report: Report) -> None:
     for what, names in (
         ("an id", report.ids),
         ("a metric", [metric.name for metric in report.metrics]),
-        ("a kind of image", ["photo", "truth", *(output.label for output in report.outputs)]),
+        ("a kind of image", ["input", "truth", *(output.label for output in report.outputs)]),
     ):
         name, times = collections.Counter(names).most_common(1)[0] if names else ("", 0)
         if times > 1:

@@ -18,7 +18,7 @@ from fsketch.scoring import protocols
 # direction -> (what is given, what is made): names of folders and of columns.
 DIRECTIONS = {"to_sketch": ("photo", "sketch"), "to_photo": ("sketch", "photo")}
 FLOOR = "input itself"  # the label under which inputs are scored as if they were outputs
-RESERVED = ("truth", "photo", FLOOR)  # what a result and its page call their own images
+RESERVED = ("truth", "input", FLOOR)  # what a result and its page call their own images
 _COLUMNS = ("id", "photo", "sketch", "split", "identity", "output")
 
 

@@ -207,7 +207,7 @@ def page(result: Result) -> tuple[gallery.Report, gallery.pictures.Source]:
         facts=facts,
     )
     places = {
-        "photo": result.matched.inputs,
+        "input": result.matched.inputs,
         "truth": result.matched.truth,
         **result.matched.outputs,
     }
