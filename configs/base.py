@@ -18,8 +18,9 @@ TEACHERS = ("teacher", "teacher_photo", "teacher_sketch")  # sections of `add_te
 STUDENTS = {"full": (64, 9), "medium": (32, 9), "small": (24, 6), "mini": (16, 4)}
 
 # Terms of our own beside the papers' (losses/structure.py): variant -> their weights, tuned on
-# no test pair.
-VARIANTS = {"structured": {"structure": 10.0, "feature": 10.0}}
+# validation pairs.  At 10, `feature` scores higher still, but by ribs along contours and a lattice
+# in the hair: FSIM asks for gradients, and the net gives the cheapest.
+VARIANTS = {"structured": {"structure": 10.0, "feature": 2.0}}
 
 
 def get_config() -> ConfigDict:
