@@ -10,6 +10,7 @@ layouts in which they go round.  In one folder, for each set NAME one of
     lfw/pairs.txt                   the official list, see `lfw`; images PERSON/PERSON_0001.jpg
     calfw/pairs_CALFW.txt, cplfw/pairs_CPLFW.txt    the official lists; images in "aligned images/"
     cfp_fp/Protocol/                the official lists; images where Pair_list_F, _P say
+    agedb_30/04_FINAL_protocol_30_years.mat    the official list; images in 03_Protocol_Images/
 
 Pairs come fold by fold.  A pack keeps its own order, which InsightFace cuts into ten [code]; lists
 are put in order so that each fold has as many pairs of one person as of two, the first of each
@@ -30,12 +31,12 @@ import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from fsketch.data import checks, lfw, packed
+from fsketch.data import checks, lfw, matlab, packed
 
 SIDE_PX, LFW_CROP_PX = 112, 128
 NUM_FOLDS = 10
@@ -123,6 +124,7 @@ def _layouts(name: str, root: Path) -> dict[Path, Callable[[str, Path, checks.Re
         "calfw": {root / "calfw" / "pairs_CALFW.txt": _two_lines_a_pair},
         "cplfw": {root / "cplfw" / "pairs_CPLFW.txt": _two_lines_a_pair},
         "cfp_fp": {root / "cfp_fp" / "Protocol": _official_cfp},
+        "agedb_30": {root / "agedb_30" / "04_FINAL_protocol_30_years.mat": _official_agedb},
     }
     return {
         root / f"{name}.bin": _pack,
@@ -254,6 +256,34 @@ def _official_cfp(name: str, path: Path, report: checks.Report) -> PairSet:
                 files = images["F", frontal], images["P", profile]
                 pairs.append(lfw.Pair(*files, kind == "same"))
     return _from_list(name, path, pairs, report, folder=path.parent)
+
+
+def _official_agedb(name: str, path: Path, report: checks.Report) -> PairSet:
+    """`splits`: a cell of 10 structs, whose field is a cell [2, 600] of structs (file, age) [code].
+
+    A file is "PERSON_..." without its suffix, .jpg.
+    """
+    try:
+        cells = [_first_field(split) for split in matlab.read(path)["splits"].ravel()]
+        columns = [[_first_field(item) for item in column] for cell in cells for column in cell.T]
+        if not all(len(column) == 2 and {*map(type, column)} == {str} for column in columns):
+            raise ValueError("pairs that are not of two names")
+    except (AttributeError, IndexError, KeyError, OSError, StopIteration, ValueError) as error:
+        text = str(error).removeprefix(f"{path}: ")
+        report.problem(
+            report.name(path),
+            found=text if isinstance(error, ValueError) else f"another structure ({text})",
+            admitted="the published list of AgeDB-30",
+        )
+        report.close()
+    pairs = [
+        lfw.Pair(f"{a}.jpg", f"{b}.jpg", a.split("_")[0] == b.split("_")[0]) for a, b in columns
+    ]
+    return _from_list(name, path, pairs, report, folder=path.parent / "03_Protocol_Images")
+
+
+def _first_field(struct: dict[str, np.ndarray]) -> Any:
+    return next(iter(struct.values())).ravel()[0]
 
 
 def _lines(path: Path, report: checks.Report, *, num_words: int) -> list[tuple[int, list[str]]]:
@@ -424,11 +454,10 @@ def _decoded(
 def central(image: Image.Image, side_px: int) -> np.ndarray:
     """uint8[112, 112, 3]: the central square of an image, resized with antialiasing."""
     left, top = ((size - side_px) // 2 for size in image.size)
-    box = (left, top, left + side_px, top + side_px)
-    if side_px == SIDE_PX:
-        return np.asarray(image.crop(box).convert("RGB"))
-    bilinear = Image.Resampling.BILINEAR
-    return np.asarray(image.convert("RGB").resize((SIDE_PX, SIDE_PX), bilinear, box=box))
+    square = image.crop((left, top, left + side_px, top + side_px)).convert("RGB")
+    if side_px != SIDE_PX:
+        square = square.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
+    return np.asarray(square)
 
 
 def decode(content: bytes, where: str, report: checks.Report) -> Image.Image | None:
