@@ -27,6 +27,7 @@ from fsketch.data import checks, face_sets, lfw
 
 COLUMNS = ("fold", "file_a", "file_b", "same")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm")
+MAX_PAIRS = 300  # of each kind in a fold, as in LFW
 IMAGES_A_PERSON = 64  # looked at, drawn at random; 2016 pairs
 
 Item = TypeVar("Item")
@@ -37,22 +38,61 @@ def draw(
     *,
     seed: int,
     num_folds: int = face_sets.NUM_FOLDS,
-    max_pairs: int = 300,
+    max_pairs: int = MAX_PAIRS,
 ) -> list[list[lfw.Pair]]:
-    """Pairs by fold: those of one person, then as many of two.
+    """Pairs by fold from a folder with a folder of images for each person; see `pair_up`.
 
-    folder: holds a folder of images for each person; files beside these are not looked at.
-    max_pairs: of each kind in a fold; fewer where the smallest fold has no more.  Persons, and
-    couples of persons, take turns, so that nobody's many images fill the list.  DataError: a file
-    in a person's folder is no image; ValueError: fewer than two persons a fold, or a fold without
-    a person of two images.
+    Files beside the persons' folders are not looked at.  DataError: a file in a person's folder is
+    no image; ValueError: as `pair_up`.
     """
     people = _people(Path(folder))
+    folds = pair_up(people, seed=seed, num_folds=num_folds, max_pairs=max_pairs)
+    return [[lfw.Pair(*pair) for pair in fold] for fold in folds]
+
+
+def from_arrays(
+    name: str,
+    faces: np.ndarray,
+    person: np.ndarray,
+    *,
+    seed: int,
+    num_folds: int = face_sets.NUM_FOLDS,
+    max_pairs: int = MAX_PAIRS,
+) -> face_sets.PairSet:
+    """A set of drawn pairs of faces uint8[M, 112, 112, 3], of the persons int[M]; see `pair_up`."""
+    people = [np.flatnonzero(person == label).tolist() for label in np.unique(person)]
+    folds = pair_up(people, seed=seed, num_folds=num_folds, max_pairs=max_pairs)
+    first, second, is_same = zip(*(pair for fold in folds for pair in fold), strict=True)
+    return face_sets.PairSet(
+        name=name,
+        faces=faces,
+        first=np.asarray(first, np.int32),
+        second=np.asarray(second, np.int32),
+        is_same=np.asarray(is_same, bool),
+        person=np.asarray(person, np.int32),
+        num_folds=num_folds,
+        source=f"pairs drawn with seed {seed}",
+        notes=(),
+    )
+
+
+def pair_up(
+    people: Sequence[Sequence[Item]], *, seed: int, num_folds: int, max_pairs: int
+) -> list[list[tuple[Item, Item, bool]]]:
+    """(image, image, of one person?) by fold: the pairs of one person, then as many of two.
+
+    people: the images of each person, by name or number.
+    max_pairs: of each kind in a fold; fewer where the smallest fold has no more.  Persons, and
+    couples of persons, take turns, so that nobody's many images fill the list.  ValueError: fewer
+    than two persons a fold, or a fold without a person of two images.
+    """
     if not 2 <= num_folds <= len(people) // 2:
         raise ValueError(
             f"num_folds: found {num_folds}, admitted 2 to {len(people) // 2} for {len(people)} "
-            f"persons in {folder} (two persons a fold)"
+            "persons (two persons a fold)"
         )
+    if max_pairs < 1:
+        raise ValueError(f"max_pairs: found {max_pairs}, admitted at least 1")
     rng = np.random.default_rng(seed)
     dealt = [people[i] for i in rng.permutation(len(people))]
     groups = [
@@ -64,23 +104,21 @@ def draw(
     num_different = [
         sum(len(p) * len(q) for p, q in itertools.combinations(group, 2)) for group in groups
     ]
-    if max_pairs < 1:
-        raise ValueError(f"max_pairs: found {max_pairs}, admitted at least 1")
     if 0 in num_same:
         raise ValueError(
-            f"{folder}: fold {num_same.index(0) + 1} has no person with two images; admitted is "
-            "at least one in each fold (fewer folds, or another seed)"
+            f"fold {num_same.index(0) + 1} has no person with two images; admitted is at least "
+            "one in each fold (fewer folds, or another seed)"
         )
     number = min(*num_same, *num_different, max_pairs)
     folds = []
     for group in groups:
         persons = [itertools.combinations(person, 2) for person in group]
         couples = [itertools.product(*couple) for couple in itertools.combinations(group, 2)]
-        kinds = [
-            [lfw.Pair(*files, is_same) for files in _in_turn(pools, number, rng)]
+        folds.append([
+            (*images, is_same)
             for pools, is_same in ((persons, True), (couples, False))
-        ]
-        folds.append(kinds[0] + kinds[1])
+            for images in _in_turn(pools, number, rng)
+        ])  # fmt: skip
     return folds
 
 

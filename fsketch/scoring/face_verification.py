@@ -20,7 +20,7 @@ from fsketch.metrics import verification
 from fsketch.scoring import features, measures
 
 Embed = Callable[[np.ndarray], np.ndarray]
-BATCH_SIZE = 64
+BATCH_SIZE, PAIRS_AT_ONCE = 64, 500
 FAR = 1e-3  # of TAR@FAR, as InsightFace reports it
 PCA_DIMS, PCA_FACES = 128, 2000  # [inferred]
 
@@ -106,7 +106,7 @@ def distances(
     """Squared distances of the pairs, float64[N] in [0, 4]."""
     if not isinstance(embed, Fitted):
         embedding = embeddings(embed, pairs.faces, flip=flip, batch_size=batch_size)
-        return verification.squared_distance(embedding[pairs.first], embedding[pairs.second])
+        return _squared_distance(embedding, pairs.first, pairs.second)
     folds = []
     for fold in np.array_split(np.arange(len(pairs.is_same)), pairs.num_folds):
         ends = [pairs.first[fold], pairs.second[fold]]
@@ -116,9 +116,16 @@ def distances(
         if not len(others):
             raise ValueError(f"{pairs.name}: a fold holds all persons, none are left to fit on")
         fitted = embeddings(embed.fit(others), pairs.faces[used], flip=flip, batch_size=batch_size)
-        a, b = (fitted[np.searchsorted(used, end)] for end in ends)
-        folds.append(verification.squared_distance(a, b))
+        folds.append(_squared_distance(fitted, *(np.searchsorted(used, end) for end in ends)))
     return np.concatenate(folds)
+
+
+def _squared_distance(embedding: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """In parts, since plain pixels in float64 would take gigabytes."""
+    parts = np.array_split(np.stack([first, second]), -(-len(first) // PAIRS_AT_ONCE), axis=1)
+    return np.concatenate([
+        verification.squared_distance(embedding[a], embedding[b]) for a, b in parts
+    ])  # fmt: skip
 
 
 def embeddings(embed: Embed, faces: np.ndarray, *, flip: bool, batch_size: int) -> np.ndarray:
@@ -136,6 +143,9 @@ def embeddings(embed: Embed, faces: np.ndarray, *, flip: bool, batch_size: int) 
                 f"embeddings of {batch_size} faces: found shape {embedding.shape}, "
                 f"admitted [{batch_size}, D]"
             )
+        lengths = np.linalg.norm(embedding[: len(part)].astype(np.float64), axis=1)
+        if len(bad := np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))):
+            raise ValueError(f"face {start + bad[0]}: its embedding is not finite or zero")
         done.append(embedding[: len(part)])
     return np.concatenate(done)
 
