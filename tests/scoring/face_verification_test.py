@@ -2,14 +2,15 @@
 
 import json
 
+import ml_collections
 import numpy as np
 import pytest
 from PIL import Image
 
-from fsketch import verify_faces
+from fsketch import checkpoint, verify_faces
 from fsketch.data import face_pairs, face_sets
 from fsketch.metrics import verification
-from fsketch.scoring import face_verification
+from fsketch.scoring import face_verification, features
 
 NUM_PERSONS = 12  # three in each of 4 folds
 
@@ -132,6 +133,18 @@ def test_floors_by_name():
         assert row.auc > 0.9, name
     with pytest.raises(ValueError, match="no such folder; admitted are 'pixels'"):
         face_verification.embedder("nowhere")
+
+
+def test_a_run_sees_faces_of_its_canvas_s_size(monkeypatch):
+    config = ml_collections.ConfigDict({"data": {"crop_px": 80}})
+    made = features.Features(lambda batch: np.stack([face.reshape(-1) for face in batch]), {})
+    monkeypatch.setattr(features, "embedding", lambda options: made)
+    monkeypatch.setattr(checkpoint, "read", lambda workdir: ({}, {"config": "stored"}))
+    monkeypatch.setattr(checkpoint, "from_json", {"stored": config}.get)
+    faces = make_set(noise=0).faces[:3]
+    embedding = face_verification.embedder("runs/teacher")(faces).reshape(3, 80, 80, 3)
+    # Cells of 16 px become cells of 80 / 7 px: the middle of the fourth keeps its colour.
+    np.testing.assert_array_equal(embedding[:, 40, 40], faces[:, 56, 56])
 
 
 def test_hog_floor():
