@@ -42,6 +42,19 @@ HASH_SIDE, NEAR_BITS = 16, 35
 BLACK_AT_MOST, BORDER_SHARE = 4, 0.01
 SECTIONS = ("counts", "geometry", "images", "pairs")
 _EXIF_ORIENTATION, _TIFF_BITS = 0x0112, 258
+# What Pillow's plugins raise on damaged files (found by flipping bytes), and its size limit.
+DAMAGED = (
+    Image.DecompressionBombError,
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
 
 
 class Row(NamedTuple):
@@ -496,19 +509,7 @@ def decode(
                 has_exif=has_exif,
                 has_alpha=image.has_transparency_data,
             )
-    # What Pillow's plugins raise on damaged files (found by flipping bytes), and its size limit.
-    except (
-        Image.DecompressionBombError,
-        ArithmeticError,
-        EOFError,
-        LookupError,
-        OSError,
-        SyntaxError,
-        TypeError,
-        ValueError,
-        struct.error,
-        zlib.error,
-    ) as error:
+    except DAMAGED as error:
         text = str(error).replace(str(path), path.name)
         return refuse(f"unreadable ({text})", "a whole image file")
 

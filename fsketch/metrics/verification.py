@@ -136,6 +136,24 @@ def auc(distance: np.ndarray, is_same: np.ndarray) -> float:
     return float((above.sum() + at_least.sum()) / (2 * len(same) * len(different)))
 
 
+def eer(distance: np.ndarray, is_same: np.ndarray) -> float:
+    """Equal error rate in [0, 1]: where the false accept rate meets the false reject rate.
+
+    The thresholds are the distances themselves; where the two rates do not meet at one, the ROC is
+    followed in a straight line from the last threshold before to the first one after.
+    """
+    distance, is_same = _check(distance, is_same, both_kinds=True)
+    kinds = [np.sort(distance[~is_same]), np.sort(distance[is_same])]
+    false, true = (
+        np.append(0.0, np.searchsorted(kind, np.unique(distance), side="right") / len(kind))
+        for kind in kinds
+    )
+    difference = false - (1 - true)  # rises from -1 to 1
+    after = int((difference >= 0).argmax())
+    low, high = difference[after - 1], difference[after]
+    return float(false[after - 1] - low / (high - low) * (false[after] - false[after - 1]))
+
+
 def _unit(x: jax.Array) -> jax.Array:
     return x / jnp.linalg.norm(x, axis=-1, keepdims=True)
 

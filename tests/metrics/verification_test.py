@@ -165,6 +165,26 @@ def test_roc_and_auc():
     assert verification.auc([1.0, 1.0], [True, False]) == 0.5
 
 
+def test_equal_error_rate():
+    # Accepting up to 0.3: one of four different ones falsely, one of four same ones not.
+    same, different = [0.1, 0.2, 0.3, 0.6], [0.25, 0.5, 0.7, 0.8]
+    is_same = [True] * 4 + [False] * 4
+    assert verification.eer(same + different, is_same) == 0.25
+    assert verification.eer([0.1, 0.2, 0.3, 0.4], [True, True, False, False]) == 0.0
+    assert verification.eer([0.3, 0.4, 0.1, 0.2], [True, True, False, False]) == 1.0
+    # One distance for all: the ROC is the diagonal from nothing to everything accepted.
+    assert verification.eer([1.0] * 4, [True, False, True, False]) == 0.5
+    # From (0, 1/3 missed) at 0.2 to (1/2, 0 missed) at 0.3, in a line that meets at 1/5.
+    assert verification.eer([0.1, 0.2, 0.3, 0.3, 0.9], [1, 1, 1, 0, 0]) == pytest.approx(0.2)
+    distance, labels = tied(300, block=30)
+    rate = verification.eer(distance, labels)
+    reject = [np.mean(distance[labels] > t) for t in np.unique(distance)]
+    accept = [np.mean(distance[~labels] <= t) for t in np.unique(distance)]
+    nearest = int(np.argmin(np.abs(np.subtract(accept, reject))))
+    assert min(accept[nearest], reject[nearest]) - 0.02 < rate
+    assert rate < max(accept[nearest], reject[nearest]) + 0.02
+
+
 def test_fused_flips_and_cosine():
     a = np.array([[3.0, 0.0], [1.0, 1.0]], np.float32)
     b = np.array([[0.0, 4.0], [1.0, 1.0]], np.float32)
@@ -188,6 +208,7 @@ def test_what_does_not_fit_is_refused():
         (lambda: verification.tar_at_far(distance, is_same, far=0.0), "far: found 0.0"),
         (lambda: verification.tar_at_far(distance, distance > 1), "fold . has no pair of"),
         (lambda: verification.auc(distance, distance < 9), "of different persons are needed"),
+        (lambda: verification.eer(distance, distance < 9), "of different persons are needed"),
         (lambda: verification.roc(distance, distance > 9), "of different persons are needed"),
         (lambda: verification.squared_distance(x, x[:2]), r"got \(4, 3\) and \(2, 3\)"),
         (lambda: verification.squared_distance(x, x * [[1], [1], [0], [1]]), "pair 2: an emb"),
