@@ -52,6 +52,8 @@ def get_config() -> ConfigDict:
     # from a sketch's paper, and photos made from sketches then have white patches at the border.
     config.data.fill_photo = 0
     config.data.fill_sketch = 0
+    # 1, or 3 for sketches in colour (stylised portraits); grey ones are repeated then.
+    config.data.sketch_channels = 1
     config.data.flip = True  # mirror pairs at random
     # Pairs are enlarged or shrunk by a random factor in 1 -+ zoom; needs the canvas to hold
     # crop_px / (1 - zoom), and crops then begin between pixels.
@@ -136,6 +138,25 @@ def add_teacher(config: ConfigDict, name: str) -> None:
     section.num_calibration = 64  # training pairs that the maps' magnitudes are measured on
     section.config = ConfigDict()  # a whole configuration of method "teacher"
     config[name] = section
+
+
+def add_style(config: ConfigDict) -> None:
+    """A style network and the image it learns from (nets/style.py, methods/style.py)."""
+    config.model = ConfigDict()
+    config.model.width = 32  # channels of the first layer [paper: Johnson et al., ECCV 2016]
+    config.model.num_blocks = 5  # residual blocks [paper]
+    config.model.dtype = "float32"  # type to compute in; parameters are float32 always
+    config.style = ConfigDict()
+    config.style.image = "mosaic"  # a painting of fsketch/data/paintings.py, or an image file
+    config.style.size_px = 256  # its longer side [code: the authors' release]
+    config.style.seed = 0  # of a painting
+    config.style.content_tap = ""  # of the content term; "" = the second of teacher.taps
+    # Terms as shares of their targets' mean squares, for any teacher [ours]; False: as published.
+    config.style.relative = True
+    config.loss_weights = ConfigDict()
+    config.loss_weights.content = 1.0
+    config.loss_weights.style = 1.0
+    config.loss_weights.total_variation = 0.0
 
 
 def add_transfer(config: ConfigDict, variant: str) -> None:
@@ -243,6 +264,7 @@ def tiny(config: ConfigDict) -> ConfigDict:
             "embedding_size": 8,
         },
         "critic": {"width": 4, "num_layers": 2},
+        "style": {"size_px": 32},
     }
     for section, fields in small.items():
         for name, value in fields.items():

@@ -67,7 +67,7 @@ class Pairs(NamedTuple):
     """Decoded pairs of one split, in the builder's order."""
 
     photo: list[np.ndarray]  # uint8[H, W, 3] each
-    sketch: list[np.ndarray]  # uint8[H, W, 1] each
+    sketch: list[np.ndarray]  # uint8[H, W, 1] each; stylised portraits uint8[H, W, 3]
     id: list[str]
     identity: np.ndarray  # int32[N]
 
@@ -162,7 +162,8 @@ def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> Pairs
     photos, sketches, ids, identities = [], [], [], []
     for example in examples:
         photos.append(_decode(example["photo"]))
-        sketches.append(_decode(example["sketch"])[..., None])
+        sketch = _decode(example["sketch"])
+        sketches.append(sketch if sketch.ndim == 3 else sketch[..., None])
         ids.append(example["id"].decode())
         identities.append(example["identity"])
     return Pairs(photos, sketches, ids, np.asarray(identities, np.int32))

@@ -5,9 +5,9 @@ Source: Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Supe
 (eq. 4), total variation.  Squares are averaged over entries, as in the authors' code [code], where
 eq. 4 sums them.
 
-The `relative` forms divide by the mean square of the target [ours]: they are 1 for maps of zeros
-and 0 for equal ones, whatever the loss net's magnitudes, so that one pair of weights serves any
-net and each tap counts alike.
+The `relative` forms divide by the mean square of each image's target [ours]: they are 1 for maps of
+zeros and 0 for equal ones, whatever the loss net's magnitudes, so that one pair of weights serves
+any net and each tap counts alike.
 """
 
 from collections.abc import Mapping
@@ -56,5 +56,6 @@ def total_variation(image: jax.Array) -> jax.Array:
 
 
 def _distance(one: jax.Array, target: jax.Array, relative: bool) -> jax.Array:
-    distance = jnp.square(one - target).mean()
-    return distance / (jnp.square(target).mean() + TINY) if relative else distance
+    axes = tuple(range(1, target.ndim))  # image by image: a mean over the batch has no neighbours
+    distance = jnp.square(one - target).mean(axes)
+    return (distance / (jnp.square(target).mean(axes) + TINY) if relative else distance).mean()

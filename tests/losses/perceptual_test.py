@@ -42,6 +42,16 @@ def test_content_by_hand(maps):
         perceptual.content(maps[:1], maps)
 
 
+def test_relative_terms_take_each_image_by_itself(maps):
+    """So that a batch may be split over devices."""
+    targets = maps * np.array([1.0, 10.0, 100.0], np.float32)[:, None, None, None]
+    together = perceptual.content(maps, targets, relative=True)
+    alone = [
+        perceptual.content(maps[i : i + 1], targets[i : i + 1], relative=True) for i in range(3)
+    ]
+    assert float(together) == pytest.approx(np.mean(alone), rel=1e-5)
+
+
 def test_total_variation_by_hand():
     image = jnp.asarray([[0.0, 1.0], [3.0, 3.0]])[None, :, :, None]
     # Right: 1, 0; down: 3, 2.
