@@ -1,12 +1,12 @@
 """Aligned real faces from anywhere: who they are, in which split, and their square crops.
 
-    source                     layout                                  splits
-    a name of sources.names()  a set of pairs; its photos, and its     the set's own test split, else
-                               drawn sketches where it has any         by person
-    folders                    PERSON/IMAGE, as ORL is laid out        by person
-    celeba                     img_align_celeba/NNNNNN.jpg,            the first of the official
-                               list_eval_partition.txt,                partitions 0, 1, 2, in list
-                               identity_CelebA.txt                     order
+    source                     layout                             splits
+    a name of sources.names()  a set of pairs; its photos, and    the set's own test split,
+                               its drawn sketches                 else by person
+    folders                    PERSON/IMAGE, as ORL is laid out   by person
+    celeba                     img_align_celeba/NNNNNN.jpg,       the first of the official
+                               list_eval_partition.txt,           partitions 0, 1, 2, in the
+                               identity_CelebA.txt                order of the list
 
 By person: persons in the order of the SHA-256 of their names; the first `test_share` of them are
 test, the next `validation_share` validation, the others train.  No person is in two splits, and a
@@ -77,6 +77,11 @@ def find(
     Raises:
       DataError: what is wrong with the folder or the arguments.
     """
+    if source in (FOLDERS, CELEBA) and not Path(manual_dir or "?").is_dir():
+        raise sources.DataError(
+            "the arguments",
+            problems={(repr(manual_dir), f"the folder of {source!r}"): ["portraits.manual_dir"]},
+        )
     if source == FOLDERS:
         rows, see = _folders(Path(manual_dir))
         found = Faces(rows, sources.folder_digest(Path(manual_dir)), see, None)
@@ -103,6 +108,16 @@ def square(image: np.ndarray, *, share: float, size_px: int) -> np.ndarray:
     flat = Image.fromarray(cut[..., 0] if cut.shape[-1] == 1 else cut)
     made = np.asarray(flat.resize((size_px, size_px), Image.Resampling.BICUBIC))
     return made if made.ndim == 3 else made[..., None]
+
+
+def subset(found: Faces, places: Sequence[int]) -> Faces:
+    """The faces at these places, in this order."""
+    return Faces(
+        [found.rows[place] for place in places],
+        found.digest,
+        lambda i: found.photo(places[i]),
+        None if found.sketch is None else lambda i: found.sketch(places[i]),
+    )
 
 
 def by_person(
@@ -138,30 +153,20 @@ def _chosen(
                 (f"{prefix!r}, with which no id begins", found.rows[0].id[:9]): ["portraits.prefix"]
             },
         )
-    open_ = [found.rows[i].identity for i in kept if not found.rows[i].split]
-    has_test = any(found.rows[i].split == "test" for i in kept)
-    has_validation = any(found.rows[i].split == "validation" for i in kept)
+    undecided = [found.rows[i].identity for i in kept if not found.rows[i].split]
+    given = {found.rows[i].split for i in kept}
     split_of = {}
-    if open_:
+    if undecided:
         split_of = by_person(
-            open_,
-            test_share=0 if has_test else shares[0],
-            validation_share=0 if has_validation else shares[1],
+            undecided,
+            test_share=0 if "test" in given else shares[0],
+            validation_share=0 if "validation" in given else shares[1],
         )
-    order, rows = [], []
+    rows = [row._replace(split=row.split or split_of.get(row.identity, "")) for row in found.rows]
+    order = []
     for split, limit in zip(SPLITS, limits, strict=True):
-        places = [
-            i for i in kept if (found.rows[i].split or split_of[found.rows[i].identity]) == split
-        ]
-        order += places[: limit or None]
-        rows += [found.rows[i]._replace(split=split) for i in places[: limit or None]]
-    photo, sketch = found.photo, found.sketch
-    return Faces(
-        rows,
-        found.digest,
-        lambda i: photo(order[i]),
-        None if sketch is None else lambda i: sketch(order[i]),
-    )
+        order += [i for i in kept if rows[i].split == split][: limit or None]
+    return subset(found._replace(rows=rows), order)
 
 
 def _pairs(name: str, *, data_dir: str, manual_dir: str) -> Faces:

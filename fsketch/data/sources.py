@@ -185,14 +185,10 @@ def check(name: str, *, manual_dir: str) -> tuple[str, Any]:
     """
     from fsketch.data import checks
 
-    folders = {
-        builder_cls.name: builder_cls
-        for builder_cls, _ in _builders().values()
-        if builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS
-    }
+    admitted = [n for n, (cls, _) in _builders().items() if _reads_folder(n, cls)]
+    folders = {n.split("/")[0]: _builders()[n][0] for n in admitted}
     builder_cls = folders.get(name.split("/")[0])
-    if builder_cls is None or (name not in folders and name not in _builders()):
-        admitted = [n for n, (cls, _) in _builders().items() if cls.name in folders]
+    if builder_cls is None or name not in (*folders, *admitted):
         raise _refusal(
             "data set name",
             found=repr(name),
@@ -227,6 +223,13 @@ def _builders() -> dict[str, tuple[Any, str | None]]:
     }
 
 
+def _reads_folder(name: str, builder_cls: Any) -> bool:
+    """Whether a data set is made of a folder, and not on the spot."""
+    on_the_spot = getattr(builder_cls, "DRAWN_CONFIGS", ())
+    is_drawn = name.partition("/")[2] in on_the_spot
+    return bool(builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS) and not is_drawn
+
+
 def _is_prepared(builder: Any) -> bool:
     """TFDS writes this file last, and renames the folder into place after it."""
     return Path(builder.data_dir, "dataset_info.json").is_file()
@@ -253,7 +256,7 @@ def _root(name: str, builder_cls: Any, *, data_dir: str, manual_dir: str) -> Pat
             raise _refusal(field, found=value, admitted="a local folder (mount the bucket)")
     parent = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser().resolve()
 
-    if not builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS:
+    if not _reads_folder(name, builder_cls):
         if manual_dir:
             raise _refusal(
                 "manual_dir", found=manual_dir, admitted=f"'', since {name} reads no folder"
