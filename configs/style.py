@@ -8,7 +8,7 @@ Paper      Johnson et al., "Perceptual Losses for Real-Time Style Transfer and S
 Run        python -m fsketch.main --config=configs/style.py --workdir=runs/mosaic
            data: embedded (default), cuhk, cufs (the last two with --config.data.manual_dir=DIR;
            photos alone are used; any data set by --config.data.name=NAME).
-           size: small (default; width 16, 3 blocks, 0.26 M parameters, any teacher), johnson
+           size: small (default; width 16, 3 blocks, 0.28 M parameters, any teacher), johnson
            (width 32, 5 blocks, 1.68 M; needs --config.teacher.path=vgg16.safetensors).
            style: --config.style.image=waves, any of fsketch/data/paintings.py (see them by
            python -m fsketch.styles --paint=DIR), or an image file.

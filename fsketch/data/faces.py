@@ -240,7 +240,7 @@ def _celeba(root: Path, limits: Sequence[int]) -> tuple[list[Face], Callable[[in
             rows.append(Face(os.path.splitext(name)[0], identity.get(name, ""), split))
     owner: dict[str, str] = {}
     for row in rows:
-        if owner.setdefault(row.identity, row.split) != row.split:
+        if row.identity and owner.setdefault(row.identity, row.split) != row.split:
             report.problem(
                 f"person {row.identity}",
                 found=f"in {owner[row.identity]} and {row.split}",
