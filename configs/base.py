@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from ml_collections import ConfigDict
 
 PAIRS = ("embedded", "cuhk", "cufs")  # what `use_pairs` knows
+PORTRAITS = ("embedded", "celeba", "fs2k", "orl")  # what `use_portraits` knows
 
 TEACHERS = ("teacher", "teacher_photo", "teacher_sketch")  # sections of `add_teacher`
 
@@ -53,6 +54,8 @@ def get_config() -> ConfigDict:
     # from a sketch's paper, and photos made from sketches then have white patches at the border.
     config.data.fill_photo = 0
     config.data.fill_sketch = 0
+    # 1, or 3 for sketches in colour (stylised portraits); grey ones are repeated then.
+    config.data.sketch_channels = 1
     config.data.flip = True  # mirror pairs at random
     # Pairs are enlarged or shrunk by a random factor in 1 -+ zoom; needs the canvas to hold
     # crop_px / (1 - zoom), and crops then begin between pixels.
@@ -139,6 +142,59 @@ def add_teacher(config: ConfigDict, name: str) -> None:
     config[name] = section
 
 
+def add_style(config: ConfigDict) -> None:
+    """A style network and the image it learns from (nets/style.py, methods/style.py)."""
+    config.model = ConfigDict()
+    config.model.width = 32  # channels of the first layer [paper: Johnson et al., ECCV 2016]
+    config.model.num_blocks = 5  # residual blocks [paper]
+    config.model.dtype = "float32"  # type to compute in; parameters are float32 always
+    config.style = ConfigDict()
+    config.style.image = "mosaic"  # a painting of fsketch/data/paintings.py, or an image file
+    config.style.size_px = 256  # its longer side [code: the authors' release]
+    config.style.seed = 0  # of a painting
+    config.style.content_tap = ""  # of the content term; "" = the second of teacher.taps
+    # Terms as shares of their targets' mean squares, for any teacher [ours]; False: as published.
+    config.style.relative = True
+    config.loss_weights = ConfigDict()
+    config.loss_weights.content = 1.0
+    config.loss_weights.style = 1.0
+    config.loss_weights.total_variation = 0.0
+
+
+def add_portraits(config: ConfigDict, network: ConfigDict) -> None:
+    """How stylised portraits are made of real faces before training (fsketch/portraits.py).
+
+    network: the whole configuration of method "style" that each style's network is trained with.
+    """
+    section = ConfigDict()
+    # "celeba", "folders" (PERSON/IMAGE) or a set of pairs as "fs2k/train_only" (data/faces.py);
+    # "" = config.data is taken as it is.
+    section.faces = ""
+    section.manual_dir = ""  # where the real faces lie
+    section.prefix = ""  # only faces whose ids begin so; "" = all
+    section.crop = 1.0  # side of the centred square, share of the shorter side of an image
+    section.size_px = 128  # side of faces and portraits [paper: IFRP]
+    section.test_share = 0.2  # of the persons, where the source has no split of its own [ours]
+    section.validation_share = 0.1
+    section.num_train = 0  # at most so many faces; 0 = all
+    section.num_validation = 0
+    section.num_test = 0
+    section.num_content = 10000  # training faces that the networks learn from [ours]
+    # Paintings of data/paintings.py, or image files.  Ours stand for the paper's Scream, Candy and
+    # Mosaic, and beside them Wave, Feathers, Sketch, Composition VII, Starry Night, Udnie, la Muse.
+    section.train_styles = ("scream", "candy", "mosaic")
+    section.test_styles = ("waves", "feathers", "pencil", "shapes", "swirls", "facets", "glass")
+    section.drawn = True  # test faces' drawn sketches, where there are any, are test_sketches
+    section.rotation_deg = 30.0  # moved by up to this [paper: its ablation] ...
+    section.shift = 0.1  # ... this share of the side [inferred] ...
+    section.scale = (0.9, 1.1)  # ... and by factors between these [inferred]
+    section.num_angles = 0  # so many evenly spaced rotations alone, 11 or 5 [paper]; 0 = any
+    section.seed = 0  # of the moves
+    section.networks = ""  # a folder with a run for each style; "" = train them first, or reuse
+    section.network = network
+    config.portraits = section
+
+
 def add_transfer(config: ConfigDict, variant: str) -> None:
     """Weights of the students' terms (methods/students.py); one of weight 0 is not computed.
 
@@ -183,6 +239,31 @@ def use_pairs(config: ConfigDict, pairs: str) -> None:
         _use_embedded(config)
     else:
         _use_cufs(config, "cufs/cuhk" if pairs == "cuhk" else "cufs/all")
+
+
+def use_portraits(config: ConfigDict, faces: str) -> None:
+    """Stylised portraits of one of PORTRAITS; "" is the first.  Needs `add_portraits` before."""
+    config.data.sketch_channels = 3
+    config.data.train, config.data.validation = "train", "validation"
+    config.data.test = "test_seen"  # test_unseen, test_sketches
+    if faces in ("", "embedded"):
+        config.data.name = "stylized_faces/procedural"
+        config.data.canvas_px = config.data.crop_px = 64
+        return
+    section = config.portraits
+    config.data.name = "stylized_faces/prepared"
+    config.data.canvas_px = config.data.crop_px = section.size_px
+    config.protocol = "ifrp"
+    if faces == "celeba":
+        section.faces = "celeba"
+        section.num_train, section.num_test = 110000, 2000  # [paper]
+        section.num_validation = 500  # [ours]
+    elif faces == "fs2k":
+        section.faces = "fs2k/train_only"
+        section.prefix = "photo1_"  # the part whose faces are framed alike
+        section.crop = 0.8
+    else:
+        section.faces = "folders"
 
 
 def use_student(config: ConfigDict, size: str) -> None:
@@ -244,6 +325,7 @@ def tiny(config: ConfigDict) -> ConfigDict:
             "embedding_size": 8,
         },
         "critic": {"width": 4, "num_layers": 2},
+        "style": {"size_px": 32},
     }
     for section, fields in small.items():
         for name, value in fields.items():

@@ -8,7 +8,7 @@ number of devices, to the bit.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
 from typing import NamedTuple
 
@@ -28,8 +28,6 @@ from fsketch.scoring import matching, measures, protocols
 
 # direction -> what is predicted
 DIRECTIONS = {direction: made for direction, (_, made) in matching.DIRECTIONS.items()}
-
-CHANNELS = {"photo": 3, "sketch": 1}
 
 # A host-side function: a padded batch of numpy arrays in, predictions as numpy out.
 Predict = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
@@ -148,7 +146,11 @@ def load_canvases(data: ConfigDict, split: str, *, canvas_px: int) -> pipeline.C
     """A split of `config.data`, decoded into memory on canvases of this side."""
     pairs = sources.load(data.name, split, data_dir=data.data_dir, manual_dir=data.manual_dir)
     return pipeline.place(
-        pairs, canvas_px=canvas_px, fill_photo=data.fill_photo, fill_sketch=data.fill_sketch
+        pairs,
+        canvas_px=canvas_px,
+        fill_photo=data.fill_photo,
+        fill_sketch=data.fill_sketch,
+        sketch_channels=data.sketch_channels,
     )
 
 
@@ -249,7 +251,8 @@ def restore(workdir: str | epath.Path, *, kind: str) -> Restored:
     method, config, arrays, meta = restore_method(workdir, kind=kind)
     frozen = restore_frozen(workdir) if meta["frozen"] else {}
     key, crop = parallel.initial_key(config.seed), config.data.crop_px
-    shapes = jax.eval_shape(method.init, key, frozen, blank(crop, crop))
+    one = blank(crop, crop, channels(config.data))
+    shapes = jax.eval_shape(method.init, key, frozen, one)
     host = checkpoint.fill(shapes, arrays, source=f"{workdir} (step {meta['step']})")
     return Restored(method, config, host, frozen, meta["step"])
 
@@ -277,9 +280,14 @@ def initial_state(
     return jax.device_get(jax.jit(method.init)(key, frozen, one))
 
 
-def blank(height: int, width: int) -> types.Batch:
-    """One grey pair of this size, which shows its shapes to a method."""
-    pair = {kind: jnp.zeros((1, height, width, depth)) for kind, depth in CHANNELS.items()}
+def channels(data: ConfigDict) -> dict[str, int]:
+    """Channels of the images of each kind, by `config.data`."""
+    return {"photo": 3, "sketch": data.sketch_channels}
+
+
+def blank(height: int, width: int, depths: Mapping[str, int]) -> types.Batch:
+    """One grey pair of this size and these channels, which shows its shapes to a method."""
+    pair = {kind: jnp.zeros((1, height, width, depth)) for kind, depth in depths.items()}
     return {**pair, "identity": jnp.zeros((1,), jnp.int32)}
 
 

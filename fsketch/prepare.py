@@ -16,8 +16,11 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from configs import base
-from fsketch import checkpoint, train
+from fsketch import checkpoint, portraits, train
+from fsketch.data import faces, shards
 from fsketch.methods import pretrained, students
+
+PORTRAITS = "stylized_faces/prepared"
 
 
 def default_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
@@ -27,8 +30,15 @@ def default_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     never finds this one's teacher, and two roles of one configuration share it.  A workdir that
     was started keeps its teachers.  Without a term that needs a teacher there is none.
     """
+    if not students.need_teachers(config.loss_weights):
+        return config
+    return trained_teachers(config, workdir)
+
+
+def trained_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
+    """As `default_teachers`, for methods that always need theirs."""
     roles = [role for role in base.TEACHERS if role in config and not config[role].path]
-    if not roles or not students.need_teachers(config.loss_weights):
+    if not roles:
         return config
     config = config.copy_and_resolve_references()
     specs = checkpoint.frozen_specs(workdir)
@@ -58,9 +68,99 @@ def _trained_teacher(config: ConfigDict, role: str, workdir: epath.Path) -> epat
 
 def teacher_folder(config: ConfigDict, workdir: epath.Path) -> epath.Path:
     """Where the default teacher of this configuration of its own lies: beside the workdir."""
+    return _hashed_folder(config, epath.Path(workdir).absolute().parent, "teacher")
+
+
+def _hashed_folder(config: ConfigDict, parent: epath.Path, name: str) -> epath.Path:
     content = json.dumps(checkpoint.to_json(config), sort_keys=True)
     digest = hashlib.sha256(content.encode()).hexdigest()[:8]
-    return epath.Path(workdir).absolute().parent / f"teacher-{digest}"
+    return parent / f"{name}-{digest}"
+
+
+def stylised_portraits(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
+    """Makes the portraits of `config.portraits` beside the workdir (portraits.py), once.
+
+    Trains the style networks first that are not there.  Folders of networks and of portraits are
+    named by a hash of all that decides on them, so another configuration, other photos or other
+    networks never find these; they may be deleted at any time.
+    """
+    settings = config.portraits
+    parent = epath.Path(workdir).absolute().parent
+    found = portraits.find_faces(settings, data_dir=config.data.data_dir)
+    styles, seen = portraits.styles_of(settings)
+    networks = _networks(config, found, styles, parent)
+    stylists = {name: portraits.load_stylist(path) for name, path in networks.items()}
+    digests = {name: stylists[name][1] if name in stylists else "" for name in styles}
+    folder = _portraits(settings, found, parent, seen, digests, lambda name: stylists[name][0])
+    config = config.copy_and_resolve_references()
+    with config.unlocked():
+        config.data.name, config.data.manual_dir = PORTRAITS, str(folder)
+    return config
+
+
+def _portraits(
+    settings: ConfigDict,
+    found: faces.Faces,
+    parent: epath.Path,
+    seen: list[str],
+    networks: dict[str, str],
+    stylists: Callable[[str], portraits.Stylist],
+) -> epath.Path:
+    """The folder of portraits of these faces in these styles, complete."""
+    manifest = portraits.manifest(
+        settings, found, styles=list(networks), seen=seen, networks=networks
+    )
+    folder = portraits.folder_of(manifest, parent)
+    with _turn(folder):
+        portraits.make(folder, manifest, found, stylists)
+    return folder
+
+
+def _networks(
+    config: ConfigDict, found: faces.Faces, styles: dict[str, str], parent: epath.Path
+) -> dict[str, epath.Path]:
+    """The run of each style's network, by its name; those that are missing are trained."""
+    settings = config.portraits
+    styles = {name: style for name, style in styles.items() if name != shards.PLAIN}
+    if settings.networks:
+        given = {name: epath.Path(settings.networks) / name for name in styles}
+        absent = [name for name, path in given.items() if checkpoint.last_step(path) is None]
+        if absent:
+            raise FileNotFoundError(
+                f"portraits.networks: {settings.networks} holds no runs of "
+                f"{', '.join(absent)}; make them by\n"
+                + "\n".join(
+                    "    python -m fsketch.main --config=configs/style.py "
+                    f"--config.style.image={styles[name]} --workdir={given[name]}"
+                    for name in absent
+                )
+            )
+        return given
+    if not styles:
+        return {}
+    content = portraits.content_of(found, num_faces=settings.num_content)
+    plain = {shards.PLAIN: ""}
+    folder = _portraits(settings, content, parent, list(plain), plain, lambda name: _no_stylist)
+    paths = {}
+    for name, style in styles.items():
+        nested = settings.network.copy_and_resolve_references()
+        with nested.unlocked():
+            nested.style.image = style
+            nested.data.name, nested.data.manual_dir = PORTRAITS, folder.name
+            nested.data.train, nested.data.test, nested.data.validation = "train", "test_seen", ""
+            nested.data.crop_px = nested.data.canvas_px = settings.size_px
+            paths[name] = _hashed_folder(nested, parent, f"style-{name}")
+            nested.data.manual_dir = str(folder)
+            nested.data.data_dir = config.data.data_dir
+        with _turn(paths[name]):
+            if checkpoint.last_step(paths[name]) != nested.num_steps:
+                logging.info("training the network of style %s in %s, once", name, paths[name])
+                train.train(trained_teachers(nested, paths[name]), paths[name])
+    return paths
+
+
+def _no_stylist(given: list) -> list:
+    return given
 
 
 @contextlib.contextmanager
@@ -87,11 +187,19 @@ PREPARE: dict[str, Callable[[ConfigDict, epath.Path], ConfigDict]] = {
     "kt": default_teachers,
     "kd": default_teachers,
     "kd_plus": default_teachers,
+    "style": trained_teachers,
 }
 
 
 def prepare(config: ConfigDict, workdir: str | epath.Path) -> ConfigDict:
-    """Runs the stage of `config.method`, if it has one."""
+    """Runs the stage of `config.method`, if it has one.
+
+    Before it, whatever the method, the portraits are made that `config.portraits` asks for, unless
+    `config.data.manual_dir` names a folder of them.
+    """
+    workdir = epath.Path(workdir)
+    if "portraits" in config and config.portraits.faces and not config.data.manual_dir:
+        config = stylised_portraits(config, workdir)
     if config.method not in PREPARE:
         return config
-    return PREPARE[config.method](config, epath.Path(workdir))
+    return PREPARE[config.method](config, workdir)

@@ -60,7 +60,7 @@ _EXIF_ORIENTATION = 0x0112
 def load_translator(
     workdir: str | os.PathLike, direction: str, *, checkpoint: str = "best"
 ) -> "Translator":
-    """A run's translator: uint8[H, W, 1 or 3] -> uint8[H, W, C], C = 1 for sketches, 3 for photos.
+    """A run's translator: uint8[H, W, 1 or 3] -> uint8[H, W, C], C as the run's images have it.
 
     Args:
       workdir: the run; its data need not be there any more.
@@ -73,9 +73,8 @@ def load_translator(
     """
     restored = evaluate.restore(workdir, kind=checkpoint)
     crop = restored.config.data.crop_px
-    made = jax.eval_shape(
-        restored.method.predict, restored.state, restored.frozen, evaluate.blank(crop, crop)
-    )
+    blank = evaluate.blank(crop, crop, evaluate.channels(restored.config.data))
+    made = jax.eval_shape(restored.method.predict, restored.state, restored.frozen, blank)
     offered = [name for name, (_, target) in DIRECTIONS.items() if target in made]
     if direction not in offered:
         raise ValueError(
@@ -96,7 +95,8 @@ class Translator:
         self._target = target
         self._fill = restored.config.data[f"fill_{self._source}"]
         self._crop = restored.config.data.crop_px
-        self._method = _one_way(restored.method, self._source, target)
+        self._channels = evaluate.channels(restored.config.data)
+        self._method = _one_way(restored.method, self._source, target, depth=self._channels[target])
         self._host = _parameters_only(restored.state), restored.frozen
         self._devices = [parallel.replicate(part) for part in self._host]
         self._program = functools.lru_cache(PROGRAMS)(self._bind)
@@ -117,7 +117,7 @@ class Translator:
         size = evaluate.local_batch(batch_size)
         if len(batch) > size:
             raise ValueError(f"{len(batch)} images in a batch of {size}")
-        shape = (size, *canvas, evaluate.CHANNELS[self._source])
+        shape = (size, *canvas, self._channels[self._source])
         placed = np.full(shape, self._fill, np.uint8)
         boxes = []
         for i, image in enumerate(batch):
@@ -143,7 +143,8 @@ class Translator:
         for step in (2**i for i in range(12)):
             side = self._crop + step
             try:
-                jax.eval_shape(self._method.predict, *self._host, evaluate.blank(side, side))
+                blank = evaluate.blank(side, side, self._channels)
+                jax.eval_shape(self._method.predict, *self._host, blank)
             except ValueError:
                 continue
             return step
@@ -160,18 +161,21 @@ class Translator:
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in (1, 3):
             raise ValueError(f"an image is uint8[H, W, 1 or 3], got {image.dtype}{image.shape}")
-        if self._source == "photo" or image.shape[-1] == 1:
+        if self._channels[self._source] == 3 or image.shape[-1] == 1:
             return image  # one channel is broadcast to three
         return np.asarray(Image.fromarray(image).convert("L"))[..., None]
 
 
-def _one_way(method: interface.Method, source: str, target: str) -> interface.Method:
-    """The method with a `predict` of one direction; the compiler drops the other."""
+def _one_way(method: interface.Method, source: str, target: str, *, depth: int) -> interface.Method:
+    """The method with a `predict` of one direction; the compiler drops the other.
+
+    depth: channels of the target.
+    """
 
     def predict(
         train_state: state.TrainState, frozen: interface.Frozens, batch: types.Batch
     ) -> types.Predictions:
-        shape = (*batch[source].shape[:-1], evaluate.CHANNELS[target])
+        shape = (*batch[source].shape[:-1], depth)
         pair = {source: batch[source], target: jnp.zeros(shape)}
         return {target: method.predict(train_state, frozen, pair)[target]}
 

@@ -23,13 +23,14 @@ FLOORS = {
     "state": 3, "image_pool": 3, "checkpoint": 3, "parallel": 3, "data": 3,
     "gallery": 3, "extractors": 3,
     "methods": 4, "scoring": 4, "recall": 4,
-    "evaluate": 5, "train": 5, "prepare": 5, "benchmark": 5, "score": 5, "synthesize": 5,
-    "report": 5, "verify_faces": 5,
+    "evaluate": 5, "train": 5, "portraits": 5, "prepare": 5, "styles": 5, "benchmark": 5,
+    "score": 5, "synthesize": 5, "report": 5, "verify_faces": 5,
     "main": 6, "report.__main__": 6, "convert.__main__": 6, "data.prepare": 6, "data.verify": 6,
 }  # fmt: skip
 # Orchestration: one uses the other, in this order.
 ORDER_OF_FLOOR_5 = (
-    "evaluate", "train", "prepare", "benchmark", "score", "synthesize", "report", "verify_faces",
+    "evaluate", "train", "portraits", "prepare", "styles", "benchmark", "score", "synthesize",
+    "report", "verify_faces",
 )  # fmt: skip
 
 

@@ -11,5 +11,8 @@ from tfds_builders.paired_folder.paired_folder_dataset_builder import Builder as
 from tfds_builders.procedural_faces.procedural_faces_dataset_builder import (
     Builder as ProceduralFaces,
 )
+from tfds_builders.stylized_faces.stylized_faces_dataset_builder import (
+    Builder as StylizedFaces,
+)
 
-BUILDERS = (Cufs, Cufsf, Fs2k, PairedFolder, ProceduralFaces)
+BUILDERS = (Cufs, Cufsf, Fs2k, PairedFolder, ProceduralFaces, StylizedFaces)

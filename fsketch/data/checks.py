@@ -25,8 +25,8 @@ from PIL import Image, ImageOps
 
 from fsketch.data import sources
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF")
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".pgm")
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "PPM")  # PPM: of *.pgm, too
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 # Files that operating systems leave in any folder one looks at.
 DEBRIS = ("thumbs.db", "desktop.ini")

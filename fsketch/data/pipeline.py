@@ -18,7 +18,7 @@ from fsketch.data import sources
 class Canvases(NamedTuple):
     """Pairs of one split, centred on square canvases.
 
-    photo uint8[N, S, S, 3], sketch uint8[N, S, S, 1], box int32[N, 4] = (top, left, height,
+    photo uint8[N, S, S, 3], sketch uint8[N, S, S, 1 or 3], box int32[N, 4] = (top, left, height,
     width) of the image on its canvas, id list of N names, identity int32[N].
     """
 
@@ -32,19 +32,32 @@ class Canvases(NamedTuple):
         return len(self.id)
 
 
-def place(pairs: sources.Pairs, *, canvas_px: int, fill_photo: int, fill_sketch: int) -> Canvases:
+def place(
+    pairs: sources.Pairs,
+    *,
+    canvas_px: int,
+    fill_photo: int,
+    fill_sketch: int,
+    sketch_channels: int = 1,
+) -> Canvases:
     """Puts every pair in the middle of a canvas_px square of the fill colours (0..255).
 
-    Raises ValueError naming the first pair that is larger than the canvas.
+    sketch_channels: 1, or 3, where grey sketches are repeated.  Raises ValueError naming the first
+    pair that is larger than the canvas, or in colour where one channel is wanted.
     """
     count = len(pairs.id)
     if not count:
         raise ValueError("the split holds no pairs")
     photo = np.full((count, canvas_px, canvas_px, 3), fill_photo, np.uint8)
-    sketch = np.full((count, canvas_px, canvas_px, 1), fill_sketch, np.uint8)
+    sketch = np.full((count, canvas_px, canvas_px, sketch_channels), fill_sketch, np.uint8)
     box = np.zeros((count, 4), np.int32)
     for i in range(count):
         height, width = pairs.photo[i].shape[:2]
+        if pairs.sketch[i].shape[-1] > sketch_channels:
+            raise ValueError(
+                f"{pairs.id[i]}: its sketch is in colour; data.sketch_channels: "
+                f"{sketch_channels}, set it to 3"
+            )
         try:
             top, left = images.centre((height, width), (canvas_px, canvas_px))
         except ValueError as error:

@@ -67,7 +67,7 @@ class Pairs(NamedTuple):
     """Decoded pairs of one split, in the builder's order."""
 
     photo: list[np.ndarray]  # uint8[H, W, 3] each
-    sketch: list[np.ndarray]  # uint8[H, W, 1] each
+    sketch: list[np.ndarray]  # uint8[H, W, 1] each; stylised portraits uint8[H, W, 3]
     id: list[str]
     identity: np.ndarray  # int32[N]
 
@@ -162,7 +162,8 @@ def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> Pairs
     photos, sketches, ids, identities = [], [], [], []
     for example in examples:
         photos.append(_decode(example["photo"]))
-        sketches.append(_decode(example["sketch"])[..., None])
+        sketch = _decode(example["sketch"])
+        sketches.append(sketch if sketch.ndim == 3 else sketch[..., None])
         ids.append(example["id"].decode())
         identities.append(example["identity"])
     return Pairs(photos, sketches, ids, np.asarray(identities, np.int32))
@@ -184,14 +185,10 @@ def check(name: str, *, manual_dir: str) -> tuple[str, Any]:
     """
     from fsketch.data import checks
 
-    folders = {
-        builder_cls.name: builder_cls
-        for builder_cls, _ in _builders().values()
-        if builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS
-    }
+    admitted = [n for n, (cls, _) in _builders().items() if _reads_folder(n, cls)]
+    folders = {n.split("/")[0]: _builders()[n][0] for n in admitted}
     builder_cls = folders.get(name.split("/")[0])
-    if builder_cls is None or (name not in folders and name not in _builders()):
-        admitted = [n for n, (cls, _) in _builders().items() if cls.name in folders]
+    if builder_cls is None or name not in (*folders, *admitted):
         raise _refusal(
             "data set name",
             found=repr(name),
@@ -226,6 +223,13 @@ def _builders() -> dict[str, tuple[Any, str | None]]:
     }
 
 
+def _reads_folder(name: str, builder_cls: Any) -> bool:
+    """Whether a data set is made of a folder, and not on the spot."""
+    on_the_spot = getattr(builder_cls, "DRAWN_CONFIGS", ())
+    is_drawn = name.partition("/")[2] in on_the_spot
+    return bool(builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS) and not is_drawn
+
+
 def _is_prepared(builder: Any) -> bool:
     """TFDS writes this file last, and renames the folder into place after it."""
     return Path(builder.data_dir, "dataset_info.json").is_file()
@@ -252,7 +256,7 @@ def _root(name: str, builder_cls: Any, *, data_dir: str, manual_dir: str) -> Pat
             raise _refusal(field, found=value, admitted="a local folder (mount the bucket)")
     parent = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser().resolve()
 
-    if not builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS:
+    if not _reads_folder(name, builder_cls):
         if manual_dir:
             raise _refusal(
                 "manual_dir", found=manual_dir, admitted=f"'', since {name} reads no folder"

@@ -19,7 +19,7 @@ from fsketch.data import pipeline, sources
 from fsketch.methods import interface
 from fsketch.scoring import matching
 
-CHANNELS = {"photo": 3, "sketch": 1}
+KINDS = ("photo", "sketch")
 
 
 class Training(NamedTuple):
@@ -89,9 +89,8 @@ def read(label: str, workdir: Path) -> Run:
             f"{latest['step']}; evaluate again by\n    {evaluate_command(workdir)}"
         )
     frozen = evaluate.restore_frozen(workdir) if meta["frozen"] else {}
-    shape = (1, config.data.crop_px, config.data.crop_px)
-    one = {kind: jax.ShapeDtypeStruct((*shape, c), np.float32) for kind, c in CHANNELS.items()}
-    one["identity"] = jax.ShapeDtypeStruct((1,), np.int32)
+    crop = config.data.crop_px
+    one = evaluate.blank(crop, crop, evaluate.channels(config.data))
     like = jax.eval_shape(method.init, jax.random.key(0), frozen, one)
     return Run(
         label=label,
@@ -139,7 +138,7 @@ def protocol_of(run: Run) -> dict[str, str]:
         "number of pairs": str(evaluation["num_images"]),
         "canvas": f"{run.config.data.crop_px} px",
     }
-    for kind in CHANNELS:
+    for kind in KINDS:
         if files := test_files(run, kind):
             digest = hashlib.sha256()
             for id, path in files.items():
@@ -167,17 +166,18 @@ def test_files(run: Run, kind: str) -> dict[str, Path]:
 
 def test_pairs(run: Run) -> pipeline.Canvases:
     """The test pairs on their canvases, as the evaluation saw them; ids sorted."""
-    files = {kind: test_files(run, kind) for kind in CHANNELS}
+    files = {kind: test_files(run, kind) for kind in KINDS}
     if not files["photo"] or files["photo"].keys() != files["sketch"].keys():
         raise ValueError(f"{run.workdir}/outputs: photo/ and sketch/ of all test pairs are needed")
     ids = list(files["photo"])
-    images = {kind: [_decoded(files[kind][id]) for id in ids] for kind in CHANNELS}
+    images = {kind: [_decoded(files[kind][id]) for id in ids] for kind in KINDS}
     data = run.config.data
     return pipeline.place(
         sources.Pairs(**images, id=ids, identity=np.zeros(len(ids), np.int32)),
         canvas_px=data.crop_px,
         fill_photo=data.fill_photo,
         fill_sketch=data.fill_sketch,
+        sketch_channels=data.sketch_channels,
     )
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import cyclegan, kd, kd_plus, kt, pix2pix, teacher
+from configs import cyclegan, kd, kd_plus, kt, pix2pix, style, teacher
 from fsketch import evaluate, methods, parallel, train
 from fsketch.nets import convolution
 
@@ -19,14 +19,15 @@ EXPERIMENTS = {
     "kd_plus": kd_plus,
     "pix2pix": pix2pix,
     "cyclegan": cyclegan,
+    "style": style,
 }
 
 
-def batch_of(size, crop):
+def batch_of(size, crop, sketch_channels=1):
     rng = np.random.default_rng(0)
     return {
         "photo": rng.integers(0, 256, (size, crop, crop, 3)).astype(np.uint8),
-        "sketch": rng.integers(0, 256, (size, crop, crop, 1)).astype(np.uint8),
+        "sketch": rng.integers(0, 256, (size, crop, crop, sketch_channels)).astype(np.uint8),
         "identity": (np.arange(size) // 2).astype(np.int32),
     }
 
@@ -38,18 +39,17 @@ class Setup:
         self.config = config
         self.crop = config.data.crop_px
         self.method = methods.create(config)
-        one = {
-            "photo": jnp.asarray(batch_of(1, self.crop)["photo"]) / 127.5 - 1.0,
-            "sketch": jnp.asarray(batch_of(1, self.crop)["sketch"]) / 127.5 - 1.0,
-        }
+        self.depth = config.data.sketch_channels
+        pair = batch_of(1, self.crop, self.depth)
+        one = {kind: jnp.asarray(pair[kind]) / 127.5 - 1.0 for kind in ("photo", "sketch")}
         self.frozen = self.method.freeze([one])
-        canvases = type("Shapes", (), batch_of(1, self.crop))
+        canvases = type("Shapes", (), pair)
         self.start = evaluate.initial_state(self.method, self.frozen, config, canvases)
         self.step = parallel.pmap(train._step(self.method, config.data))
 
     def run(self, *, seed=0, size=16):
         keys = parallel.step_keys(seed, 1, global_batch=size)
-        batch = parallel.split(batch_of(size, self.config.data.canvas_px))
+        batch = parallel.split(batch_of(size, self.config.data.canvas_px, self.depth))
         return self.step(
             parallel.replicate(self.start), parallel.replicate(self.frozen), batch, keys
         )
@@ -129,7 +129,7 @@ def test_same_key_gives_the_same_step(setup):
 def test_predict_keys_and_ranges(setup):
     batch = {
         name: jnp.asarray(image, jnp.float32) / 127.5 - 1.0
-        for name, image in batch_of(2, setup.crop).items()
+        for name, image in batch_of(2, setup.crop, setup.depth).items()
         if name != "identity"
     }
     outputs = jax.jit(setup.method.predict)(setup.start, setup.frozen, batch)
@@ -161,7 +161,7 @@ def test_eight_devices_give_the_result_of_one(setup):
     )
     alone = lambda tree: jax.tree.map(lambda x: jnp.asarray(x)[None], tree)  # noqa: E731
     keys = parallel.step_keys(0, 1, global_batch=16).reshape(1, 16)
-    batch = alone(batch_of(16, setup.config.data.canvas_px))
+    batch = alone(batch_of(16, setup.config.data.canvas_px, setup.depth))
     one, one_memory, one_scalars = first_moments(
         *one_device(alone(setup.start), alone(setup.frozen), batch, keys)
     )
@@ -186,7 +186,7 @@ def shapes_of_a_step(tiny):
         crop = config.data.crop_px
         batch = {
             "photo": jnp.zeros((2, crop, crop, 3)),
-            "sketch": jnp.zeros((2, crop, crop, 1)),
+            "sketch": jnp.zeros((2, crop, crop, config.data.sketch_channels)),
             "identity": jnp.zeros(2, jnp.int32),
         }
         frozen = {}

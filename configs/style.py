@@ -1,0 +1,64 @@
+"""A style network: paints photos in the style of one image.
+
+Paper      Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
+           ECCV 2016; IFRP (arXiv 1904.04241) makes its portraits with such networks, retrained for
+           each artwork [paper].  Numbers of the release github.com/jcjohnson/fast-neural-style
+           carry [code], of github.com/pytorch/examples, whose VGG-16 has torchvision's weights as
+           ours, [secondary].
+Run        python -m fsketch.main --config=configs/style.py --workdir=runs/mosaic
+           data: embedded (default), cuhk, cufs (the last two with --config.data.manual_dir=DIR;
+           photos alone are used; any data set by --config.data.name=NAME).
+           size: small (default; width 16, 3 blocks, 0.28 M parameters, any teacher), johnson
+           (width 32, 5 blocks, 1.68 M; needs --config.teacher.path=vgg16.safetensors).
+           style: --config.style.image=waves, any of fsketch/data/paintings.py (see them by
+           python -m fsketch.styles --paint=DIR), or an image file.
+           use: python -m fsketch.synthesize --workdir=runs/mosaic --direction=to_sketch IN OUT
+Cost       not run yet.
+Expect     not run yet.  The scores compare with drawn sketches and say nothing of the style.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base, teacher
+
+SIZES = ("small", "johnson")
+ARGUMENTS = (*base.PAIRS, *SIZES)
+
+
+def get_config(argument: str = "embedded") -> ConfigDict:
+    pairs, size = base.words(argument, base.PAIRS, SIZES)
+    config = base.get_config()
+    config.method = "style"
+    base.use_pairs(config, pairs)
+    base.add_style(config)
+    base.add_teacher(config, "teacher")
+    config.teacher.config = teacher.get_config()
+    config.data.sketch_channels = 3
+    config.data.validation = ""  # no metric of ours judges a style
+    config.optim.learning_rate = 1e-3  # [code]
+    config.optim.b1 = 0.9  # [code]
+    config.optim.decay_from = 1.0  # constant [code]
+    config.batch_size = 4  # [code]
+    config.eval_every_steps = config.save_every_steps = 500
+    if size == "johnson":
+        config.teacher.taps = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")  # [code]
+        config.style.content_tap = "relu3_3"  # [code]; relu2_2 [secondary]
+        config.style.relative = False
+        config.loss_weights.style = 1e5  # [secondary: 1e10 to 1e5]
+        # [inferred from code: 1e-6 times half the sum of squares, on 0..255 and maps of VGG-16 in
+        # Caffe's scale, 57 times ours]
+        config.loss_weights.total_variation = 2.0
+        config.num_steps = 40000  # [code]
+    else:  # chosen by eye [ours]
+        config.model.width, config.model.num_blocks = 16, 3
+        config.style.size_px = 128
+        config.loss_weights.style = 2.0
+        config.loss_weights.total_variation = 0.1
+        config.num_steps = 1000
+    config.lock()
+    return config
+
+
+def tiny() -> ConfigDict:
+    """Seconds, for tests."""
+    return base.tiny(get_config())

@@ -1,0 +1,260 @@
+"""Aligned real faces from anywhere: who they are, in which split, and their square crops.
+
+    source                     layout                             splits
+    a name of sources.names()  a set of pairs; its photos, and    the set's own test split,
+                               its drawn sketches                 else by person
+    folders                    PERSON/IMAGE, as ORL is laid out   by person
+    celeba                     img_align_celeba/NNNNNN.jpg,       the first of the official
+                               list_eval_partition.txt,           partitions 0, 1, 2, in the
+                               identity_CelebA.txt                order of the list
+
+By person: persons in the order of the SHA-256 of their names; the first `test_share` of them are
+test, the next `validation_share` validation, the others train.  No person is in two splits, and a
+person's split does not depend on who else is there, but for the two borders.
+
+IFRP trains on 110 000 faces of CelebA and tests on 2 000 [paper]; which, is not published: the
+first so many of the official training and test partitions [inferred].
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from fsketch.data import checks, sources
+
+SPLITS = ("train", "validation", "test")
+FOLDERS, CELEBA = "folders", "celeba"
+CELEBA_IMAGES = "img_align_celeba"
+CELEBA_LISTS = ("list_eval_partition.txt", "identity_CelebA.txt")
+
+
+class Face(NamedTuple):
+    """One face; `identity` is a name, the same for all faces of a person."""
+
+    id: str
+    identity: str
+    split: str
+
+
+class Faces(NamedTuple):
+    """Faces in the order of the splits, and how to see them.
+
+    digest: of the source's content.  photo: index -> uint8[H, W, 3].  sketch: index -> the drawn
+    sketch, uint8[H, W, 1]; None for a source that has none.
+    """
+
+    rows: list[Face]
+    digest: str
+    photo: Callable[[int], np.ndarray]
+    sketch: Callable[[int], np.ndarray] | None
+
+
+def find(
+    source: str,
+    *,
+    manual_dir: str,
+    data_dir: str,
+    prefix: str,
+    test_share: float,
+    validation_share: float,
+    limits: Sequence[int],
+) -> Faces:
+    """The faces of a source.
+
+    Args:
+      source: see the module's docstring.
+      manual_dir: the folder to read.
+      data_dir: of prepared sets of pairs, as in `sources.prepare`.
+      prefix: only ids that begin so are taken; "" = all.
+      test_share, validation_share: of the persons, where splits are made by person.
+      limits: at most so many faces of train, validation, test, the first ones; 0 = all.
+
+    Raises:
+      DataError: what is wrong with the folder or the arguments.
+    """
+    if source in (FOLDERS, CELEBA) and not Path(manual_dir or "?").is_dir():
+        raise sources.DataError(
+            "the arguments",
+            problems={(repr(manual_dir), f"the folder of {source!r}"): ["portraits.manual_dir"]},
+        )
+    if source == FOLDERS:
+        rows, see = _folders(Path(manual_dir))
+        found = Faces(rows, sources.folder_digest(Path(manual_dir)), see, None)
+    elif source == CELEBA:
+        rows, see = _celeba(Path(manual_dir), limits)
+        found = Faces(rows, sources.folder_digest(Path(manual_dir)), see, None)
+    else:
+        found = _pairs(source, data_dir=data_dir, manual_dir=manual_dir)
+    shares = (test_share, validation_share)
+    return _chosen(found, prefix=prefix, shares=shares, limits=limits)
+
+
+def square(image: np.ndarray, *, share: float, size_px: int) -> np.ndarray:
+    """The centred square of `share` of the shorter side, resized: uint8[size_px, size_px, C].
+
+    Bicubic, antialiased where it shrinks.
+    """
+    height, width = image.shape[:2]
+    side = max(1, round(share * min(height, width)))
+    top, left = (height - side) // 2, (width - side) // 2
+    cut = image[top : top + side, left : left + side]
+    if side == size_px:
+        return cut
+    flat = Image.fromarray(cut[..., 0] if cut.shape[-1] == 1 else cut)
+    made = np.asarray(flat.resize((size_px, size_px), Image.Resampling.BICUBIC))
+    return made if made.ndim == 3 else made[..., None]
+
+
+def subset(found: Faces, places: Sequence[int]) -> Faces:
+    """The faces at these places, in this order."""
+    return Faces(
+        [found.rows[place] for place in places],
+        found.digest,
+        lambda i: found.photo(places[i]),
+        None if found.sketch is None else lambda i: found.sketch(places[i]),
+    )
+
+
+def by_person(
+    identities: Sequence[str], *, test_share: float, validation_share: float
+) -> dict[str, str]:
+    """{person: split}; see the module's docstring.  At least one person of each wanted split."""
+    persons = sorted(set(identities), key=lambda p: hashlib.sha256(p.encode()).hexdigest())
+    num_test, num_validation = (
+        max(1, round(share * len(persons))) if share else 0
+        for share in (test_share, validation_share)
+    )
+    if num_test + num_validation >= len(persons):
+        raise sources.DataError(
+            "the faces",
+            problems={
+                (f"{len(persons)} persons", "more than those of test and validation"): ["persons"]
+            },
+        )
+    num_train = len(persons) - num_test - num_validation
+    order = ["test"] * num_test + ["validation"] * num_validation + ["train"] * num_train
+    return dict(zip(persons, order, strict=True))
+
+
+def _chosen(
+    found: Faces, *, prefix: str, shares: tuple[float, float], limits: Sequence[int]
+) -> Faces:
+    """With splits, in their order, cut to the limits."""
+    kept = [i for i, row in enumerate(found.rows) if row.id.startswith(prefix)]
+    if not kept:
+        raise sources.DataError(
+            "the arguments",
+            problems={
+                (f"{prefix!r}, with which no id begins", found.rows[0].id[:9]): ["portraits.prefix"]
+            },
+        )
+    undecided = [found.rows[i].identity for i in kept if not found.rows[i].split]
+    given = {found.rows[i].split for i in kept}
+    split_of = {}
+    if undecided:
+        split_of = by_person(
+            undecided,
+            test_share=0 if "test" in given else shares[0],
+            validation_share=0 if "validation" in given else shares[1],
+        )
+    rows = [row._replace(split=row.split or split_of.get(row.identity, "")) for row in found.rows]
+    order = []
+    for split, limit in zip(SPLITS, limits, strict=True):
+        order += [i for i in kept if rows[i].split == split][: limit or None]
+    return subset(found._replace(rows=rows), order)
+
+
+def _pairs(name: str, *, data_dir: str, manual_dir: str) -> Faces:
+    """A set of pairs.  Its test and validation splits stay; the others are train or open."""
+    builder = sources.prepare(name, data_dir=data_dir, manual_dir=manual_dir)
+    splits = [split for split in SPLITS if split in builder.info.splits]
+    rows: list[Face] = []
+    photos: list[np.ndarray] = []
+    sketches: list[np.ndarray] = []
+    for split in splits:
+        pairs = sources.load(name, split, data_dir=data_dir, manual_dir=manual_dir)
+        fixed = "" if split == "train" else split
+        rows += [
+            Face(id, str(identity), fixed)
+            for id, identity in zip(pairs.id, pairs.identity.tolist(), strict=True)
+        ]
+        photos += pairs.photo
+        sketches += pairs.sketch
+    digest = "/".join(Path(builder.data_dir).parts[-4:])  # its folder's name holds one
+    return Faces(rows, digest, photos.__getitem__, sketches.__getitem__)
+
+
+def _folders(root: Path) -> tuple[list[Face], Callable[[int], np.ndarray]]:
+    report = checks.Report(root)
+    rows, paths = [], []
+    persons = [p for p in sorted(root.iterdir()) if p.is_dir()] if root.is_dir() else []
+    if not persons:
+        report.problem(".", found="no folder in it", admitted="a folder of images for each person")
+    for person in persons:
+        for stem, path in checks.files_by_stem(person, report).items():
+            rows.append(Face(f"{person.name}_{stem}", person.name, ""))
+            paths.append(path)
+    seen: dict[str, Path] = {}
+    for row, path in zip(rows, paths, strict=True):
+        if row.id in seen:
+            report.problem(
+                report.name(path), found=f"the id of {report.name(seen[row.id])}", admitted="others"
+            )
+        seen[row.id] = path
+    report.close()
+    return rows, lambda i: _read(paths[i], root)
+
+
+def _celeba(root: Path, limits: Sequence[int]) -> tuple[list[Face], Callable[[int], np.ndarray]]:
+    report = checks.Report(root)
+    partition: dict[str, str] = {}
+    identity: dict[str, str] = {}
+    for name, into in zip(CELEBA_LISTS, (partition, identity), strict=True):
+        path = root / name
+        if not path.is_file():
+            report.problem(name, found="no such file", admitted="the list of CelebA's archive")
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            words = line.split()
+            if len(words) != 2 or not words[1].isdecimal():
+                report.problem(
+                    f"{name} line {number}", found=repr(line), admitted="'NNNNNN.jpg NUMBER'"
+                )
+            else:
+                into[words[0]] = words[1]
+    rows = []
+    for number, (split, limit) in enumerate(zip(SPLITS, limits, strict=True)):
+        names = [name for name, part in partition.items() if part == str(number)]
+        for name in names[: limit or None]:
+            if not (root / CELEBA_IMAGES / name).is_file():
+                report.problem(
+                    f"{CELEBA_IMAGES}/{name}", found="no such file", admitted="all listed images"
+                )
+            if name not in identity:
+                report.problem(name, found=f"not in {CELEBA_LISTS[1]}", admitted="all images")
+            rows.append(Face(os.path.splitext(name)[0], identity.get(name, ""), split))
+    owner: dict[str, str] = {}
+    for row in rows:
+        if row.identity and owner.setdefault(row.identity, row.split) != row.split:
+            report.problem(
+                f"person {row.identity}",
+                found=f"in {owner[row.identity]} and {row.split}",
+                admitted="a person in one partition",
+            )
+    if not rows:
+        report.problem(".", found="no face", admitted="images of partition 0, 1 or 2")
+    report.close()
+    return rows, lambda i: _read(root / CELEBA_IMAGES / f"{rows[i].id}.jpg", root)
+
+
+def _read(path: Path, root: Path) -> np.ndarray:
+    """uint8[H, W, 3]; DataError for a file that is no whole 8-bit image."""
+    report = checks.Report(root)
+    decoded = checks.decode(path, report)
+    report.close()
+    return np.asarray(decoded.image.convert("RGB"))

@@ -1,0 +1,107 @@
+"""Style: a feed-forward network that paints any photo in the style of one image.
+
+Source     Johnson et al., ECCV 2016 (nets/style.py, losses/perceptual.py).
+Player     stylist: photo -> the photo in its style; one network a style.
+Frozen     teacher: maps of a recogniser, as they are, with the style image's Gram matrices beside
+           its weights; so a workdir needs the style image no more.
+Terms      content: the maps `content_tap` of the photo and of what was made of it; style: Gram
+           matrices of the maps `teacher.taps`; total_variation.
+
+It needs photos alone.  What it makes stands in a sketch's place, in colour (data.sketch_channels =
+3), so that `fsketch.synthesize --direction=to_sketch` stylises images with a run; the scores of an
+evaluation compare with the pairs' sketches and say nothing of the style.
+"""
+
+import json
+from collections.abc import Iterable
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from fsketch import images, state, types
+from fsketch.data import paintings
+from fsketch.losses import perceptual
+from fsketch.methods import interface, optimizers, pretrained
+from fsketch.nets import style
+
+
+def method(config: ConfigDict) -> interface.Method:
+    """See the module's docstring; the fields are those of configs/style.py."""
+    asked = {name: config.style[name] for name in ("image", "size_px", "seed")}
+
+    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
+        del batches
+        image = paintings.load(
+            config.style.image, size_px=config.style.size_px, seed=config.style.seed
+        )
+        teacher = pretrained.load_maps(config.teacher.path, config.teacher.taps)
+        taps = json.loads(teacher.spec)["taps"]
+        content = _content_tap(config, taps)
+        if content not in taps:
+            teacher = pretrained.load_maps(config.teacher.path, (*taps, content))
+        shown = images.from_uint8(jnp.asarray(image))[None]
+        maps = jax.jit(lambda net, image: net(image))(teacher, shown)
+        grams = {tap: perceptual.gram(maps[tap])[0] for tap in taps}
+        spec = json.dumps({**json.loads(teacher.spec), "style": asked})
+        variables = {**teacher.variables, "style": jax.device_get(grams)}
+        return {"teacher": teacher.replace(variables=variables, spec=spec)}
+
+    def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
+        kept = json.loads(frozen["teacher"].spec)["style"]
+        if kept != asked:
+            raise ValueError(
+                f"style: {asked}, but this workdir was started with {kept} and keeps it; use "
+                "another workdir for another style"
+            )
+        if batch["sketch"].shape[-1] != 3:
+            raise ValueError("data.sketch_channels: 1; what is made is in colour, set it to 3")
+        net = style.StyleNet(
+            width=config.model.width, num_blocks=config.model.num_blocks, dtype=config.model.dtype
+        )
+        tx = optimizers.adam(config.optim, num_steps=config.num_steps)
+        player = state.create_player(key, net, tx, batch["photo"], ema_rate=config.optim.ema_rate)
+        return state.create(stylist=player)
+
+    def train_step(
+        train_state: state.TrainState,
+        frozen: interface.Frozens,
+        batch: types.Batch,
+        keys: types.Key,
+    ) -> tuple[state.TrainState, types.Scalars]:
+        del keys
+        stylist, teacher = train_state["stylist"], frozen["teacher"]
+        grams = teacher.variables["style"]
+        content = _content_tap(config, json.loads(teacher.spec)["taps"])
+        relative = config.style.relative
+
+        def loss_fn(
+            params: dict, batch: types.Batch
+        ) -> tuple[jax.Array, tuple[dict, types.Scalars]]:
+            made, stats = stylist(batch["photo"], params=params["stylist"], train=True)
+            maps, target = teacher(made), teacher(batch["photo"])[content]
+            formulas = {
+                "content": lambda: perceptual.content(maps[content], target, relative=relative),
+                "style": lambda: perceptual.style(maps, grams, relative=relative),
+                "total_variation": lambda: perceptual.total_variation(made),
+            }
+            terms = state.compute(formulas, config.loss_weights)
+            return state.weigh(terms, config.loss_weights), ({"stylist": stats}, terms)
+
+        players, terms = state.update(
+            train_state.players, loss_fn, batch, num_parts=config.accumulate_steps
+        )
+        return train_state.put(**players).next(), state.prefixed(stylist=terms)
+
+    def predict(
+        train_state: state.TrainState, frozen: interface.Frozens, batch: types.Batch
+    ) -> types.Predictions:
+        del frozen
+        return {"sketch": train_state["stylist"].averaged()(batch["photo"])}
+
+    return interface.Method(freeze, init, train_step, predict)
+
+
+def _content_tap(config: ConfigDict, taps: Iterable[str]) -> str:
+    """The tap that the content term compares; by default the second of the style's."""
+    return config.style.content_tap or list(taps)[1]

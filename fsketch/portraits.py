@@ -1,0 +1,213 @@
+"""Stylised portraits of real faces: the offline stage before IFRP trains.
+
+    FOLDER/manifest.json               what was made of what: styles, faces, splits, settings
+    FOLDER/shard-00003-of-00021.zip    FACES_PER_SHARD faces, each
+        photo/ID.png                       the aligned real face
+        STYLE/ID.png                       its portrait: moved (data/warp.py), then stylised
+        poses.json                         how each portrait was moved, {STYLE/ID: Pose}
+
+Faces of train and validation are made in the seen styles, test faces in all [paper: IFRP, three of
+ten].  The style PLAIN is the moved face itself; DRAWN, of test faces alone, is the moved hand-drawn
+sketch of a source that has sketches.  tfds_builders/stylized_faces reads the folder.
+
+A shard is written whole or not at all, so a killed stage goes on where it was; processes take
+shards in turn.  A portrait depends on (seed, face, style) and the style's network alone.
+"""
+
+import hashlib
+import io
+import json
+import os
+import time
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+from jax.experimental import multihost_utils
+from ml_collections import ConfigDict
+
+from fsketch import evaluate, images, writers
+from fsketch.data import checks, faces, paintings, shards, warp
+
+FACES_PER_SHARD = 64
+NUM_SAMPLES = 8
+BATCH_SIZE = 16  # faces of one call of a network, always: XLA rounds by the batch's size
+
+Stylist = Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # uint8[S, S, 3] each, in and out
+
+
+def find_faces(config: ConfigDict, *, data_dir: str) -> faces.Faces:
+    """The faces that `config.portraits` names."""
+    return faces.find(
+        config.faces,
+        manual_dir=config.manual_dir,
+        data_dir=data_dir,
+        prefix=config.prefix,
+        test_share=config.test_share,
+        validation_share=config.validation_share,
+        limits=(config.num_train, config.num_validation, config.num_test),
+    )
+
+
+def styles_of(config: ConfigDict) -> tuple[dict[str, str], list[str]]:
+    """({name: painting or file} of all styles, seen ones first; names of the seen ones)."""
+    seen = [paintings.name_of(style) for style in config.train_styles]
+    given = dict.fromkeys((*config.train_styles, *config.test_styles))
+    named = {paintings.name_of(style): style for style in given}
+    if len(named) != len(given):
+        raise ValueError(f"portraits.train_styles, test_styles: two of one name in {list(given)}")
+    if taken := sorted({shards.DRAWN, shards.PHOTO} & named.keys()):
+        raise ValueError(f"portraits.train_styles, test_styles: {taken} is the name of another")
+    return named, seen
+
+
+def manifest(
+    config: ConfigDict, found: faces.Faces, *, styles: Sequence[str], seen: Sequence[str],
+    networks: Mapping[str, str],
+) -> dict:  # fmt: skip
+    """All that decides on the portraits; `networks` holds a digest for each style."""
+    persons = checks.first_use(row.identity for row in found.rows)
+    settings = ("size_px", "crop", "seed", "rotation_deg", "shift", "scale", "num_angles")
+    content = {
+        "version": shards.VERSION,
+        "settings": {name: config[name] for name in settings},
+        "source": found.digest,
+        "styles": list(styles),
+        "seen": list(seen),
+        "drawn": config.drawn and found.sketch is not None,
+        "networks": {name: networks[name] for name in styles},
+        "faces": [[row.id, persons[row.identity], row.split] for row in found.rows],
+        "faces_per_shard": FACES_PER_SHARD,
+    }
+    return json.loads(json.dumps(content))
+
+
+def folder_of(content: dict, parent: Path) -> Path:
+    """Where the portraits of a manifest lie: its digest is in the folder's name."""
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+    return parent / f"portraits-{digest}"
+
+
+def make(
+    folder: Path, content: dict, found: faces.Faces, stylists: Callable[[str], Stylist]
+) -> None:
+    """Makes what is missing in `folder`; returns when all processes have done their part.
+
+    content: the `manifest` of `found`.  stylists: name -> the style's network, called for the
+    styles that a shard needs only.  ValueError if the folder holds another manifest.
+    """
+    processes, process = jax.process_count(), jax.process_index()
+    path = folder / shards.MANIFEST
+    if path.is_file() and json.loads(path.read_text()) != content:
+        raise ValueError(
+            f"{folder}: its {shards.MANIFEST} does not fit its name: found portraits that were "
+            "made of other data or settings; admitted those of this configuration. Delete it"
+        )
+    if process == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        writers.write_whole(path, json.dumps(content).encode())
+    if processes > 1:
+        multihost_utils.sync_global_devices("manifest of portraits")
+    all_shards = shards.shards(content)
+    todo = [s for s in all_shards[process::processes] if not (folder / s.name).is_file()]
+    logging.info("portraits in %s: %d of %d shards to make", folder, len(todo), len(all_shards))
+    start_sec, done = time.monotonic(), 0
+    for number, shard in enumerate(todo, 1):
+        done += _make_shard(folder, shard, content, found, stylists)
+        rate = done / max(time.monotonic() - start_sec, 1e-9)
+        left_sec = (time.monotonic() - start_sec) / number * (len(todo) - number)
+        logging.info(
+            "portraits: shard %d of %d (process %d of %d)  %.1f portraits/s  %d s left",
+            number, len(todo), process + 1, processes, rate, left_sec,
+        )  # fmt: skip
+    if processes > 1:
+        multihost_utils.sync_global_devices("portraits made")
+
+
+def _make_shard(
+    folder: Path,
+    shard: shards.Shard,
+    content: dict,
+    found: faces.Faces,
+    stylists: Callable[[str], Stylist],
+) -> int:
+    """Writes one shard; the number of its portraits."""
+    settings = content["settings"]
+    geometry = {"share": settings["crop"], "size_px": settings["size_px"]}
+    upright = {i: faces.square(found.photo(i), **geometry) for i in shard.places}
+    entries = {f"{shards.PHOTO}/{found.rows[i].id}": image for i, image in upright.items()}
+    poses = {}
+    for style in shards.styles(content):
+        places = [i for i in shard.places if style in shards.styles_of(content, i)]
+        moved = []
+        for i in places:
+            name = f"{style}/{found.rows[i].id}"
+            poses[name] = warp.draw(
+                settings["seed"],
+                name,
+                rotation_deg=settings["rotation_deg"],
+                shift=settings["shift"],
+                scale=tuple(settings["scale"]),
+                num_angles=settings["num_angles"],
+            )
+            before = upright[i]
+            if style == shards.DRAWN:
+                before = faces.square(found.sketch(i), **geometry)
+            moved.append(warp.apply(before, poses[name]))
+        if moved and style not in (shards.PLAIN, shards.DRAWN):
+            moved = stylists(style)(moved)
+        names = (f"{style}/{found.rows[i].id}" for i in places)
+        entries.update(zip(names, moved, strict=True))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:  # stored: PNG is compressed
+        for name, image in entries.items():
+            flat = image[..., 0] if image.shape[-1] == 1 else image
+            file.writestr(zipfile.ZipInfo(f"{name}.png"), checks.encode(flat).getvalue())
+        file.writestr(zipfile.ZipInfo(shards.POSES), json.dumps(poses))
+    writers.write_whole(folder / shard.name, buffer.getvalue())
+    return len(poses)
+
+
+def load_stylist(workdir: str | os.PathLike) -> tuple[Stylist, str]:
+    """The style network of a run, and a digest of its weights.
+
+    It runs on this process's devices in turn, so that processes need not wait for each other.
+    """
+    restored = evaluate.restore(workdir, kind="latest")
+    if restored.config.method != "style":
+        raise ValueError(f"{workdir}: a run of method {restored.config.method!r}, not 'style'")
+    player = restored.state["stylist"].averaged()
+    digest = hashlib.sha256()
+    for leaf in jax.tree.leaves(player.params):
+        digest.update(np.asarray(leaf).tobytes())
+    devices = jax.local_devices()
+    params = [jax.device_put(player.params, device) for device in devices]
+    net = player.net
+
+    @jax.jit
+    def apply(params: dict, batch: jax.Array) -> jax.Array:
+        return net.apply({"params": params}, images.from_uint8(batch), train=False)
+
+    def stylise(given: Sequence[np.ndarray]) -> list[np.ndarray]:
+        parts = []
+        for number, start in enumerate(range(0, len(given), BATCH_SIZE)):
+            batch = list(given[start : start + BATCH_SIZE])
+            filled = np.stack(batch + batch[-1:] * (BATCH_SIZE - len(batch)))
+            turn = number % len(devices)
+            made = apply(params[turn], jax.device_put(jnp.asarray(filled), devices[turn]))
+            parts.append((made, len(batch)))  # not waited for: the next device starts
+        made = [images.to_uint8(made)[:count] for made, count in parts]
+        return list(np.concatenate(made))
+
+    return stylise, digest.hexdigest()[:16]
+
+
+def content_of(found: faces.Faces, *, num_faces: int) -> faces.Faces:
+    """What style networks learn from: the first training faces, and a few of test to look at."""
+    places = {split: [i for i, row in enumerate(found.rows) if row.split == split]
+              for split in ("train", "test")}  # fmt: skip
+    return faces.subset(found, places["train"][:num_faces] + places["test"][:NUM_SAMPLES])

@@ -1,0 +1,116 @@
+"""python -m fsketch.styles --teacher=PATH --data=NAME [--manual_dir=DIR] [STYLE ...]
+
+Ranks style images by their distance from real faces (metrics/style_distance.py), the most distinct
+first, from which IFRP takes its three training styles.  STYLE: a painting of
+fsketch/data/paintings.py, an image file, or a folder of artworks; default: all paintings.
+
+    python -m fsketch.styles --paint=DIR       writes the paintings as PNG, to look at
+
+Exit code 0: done; 1: an image or a data set is refused; 2: the arguments do not fit.
+"""
+
+from fsketch import startup
+
+if __name__ == "__main__":
+    startup.prepare()  # before jax is imported
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from fsketch import images, state, writers
+from fsketch.data import faces, paintings, sources
+from fsketch.methods import pretrained
+from fsketch.metrics import style_distance
+
+BATCH_SIZE = 8
+
+
+def grams_of(teacher: state.Frozen, batch: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
+    """The mean Gram matrix of images uint8[H, W, 3] of one size, by tap of the teacher."""
+    look = jax.jit(lambda net, images: net(images))
+    seen: dict[str, list[np.ndarray]] = {}
+    for start in range(0, len(batch), BATCH_SIZE):
+        part = jnp.asarray(np.stack(batch[start : start + BATCH_SIZE]))
+        for tap, features in look(teacher, images.from_uint8(part)).items():
+            seen.setdefault(tap, []).append(np.asarray(features))
+    return {tap: style_distance.mean_gram(batches) for tap, batches in seen.items()}
+
+
+def rank(
+    teacher: state.Frozen, styles: Sequence[str], photos: Sequence[np.ndarray], *, size_px: int
+) -> list[tuple[str, float]]:
+    """(style, distance from the faces), the most distinct first.
+
+    teacher: of `pretrained.load_maps`.  photos: uint8[H, W, 3] of any size; their centred squares
+    are brought to size_px, the side of the style images.
+    """
+    seen = [faces.square(photo, share=1.0, size_px=size_px) for photo in photos]
+    painted = {
+        style: grams_of(teacher, [paintings.load(style, size_px=size_px)]) for style in styles
+    }
+    return style_distance.ranked(painted, grams_of(teacher, seen))
+
+
+def expand(given: Sequence[str]) -> list[str]:
+    """Styles with folders replaced by the images in them; all paintings for none."""
+    found = []
+    for style in given or paintings.NAMES:
+        found += paintings.folder(style) if Path(style).is_dir() else [style]
+    return found
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    result = argparse.ArgumentParser(
+        prog="python -m fsketch.styles", description="Rank style images, or paint ours."
+    )
+    add = result.add_argument
+    add("styles", nargs="*", metavar="STYLE", help="paintings, image files, folders of artworks")
+    add("--paint", metavar="DIR", help="write our paintings there, and rank nothing")
+    add("--teacher", help="a run of configs/teacher.py, or converted weights (*.safetensors)")
+    add("--taps", default="", help="maps to compare, as relu1_2,relu2_2; default: the net's own")
+    add("--data", default="procedural_faces/small", help="data set whose photos are the real faces")
+    add("--split", default="train[:64]")
+    add("--manual_dir", default="")
+    add("--data_dir", default="")
+    add("--size_px", type=int, default=128, help="side of faces and style images")
+    return result
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code."""
+    given = parser().parse_args(arguments)
+    if given.paint:
+        Path(given.paint).mkdir(parents=True, exist_ok=True)
+        for name in paintings.NAMES:
+            image = paintings.paint(name, size_px=given.size_px)
+            writers.write_png(Path(given.paint) / f"{name}.png", image)
+        print(f"{len(paintings.NAMES)} paintings in {given.paint}")
+        return 0
+    if not given.teacher:
+        print("--teacher: found none; admitted a run or a *.safetensors file", file=sys.stderr)
+        return 2
+    try:
+        taps = tuple(tap for tap in given.taps.split(",") if tap)
+        teacher = pretrained.load_maps(given.teacher, taps)
+        pairs = sources.load(
+            given.data, given.split, data_dir=given.data_dir, manual_dir=given.manual_dir
+        )
+        ranking = rank(teacher, expand(given.styles), pairs.photo, size_px=given.size_px)
+    except (FileNotFoundError, ValueError) as error:  # DataError is one
+        print(error, file=sys.stderr)
+        return 1
+    print(f"distance from {len(pairs.id)} faces of {given.data} {given.split}")
+    for name, distance in ranking:
+        print(f"{distance:10.3f}  {name}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

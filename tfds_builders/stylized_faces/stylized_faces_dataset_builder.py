@@ -1,0 +1,249 @@
+"""Unaligned stylised portraits (sketch, in colour) and the aligned real faces of them (photo).
+
+    config       side   made of
+    prepared     any    the folder that `--mode=prepare` made (fsketch/portraits.py)
+    procedural   64     drawn faces, in three seen and seven unseen styles, and pencil sketches
+    tiny         32     the same with fewer faces and styles, for tests
+
+`procedural` and `tiny` need no file: faces of procedural_faces are moved at random and painted over
+by a plain image filter (fsketch/data/imitation.py) in the colours and grain of a painting.  No
+network stylises them, and no real person is shown: numbers measured on them say nothing about
+real faces or about style transfer.
+
+Splits: train and validation (seen styles), test_seen, test_unseen, test_sketches (drawn, moved);
+orders are those of fsketch/data/shards.py.  Persons of two splits are never the same.
+"""
+
+import dataclasses
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from PIL import Image
+
+from fsketch import data
+from fsketch.data import checks, faces, imitation, paintings, shards, warp
+from tfds_builders.procedural_faces import procedural_faces_dataset_builder as drawn_faces
+
+SEED = 2026
+# All that decides on the images of `procedural`: modules of fsketch.data, the faces' builder, this.
+SOURCES = (*drawn_faces.SOURCES, "faces", "imitation", "paintings", "shards", "warp")
+MOVES = {"rotation_deg": 30.0, "shift": 0.1, "scale": (0.9, 1.1)}  # configs/base.py
+
+_INSTRUCTIONS = """\
+The folder of portraits that an experiment's --mode=prepare made beside its workdir:
+  <manual_dir>/manifest.json and <manual_dir>/shard-NNNNN-of-NNNNN.zip, all of them."""
+
+
+@dataclasses.dataclass
+class PortraitsConfig(tfds.core.BuilderConfig):
+    """Side, styles and numbers of faces; `prepared` takes all of them from the folder."""
+
+    size_px: int = 64
+    seen: tuple[str, ...] = ()
+    unseen: tuple[str, ...] = ()
+    train: int = 0
+    validation: int = 0
+    test: int = 0
+
+
+def check(root: Path, config: PortraitsConfig, report: checks.Report) -> dict[str, Any] | None:
+    """Checks a folder; its manifest, or None where there are problems."""
+    manifest = shards.read(root, report)
+    if manifest is not None:
+        for split in shards.SPLITS:
+            if count := len(shards.examples(manifest, split)):
+                report.fact("counts", f"{split} {count} portraits")
+        side = manifest["settings"]["size_px"]
+        report.fact("geometry", f"faces and portraits of {side}x{side} px")
+    return manifest
+
+
+def config_for(root: Path) -> str:
+    """The only config that reads a folder."""
+    return "prepared"
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """Examples in the order of the manifest (not shuffled)."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
+    BUILDER_CONFIGS = [  # noqa: RUF012, the form TFDS reads
+        PortraitsConfig(name="prepared", description="Portraits made by --mode=prepare."),
+        PortraitsConfig(
+            name="procedural",
+            description="64 px, drawn faces behind image filters; 3 seen, 7 unseen styles.",
+            seen=("scream", "candy", "mosaic"),
+            unseen=("waves", "feathers", "pencil", "shapes", "swirls", "facets", "glass"),
+            train=240,
+            validation=16,
+            test=32,
+        ),
+        PortraitsConfig(
+            name="tiny",
+            description="32 px, drawn faces behind image filters; for tests.",
+            size_px=32,
+            seen=("scream", "mosaic"),
+            unseen=("swirls",),
+            train=4,
+            validation=2,
+            test=2,
+        ),
+    ]
+    MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
+    DRAWN_CONFIGS = ("procedural", "tiny")  # these read no folder
+    check = staticmethod(check)
+    config_for = staticmethod(config_for)
+    aligned = False
+
+    def __init__(
+        self,
+        *,
+        data_dir: str | None = None,
+        config: str | PortraitsConfig | None = None,
+        version: str | None = None,
+        file_format: str = "array_record",  # TFDS' own default needs TensorFlow
+    ) -> None:
+        super().__init__(data_dir=data_dir, config=config, version=version, file_format=file_format)
+
+    @classmethod
+    def source_files(cls) -> list[Path]:
+        """The files whose content decides on the images of `procedural` and `tiny`."""
+        folder = Path(data.__path__[0])
+        modules = [folder / f"{name}.py" for name in SOURCES]
+        return [*modules, Path(drawn_faces.__file__), Path(__file__)]
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {
+                    "photo": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
+                    "sketch": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
+                    "id": tfds.features.Text(),  # FACE@STYLE
+                    "identity": tfds.features.Scalar(np.int64),
+                    "style": tfds.features.ClassLabel(num_classes=None),
+                    # How the portrait was moved: degrees, factor, shares of the side.
+                    "pose": tfds.features.Tensor(shape=(4,), dtype=np.float32),
+                }
+            ),
+            supervised_keys=None,
+            disable_shuffling=True,
+        )
+
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
+        if self.builder_config.name not in self.DRAWN_CONFIGS:
+            root = Path(dl_manager.manual_dir).resolve()
+            report = checks.Report(root)
+            manifest = check(root, self.builder_config, report)
+            report.close()
+            made = _Folder(root, manifest)
+        else:
+            manifest = _drawn_manifest(self.builder_config)
+            made = _Drawn(self.builder_config)
+        self.info.features["style"].names = shards.styles(manifest)
+        return {
+            split: self._generate_examples(manifest, made, split)
+            for split in shards.SPLITS
+            if shards.examples(manifest, split)
+        }
+
+    def _generate_examples(
+        self, manifest: dict[str, Any], made: "_Folder | _Drawn", split: str
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        for key, (place, style) in enumerate(shards.examples(manifest, split)):
+            id, identity, _ = manifest["faces"][place]
+            photo, portrait, pose = made(manifest, place, style)
+            yield (
+                key,
+                {
+                    "photo": photo,
+                    "sketch": portrait,
+                    "id": f"{id}@{style}",
+                    "identity": identity,
+                    "style": style,
+                    "pose": np.asarray(pose, np.float32),
+                },
+            )
+
+
+class _Folder:
+    """(photo, portrait, pose) of a face and a style, from the shards of a folder."""
+
+    def __init__(self, root: Path, manifest: dict[str, Any]) -> None:
+        self._root = root
+        self._shard_of = {i: s.name for s in shards.shards(manifest) for i in s.places}
+        self._name = ""
+
+    def __call__(
+        self, manifest: dict[str, Any], place: int, style: str
+    ) -> tuple[io.BytesIO, io.BytesIO, list[float]]:
+        if self._name != self._shard_of[place]:  # one file is open at a time
+            self._name = self._shard_of[place]
+            self._file = zipfile.ZipFile(self._root / self._name)
+            self._poses = json.loads(self._file.read(shards.POSES))
+        id = manifest["faces"][place][0]
+        photo, portrait = (self._read(f"{kind}/{id}") for kind in (shards.PHOTO, style))
+        return photo, portrait, self._poses[f"{style}/{id}"]
+
+    def _read(self, name: str) -> io.BytesIO:
+        """A PNG in colour; drawn sketches are stored grey."""
+        content = io.BytesIO(self._file.read(f"{name}.png"))
+        with Image.open(content) as image:
+            if image.mode != "RGB":
+                return checks.encode(np.asarray(image.convert("RGB")))
+        content.seek(0)
+        return content
+
+
+def _drawn_manifest(config: PortraitsConfig) -> dict[str, Any]:
+    """A manifest of drawn faces; identities count over the splits."""
+    names = [(split, i) for split in faces.SPLITS for i in range(getattr(config, split))]
+    return {
+        "styles": [*config.seen, *config.unseen],
+        "seen": list(config.seen),
+        "drawn": True,
+        "faces": [[f"{split}-{i:04d}", n, split] for n, (split, i) in enumerate(names)],
+    }
+
+
+class _Drawn:
+    """As `_Folder`, drawn on the spot."""
+
+    def __init__(self, config: PortraitsConfig) -> None:
+        self._size = config.size_px
+        self._paintings = {
+            style: paintings.paint(style, size_px=2 * config.size_px)
+            for style in (*config.seen, *config.unseen)
+        }
+        self._faces: list[tuple[np.ndarray, np.ndarray]] = []
+        for split in faces.SPLITS:
+            wanted = [(index, 0) for index in range(getattr(config, split))]
+            drawn = drawn_faces.draw(
+                wanted, split, height_px=config.size_px * 5 // 4, width_px=config.size_px
+            )
+            self._faces += [
+                tuple(faces.square(x, share=1.0, size_px=config.size_px) for x in pair)
+                for pair in drawn
+            ]
+
+    def __call__(
+        self, manifest: dict[str, Any], place: int, style: str
+    ) -> tuple[io.BytesIO, io.BytesIO, warp.Pose]:
+        id = manifest["faces"][place][0]
+        photo, sketch = self._faces[place]
+        pose = warp.draw(SEED, f"{id}@{style}", **MOVES)
+        if style == shards.DRAWN:
+            portrait = np.repeat(warp.apply(sketch, pose), 3, -1)
+        else:
+            corner = tuple(int(c) % self._size for c in (37 * place, 23 * place))
+            moved = warp.apply(photo, pose)
+            portrait = imitation.imitate(moved, self._paintings[style], corner=corner)
+        return checks.encode(photo), checks.encode(portrait), pose
