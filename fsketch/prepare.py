@@ -27,8 +27,15 @@ def default_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     never finds this one's teacher, and two roles of one configuration share it.  A workdir that
     was started keeps its teachers.  Without a term that needs a teacher there is none.
     """
+    if not students.need_teachers(config.loss_weights):
+        return config
+    return trained_teachers(config, workdir)
+
+
+def trained_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
+    """As `default_teachers`, for methods that always need theirs."""
     roles = [role for role in base.TEACHERS if role in config and not config[role].path]
-    if not roles or not students.need_teachers(config.loss_weights):
+    if not roles:
         return config
     config = config.copy_and_resolve_references()
     specs = checkpoint.frozen_specs(workdir)
@@ -39,6 +46,11 @@ def default_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
                 continue
             config[role].path = str(_trained_teacher(config, role, workdir))
     return config
+
+
+def default_face(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
+    """As `default_teachers`, for the face recogniser of an identity term."""
+    return trained_teachers(config, workdir) if config.loss_weights.identity else config
 
 
 def _trained_teacher(config: ConfigDict, role: str, workdir: epath.Path) -> epath.Path:
@@ -87,6 +99,7 @@ PREPARE: dict[str, Callable[[ConfigDict, epath.Path], ConfigDict]] = {
     "kt": default_teachers,
     "kd": default_teachers,
     "kd_plus": default_teachers,
+    "ifrp": default_face,
 }
 
 

@@ -65,7 +65,8 @@ def build(spec: str, variables: types.PyTree) -> state.Frozen:
     """The frozen teacher of a specification with these variables."""
     fields = json.loads(spec)
     architecture = ARCHITECTURES[fields["net"]]
-    net = teacher.Teacher(architecture.build(**fields["arguments"]), tuple(fields["taps"]))
+    wrap = teacher.Maps if "as_they_are" in fields else teacher.Teacher
+    net = wrap(architecture.build(**fields["arguments"]), tuple(fields["taps"]))
     domains = tuple(fields.get("domains", ()))  # older specifications have none
     return state.Frozen(variables, net, architecture.adapt, spec, domains)
 
@@ -84,15 +85,31 @@ def load_teacher(
     taps: the names of three of its maps, () for the net's default.  domains: whose images it will
     see.  Its maps are not normalised yet, see `calibrate`.
     """
+    spec, params = _read(path, taps)
+    spec = json.dumps({**spec, "domains": tuple(domains), "path": path})
+    variables = {"params": {"net": params}, "constants": {"rms": np.ones(3, np.float32)}}
+    return build(spec, variables)
+
+
+def load_maps(path: str, taps: Sequence[str]) -> state.Frozen:
+    """The net at `path`, as for `load_teacher`: image -> {tap: its map as it is}, any taps.
+
+    () for the net's three default ones.
+    """
+    spec, params = _read(path, taps)
+    spec = json.dumps({**spec, "domains": (), "path": path, "as_they_are": True})
+    return build(spec, {"params": {"net": params}})
+
+
+def _read(path: str, taps: Sequence[str]) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """(the beginning of a specification, parameters)."""
     if path.endswith(".safetensors"):
         net, params = _of_file(path)
         arguments: dict[str, Any] = {}
     else:
         net, arguments, params = _of_run(path)
-    spec = {"net": net, "arguments": arguments, "taps": tuple(taps) or ARCHITECTURES[net].taps}
-    spec = json.dumps({**spec, "domains": tuple(domains), "path": path})
-    variables = {"params": {"net": params}, "constants": {"rms": np.ones(3, np.float32)}}
-    return build(spec, variables)
+    taps = tuple(taps) or ARCHITECTURES[net].taps
+    return {"net": net, "arguments": arguments, "taps": taps}, params
 
 
 def source_of(spec: str) -> str:
