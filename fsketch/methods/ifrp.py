@@ -131,10 +131,8 @@ def method(config: ConfigDict) -> interface.Method:
             faces,
             num_parts=config.accumulate_steps,
         )
-        moves = {"remover": jnp.bool_(True), "critic": jnp.bool_(True)}
-        if config.gate_margin:
-            # Of all devices, so that they decide alike.
-            moves = gate(**state.device_mean(verdicts), margin=config.gate_margin)
+        # By the losses of all devices, so that they decide alike.
+        moves = gate(**state.device_mean(verdicts), margin=config.gate_margin)
         players = {}
         for role, player in {**moved, **judge}.items():
             kept = trees.where(moves[role], player, train_state[role])
@@ -177,9 +175,9 @@ def faded(epoch: jax.Array, config: ConfigDict) -> types.Scalars:
 
 
 def gate(*, real: jax.Array, fake: jax.Array, margin: float) -> dict[str, jax.Array]:
-    """Whether each player moves, bool[], by the critic's two losses."""
+    """Whether each player moves, bool[], by the critic's two losses; margin 0: they always do."""
     critic = jnp.minimum(real, fake) >= margin
-    remover = jnp.maximum(real, fake) <= 1 - margin
+    remover = (jnp.maximum(real, fake) <= 1 - margin) | (margin == 0)
     neither = ~(critic | remover)
     return {"critic": critic | neither, "remover": remover | neither}
 

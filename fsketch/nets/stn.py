@@ -11,18 +11,18 @@ the centres of the outermost pixels.  That is torch's affine_grid and grid_sampl
 interpolation, zero padding and align_corners=True, which are stnbhwd's conventions [code].
 A scale below 1 enlarges.
 
-The gradient of the image is no scatter.  Input pixel q is read by the output pixels whose
-sampling points lie within one pixel of it.  The inverse matrix takes that square to a
-parallelogram around q's own place in the output, and what the pixels of its bounding box carry is
-gathered.  The box has 3 x 3 pixels for rotations of any angle down to scale 0.95; a loop serves
-what needs more.  Sums then have a fixed order, unlike those of atomic additions on a GPU.  Time
-of value and gradients, ms an image, batch of 4, two cores of an EPYC, jaxlib 0.10.2
-(tests/golden/time_stn.py):
+The image's gradient is gathered, where autodiff scatters.  An input pixel is read by the output
+pixels whose sampling points lie within one pixel of it; the inverse matrix takes that square to a
+parallelogram around a place in the output, and what the pixels of its bounding box carry is added
+up, each weighted as it was read.  A box of 3 x 3 pixels holds it for any rotation down to scale
+0.95, without rotation to 0.67; a batch that needs more takes the scatter.  The gathered sums have a
+fixed order, unlike atomic additions on a GPU.  Milliseconds an image of value and gradients, batch
+of 4, two cores of an EPYC, jaxlib 0.10.2 (tests/golden/time_stn.py):
 
-    map            gathered   autodiff's scatter   tent weights as matrices, two products
-    64 x 64 x 32   1.2        2.7                  73
-    32 x 32 x 64   0.5        0.5                  15
-    16 x 16 x 128  0.15       0.18                 0.9
+    map             gathered   scattered   weights as matrices: one product   two products
+    64 x 64 x 32    1.2        2.0 - 2.7   208                                73
+    32 x 32 x 64    0.4        0.5         14                                 15
+    16 x 16 x 128   0.2        0.2         0.7                                0.9
 """
 
 import itertools
@@ -37,8 +37,8 @@ from flax import linen as nn
 from fsketch.nets import layers
 
 IDENTITY = (0.0, 1.0, 0.0, 0.0)  # angle, scale, tx, ty
-BOX = 3  # pixels a side of the box that is gathered
 ONE_RADIAN = (1.0, 1.0, 0.0, 0.0)  # the released code's start, which its comment calls identity
+BOX = 3  # pixels a side of the box that is gathered
 
 
 def similarity(parameters: jax.Array) -> jax.Array:

@@ -19,11 +19,27 @@ MAPS = ((64, 32), (32, 64), (16, 128))  # pixels a side, channels
 
 
 def tents(image, matrix):
-    """Each output pixel as a sum over rows, then over columns, weighted by tents; no gather."""
+    """Weights of rows [B, HW, H] and of columns [B, HW, W] at every sampling point."""
+    B, H, W, _ = image.shape
+    points = stn._sampling_points(matrix, H, W)
+    return (
+        jax.nn.relu(1 - jnp.abs(at[..., None] - jnp.arange(n))).reshape(B, H * W, n)
+        for at, n in zip(points, (H, W), strict=True)
+    )
+
+
+def one_product(image, matrix):
+    """Each output pixel as a weighted sum over all input pixels."""
     B, H, W, C = image.shape
-    y, x = stn._sampling_points(matrix, H, W)
-    weight_y = jax.nn.relu(1 - jnp.abs(y[..., None] - jnp.arange(H))).reshape(B, H * W, H)
-    weight_x = jax.nn.relu(1 - jnp.abs(x[..., None] - jnp.arange(W))).reshape(B, H * W, W)
+    weight_y, weight_x = tents(image, matrix)
+    weight = weight_y[..., :, None] * weight_x[..., None, :]
+    return (weight.reshape(B, H * W, H * W) @ image.reshape(B, H * W, C)).reshape(image.shape)
+
+
+def two_products(image, matrix):
+    """The same over rows, then over columns."""
+    B, H, W, C = image.shape
+    weight_y, weight_x = tents(image, matrix)
     columns = weight_y @ image.reshape(B, H, W * C)  # B x HW x WC
     out = jnp.einsum("bpw,bpwc->bpc", weight_x, columns.reshape(B, H * W, W, C))
     return out.reshape(B, H, W, C)
@@ -41,8 +57,9 @@ def with_gradients(form):
 
 FORMS = {
     "gathered": stn.sample,
-    "autodiff's scatter": lambda image, matrix: stn._interpolate(image, matrix)[0],
-    "tents": tents,
+    "scattered": lambda image, matrix: stn._interpolate(image, matrix)[0],
+    "one product": one_product,
+    "two products": two_products,
 }
 
 
