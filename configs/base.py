@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 PAIRS = ("embedded", "cuhk", "cufs")  # what `use_pairs` knows
 PORTRAITS = ("embedded", "celeba", "fs2k", "orl")  # what `use_portraits` knows
 
-TEACHERS = ("teacher", "teacher_photo", "teacher_sketch")  # sections of `add_teacher`
+TEACHERS = ("teacher", "teacher_photo", "teacher_sketch", "face")  # sections of `add_teacher`
 
 # Sizes of a student: width, num_blocks.
 STUDENTS = {"full": (64, 9), "medium": (32, 9), "small": (24, 6), "mini": (16, 4)}
@@ -193,6 +193,40 @@ def add_portraits(config: ConfigDict, network: ConfigDict) -> None:
     section.networks = ""  # a folder with a run for each style; "" = train them first, or reuse
     section.network = network
     config.portraits = section
+
+
+def add_remover(config: ConfigDict) -> None:
+    """The nets of IFRP (nets/remover.py) and the optimizer of both, in Adam's place."""
+    config.model = ConfigDict()
+    config.model.variant = "journal"  # or "released", the net of the code
+    config.model.width = 32  # channels of the first layer; 16 of "released" [inferred; code]
+    config.model.skips = "residual"  # "none", "unet", "top" or "residual" [paper]; journal only
+    config.model.join = "add"  # how a skip enters, or "concat" [inferred]; journal only
+    config.model.has_transformers = True  # [paper]
+    config.model.one_radian_start = False  # transformers that begin as the released code's
+    config.model.norm = "batch"  # [paper]; or "instance", "none"
+    config.model.dtype = "float32"  # type to compute in; parameters are float32 always
+    config.critic = ConfigDict()
+    config.critic.width = 32  # channels of the first layer [code]
+    config.critic.norm = "batch"  # [code]
+    # Of the critic's losses, between which both players move; 0 = they always do [code]
+    config.gate_margin = 0.3
+    # Factors of a weight from epoch to epoch [code: adversarial; identity inferred], and the share
+    # of it that is never undercut [code: half]
+    config.decay = ConfigDict()
+    config.decay.adversarial = 0.995
+    config.decay.identity = 0.995
+    config.decay.least = 0.5
+
+    config.optim = ConfigDict()
+    config.optim.learning_rate = 1e-3  # [paper, code]
+    config.optim.decay_rate = 0.9  # of RMSprop's mean of squares [code]
+    config.optim.epsilon = 1e-8  # [code]
+    config.optim.epoch_factor = 0.99  # of the rate, from epoch to epoch [paper, code]
+    config.optim.least_rate = 1e-6  # [code]
+    config.optim.steps_per_epoch = 1  # for all that changes by epochs
+    config.optim.warm_up_steps = 50  # at 1/50 of the rate, then as many at 1/5 [code]
+    config.optim.ema_rate = 0.0  # as above
 
 
 def add_transfer(config: ConfigDict, variant: str) -> None:

@@ -51,6 +51,11 @@ def trained_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     return config
 
 
+def default_face(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
+    """As `default_teachers`, for the face recogniser of an identity term."""
+    return trained_teachers(config, workdir) if config.loss_weights.identity else config
+
+
 def _trained_teacher(config: ConfigDict, role: str, workdir: epath.Path) -> epath.Path:
     """The folder of the default teacher of `role`, trained now if it is not there."""
     path = teacher_folder(config[role].config, workdir)
@@ -188,6 +193,7 @@ PREPARE: dict[str, Callable[[ConfigDict, epath.Path], ConfigDict]] = {
     "kd": default_teachers,
     "kd_plus": default_teachers,
     "style": trained_teachers,
+    "ifrp": default_face,
 }
 
 

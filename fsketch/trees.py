@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from flax import serialization, traverse_util
 
@@ -41,6 +42,11 @@ def differences(wanted: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray
         if name in found and np.shape(found[name]) != np.shape(leaf)
     ]
     return lines
+
+
+def where(flag: jax.Array, one: types.PyTree, other: types.PyTree) -> types.PyTree:
+    """`one` if the flag bool[] is set, else `other`, a tree of the same structure."""
+    return jax.tree.map(lambda a, b: jnp.where(flag, a, b), one, other)
 
 
 def count(tree: types.PyTree) -> int:

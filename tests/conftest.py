@@ -103,6 +103,8 @@ def tiny(pairs_folder, tmp_path_factory, tiny_teacher):
             part.batch_size = part.eval_batch_size = 8
         for teacher in teachers:
             teacher.path = tiny_teacher
+        if "face" in config:
+            config.face.taps = ("fire4",)  # of the tiny teacher's net
         return config
 
     return make

@@ -38,3 +38,11 @@ def test_unflatten_lists_every_difference(tree):
 
 def test_count():
     assert trees.count({"a": jnp.ones((2, 3)), "b": jnp.ones(())}) == 7
+
+
+def test_where_takes_a_whole_tree(tree):
+    other = {**tree, "params": {"a": {"kernel": 5 * jnp.ones((2, 3))}, "b": jnp.ones((4,))}}
+    for flag, expected in ((True, tree), (False, other)):
+        found = trees.where(jnp.asarray(flag), tree, other)
+        np.testing.assert_array_equal(found["params"]["b"], expected["params"]["b"])
+        assert found["stats"] == {}

@@ -12,3 +12,12 @@ def l1(prediction: jax.Array, target: jax.Array) -> jax.Array:
     """
     chex.assert_equal_shape([prediction, target])
     return jnp.abs(prediction - target).mean()
+
+
+def squared(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """Mean squared difference over all pixels and channels, in units of the [-1, 1] range.
+
+    Shapes as for `l1`.
+    """
+    chex.assert_equal_shape([prediction, target])
+    return jnp.square(prediction - target).mean()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from fsketch.methods import cyclegan, interface, kd, kt, pix2pix, style, teacher
+from fsketch.methods import cyclegan, ifrp, interface, kd, kt, pix2pix, style, teacher
 
 # The only place where a string becomes a method.
 METHODS: dict[str, Callable[[ConfigDict], interface.Method]] = {
@@ -15,6 +15,7 @@ METHODS: dict[str, Callable[[ConfigDict], interface.Method]] = {
     "pix2pix": pix2pix.method,
     "cyclegan": cyclegan.method,
     "style": style.method,
+    "ifrp": ifrp.method,
 }
 
 

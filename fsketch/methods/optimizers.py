@@ -1,5 +1,7 @@
 """Optimizers built from `config.optim`."""
 
+import jax
+import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
@@ -14,3 +16,30 @@ def adam(config: ConfigDict, *, num_steps: int) -> optax.GradientTransformation:
         config.learning_rate, 0.0, transition_steps=num_steps - constant, transition_begin=constant
     )
     return optax.adam(schedule, b1=config.b1, b2=config.b2)
+
+
+def rmsprop(config: ConfigDict) -> optax.GradientTransformation:
+    """RMSprop as torch has it, g / (sqrt(mean of g^2) + epsilon), at `falling_rate`.
+
+    The rate goes by a count of steps in the optimizer's state, see `at_step`.
+    """
+    return optax.chain(
+        optax.scale_by_rms(config.decay_rate, config.epsilon, eps_in_sqrt=False),
+        optax.scale_by_learning_rate(lambda step: falling_rate(step, config)),
+    )
+
+
+def falling_rate(step: jax.Array, config: ConfigDict) -> jax.Array:
+    """The rate of a step, counted from 0, that falls by a factor each epoch to a floor.
+
+    The first `warm_up_steps` steps take 1/50 of it, as many more 1/5 [code: IFRP].
+    """
+    epoch = step // config.steps_per_epoch
+    rate = jnp.maximum(config.learning_rate * config.epoch_factor**epoch, config.least_rate)
+    divisor = jnp.where(step < config.warm_up_steps, 50.0, 5.0)
+    return jnp.where(step < 2 * config.warm_up_steps, rate / divisor, rate)
+
+
+def at_step(opt_state: optax.OptState, step: jax.Array) -> optax.OptState:
+    """The state of `rmsprop` whose next step is this one, though it may have left out some."""
+    return optax.tree_utils.tree_set(opt_state, count=step)

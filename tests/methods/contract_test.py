@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import cyclegan, kd, kd_plus, kt, pix2pix, style, teacher
+from configs import base, cyclegan, ifrp, kd, kd_plus, kt, pix2pix, style, teacher
 from fsketch import evaluate, methods, parallel, train
 from fsketch.nets import convolution
 
@@ -20,6 +20,7 @@ EXPERIMENTS = {
     "pix2pix": pix2pix,
     "cyclegan": cyclegan,
     "style": style,
+    "ifrp": ifrp,
 }
 
 
@@ -113,7 +114,8 @@ def test_scalars_are_named_after_players_and_weights(setup):
         weighed = {name for name, weight in setup.config.loss_weights.items() if weight}
         for role, group in terms.items():
             judge = role.startswith("critic")
-            assert group == ({"real", "fake"} if judge else weighed), role
+            gate = {"moved"} if "gate_margin" in setup.config else set()
+            assert group == ({"real", "fake"} if judge else weighed) | gate, role
 
 
 def test_same_key_gives_the_same_step(setup):
@@ -150,8 +152,12 @@ def test_wrong_method_is_refused(tiny):
 
 
 def first_moments(after, scalars):
-    """What one step left in Adam, which is the gradients up to a factor; memory; scalars."""
-    moments = {role: player.opt_state[0].mu for role, player in after.players.items()}
+    """What one step left in the optimizers: the gradients up to a factor; memory; scalars."""
+
+    def moments_of(optimizer):  # Adam's, or RMSprop's, which has squares alone
+        return optimizer.mu if hasattr(optimizer, "mu") else jax.tree.map(jnp.sqrt, optimizer.nu)
+
+    moments = {role: moments_of(player.opt_state[0]) for role, player in after.players.items()}
     return jax.device_get(jax.tree.map(lambda x: x[0], (moments, after.memory, scalars)))
 
 
@@ -190,7 +196,7 @@ def shapes_of_a_step(tiny):
             "identity": jnp.zeros(2, jnp.int32),
         }
         frozen = {}
-        if any(role in config for role in ("teacher", "teacher_photo")):
+        if any(role in config for role in base.TEACHERS):
             one = {name: image[:1] + 0.5 for name, image in batch.items()}
             frozen = method.freeze([one])
         start = jax.eval_shape(method.init, jax.random.key(0), frozen, batch)

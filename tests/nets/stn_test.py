@@ -1,0 +1,197 @@
+"""The spatial transformer: parity with torch, gradients, its start, its table."""
+
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from golden import make_stn
+
+from fsketch import trees
+from fsketch.nets import stn
+
+pytestmark = pytest.mark.usefixtures("full_optimization")
+
+GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "golden/stn.npz")
+
+
+def enable_x64():
+    if hasattr(jax, "enable_x64"):
+        return jax.enable_x64(True)
+    return jax.experimental.enable_x64()  # before jax 0.8
+
+
+sample, similarity = jax.jit(stn.sample), jax.jit(stn.similarity)
+
+
+@jax.jit
+def gradients(image, matrix, gradient):
+    """Of image and matrix, for this gradient of the output."""
+    return jax.vjp(stn.sample, image, matrix)[1](gradient)
+
+
+def matrices(*rows):
+    return similarity(np.asarray(rows, np.float32))
+
+
+@pytest.mark.parametrize("name", make_stn.CASES)
+def test_values_and_gradients_are_torch_s(name):
+    image, parameters, gradient = make_stn.draw(name)
+    with enable_x64():
+        matrix = similarity(parameters)
+        np.testing.assert_allclose(matrix, GOLDEN[f"{name}/matrix"], atol=1e-14)
+        output = sample(image, matrix)
+        of_image, of_matrix = gradients(image, matrix, gradient)
+    np.testing.assert_allclose(output, GOLDEN[f"{name}/output"], atol=1e-12)
+    np.testing.assert_allclose(of_image, GOLDEN[f"{name}/image"], atol=1e-12)
+    np.testing.assert_allclose(of_matrix, GOLDEN[f"{name}/theta"], rtol=1e-11, atol=1e-11)
+
+
+def test_the_golden_cases_take_both_ways_back():
+    """A small box in float32 and float64 alike, and one that is too large."""
+
+    def fits(name):
+        _, parameters, _ = make_stn.draw(name)
+        reach = np.abs(np.cos(parameters[:, 0])) + np.abs(np.sin(parameters[:, 0]))
+        return 2 * (reach / parameters[:, 1]).max() < stn.BOX
+
+    assert fits("square") and fits("far")
+    assert not fits("enlarged")
+
+
+@pytest.mark.parametrize("scale", [1.05, 0.4])
+def test_gradients_are_finite_differences(scale):
+    rng = np.random.default_rng(1)
+    with enable_x64():
+        image, weight = (jnp.asarray(x) for x in rng.normal(size=(2, 2, 6, 7, 2)))
+        parameters = jnp.asarray([[0.3, scale, 0.1, -0.2], [-0.6, scale + 0.1, 0.05, 0.3]])
+
+        @jax.jit
+        def loss(image, parameters):
+            return (stn.sample(image, stn.similarity(parameters)) * weight).sum()
+
+        found = jax.jit(jax.grad(loss, argnums=(0, 1)))(image, parameters)
+        for place, (array, gradient) in enumerate(zip((image, parameters), found, strict=True)):
+            for index in list(np.ndindex(array.shape))[:: 7 if place == 0 else 1]:
+                step = jnp.zeros_like(array).at[index].set(1e-6)
+                up, down = (
+                    loss(*(x + sign * step if i == place else x for i, x in enumerate(
+                        (image, parameters))))
+                    for sign in (1, -1)
+                )  # fmt: skip
+                assert float(up - down) / 2e-6 == pytest.approx(float(gradient[index]), abs=1e-6)
+
+
+@pytest.mark.parametrize(("height", "width"), [(7, 12), (2, 3)])
+def test_the_identity_is_exact_and_its_gradient_passes_unchanged(height, width):
+    image = jax.random.normal(jax.random.key(0), (2, height, width, 3))
+    matrix = matrices(stn.IDENTITY, stn.IDENTITY)
+    np.testing.assert_array_equal(sample(image, matrix), image)
+    np.testing.assert_array_equal(gradients(image, matrix, image)[0], image)
+
+
+def test_shifts_and_turns_by_hand():
+    """On 3 x 3 px a shift by tx = 1 is one pixel; a turn by 90 degrees takes (x, y) to (-y, x)."""
+    image = jnp.arange(1.0, 10).reshape(1, 3, 3, 1)
+    see = lambda *row: np.asarray(sample(image, matrices(row)))[0, :, :, 0]  # noqa: E731
+    np.testing.assert_array_equal(see(0, 1, 1, 0), [[2, 3, 0], [5, 6, 0], [8, 9, 0]])
+    np.testing.assert_array_equal(see(0, 1, 0, -1), [[0, 0, 0], [1, 2, 3], [4, 5, 6]])
+    np.testing.assert_array_equal(
+        see(0, 1, 0.5, 0), [[1.5, 2.5, 1.5], [4.5, 5.5, 3], [7.5, 8.5, 4.5]]
+    )
+    quarter = see(np.pi / 2, 1, 0, 0)
+    np.testing.assert_allclose(quarter, [[3, 6, 9], [2, 5, 8], [1, 4, 7]], atol=1e-5)
+    np.testing.assert_array_equal(see(0, 2, 0, 0), [[0, 0, 0], [0, 5, 0], [0, 0, 0]])
+    # The shift comes before rotation and scale: half of it counts.
+    half = sample(image, np.array([[[0.5, 0, 0.5], [0, 0.5, 0]]], np.float32))
+    np.testing.assert_array_equal(see(0, 0.5, 1, 0), half[0, :, :, 0])
+
+
+def test_a_matrix_without_inverse_has_finite_gradients():
+    image = jax.random.normal(jax.random.key(0), (1, 4, 4, 2))
+    gradient, _ = gradients(image, matrices((0, 0, 0, 0)), jnp.ones_like(image))
+    # Every output pixel reads the middle, between the four central pixels.
+    expected = np.zeros((1, 4, 4, 2))
+    expected[:, 1:3, 1:3] = 16 / 4
+    np.testing.assert_allclose(gradient, expected, atol=1e-6)
+
+
+def test_no_scatter_is_run_near_the_identity():
+    """The only one in the program lies in the branch for boxes that are too large."""
+    image, matrix = jnp.zeros((1, 8, 8, 2)), matrices((0.2, 1.0, 0.1, 0.0))
+    jaxpr = jax.make_jaxpr(gradients.__wrapped__)(image, matrix, image).jaxpr
+
+    def scatters(jaxpr):
+        count = 0
+        for equation in jaxpr.eqns:
+            if equation.primitive.name == "cond":
+                *_, taken = equation.params["branches"]
+                count += scatters(taken.jaxpr)
+                continue
+            count += equation.primitive.name.startswith("scatter")
+            for value in equation.params.values():
+                inner = getattr(value, "jaxpr", value)
+                count += scatters(inner) if hasattr(inner, "eqns") else 0
+        return count
+
+    assert scatters(jaxpr) == 0
+
+
+def test_bfloat16_maps_are_warped_in_float32():
+    image = jax.random.normal(jax.random.key(0), (1, 8, 8, 2)).astype(jnp.bfloat16)
+    matrix = matrices((0.3, 1.0, 0.1, 0.0))
+    output = sample(image, matrix)
+    assert output.dtype == jnp.bfloat16
+    exact = sample(image.astype(jnp.float32), matrix)
+    np.testing.assert_array_equal(output, exact.astype(jnp.bfloat16))
+    of_image, of_matrix = jax.eval_shape(gradients, image, matrix, output)
+    assert (of_image.dtype, of_matrix.dtype) == (jnp.bfloat16, jnp.float32)
+
+
+# The four localisation nets of the paper: input, channels, parameters by hand.
+TABLES = {
+    1: (64, 32, (64, 128, 256, 20, 20)),
+    2: (32, 64, (128, 256, 20, 20)),
+    3: (16, 128, (256, 20, 20)),
+    4: (32, 64, (64, 128, 256, 20)),
+}
+
+
+@pytest.mark.parametrize("number", TABLES)
+def test_the_localisation_net_has_the_table_s_parameters(number):
+    size, depth, channels = TABLES[number]
+    variables = jax.eval_shape(
+        stn.Localisation(channels).init, jax.random.key(0), jnp.zeros((1, size, size, depth))
+    )
+    counts, before = 0, depth
+    for features in channels:
+        counts, before = counts + 9 * before * features + features, features
+    assert trees.count(variables) == counts + 80 * 20 + 20 + 20 * 4 + 4
+
+
+@pytest.mark.parametrize("size", [4, 8, 24, 64])
+def test_smaller_maps_leave_out_what_does_not_fit(size):
+    net = stn.Localisation((4, 4, 4, 4, 4))
+    out, _ = jax.eval_shape(net.init_with_output, jax.random.key(0), jnp.zeros((2, size, size, 3)))
+    assert out.shape == (2, 4)
+
+
+@pytest.mark.parametrize(("option", "angle"), [(False, 0.0), (True, 1.0)])
+def test_it_starts_at_the_identity_unless_told_otherwise_and_learns(option, angle):
+    x = jax.random.normal(jax.random.key(0), (2, 8, 8, 3))
+    net = stn.SpatialTransformer((4, 4), option)
+    variables = jax.jit(net.init)(jax.random.key(1), x)
+
+    @jax.jit
+    def loss(variables):
+        warped = net.apply(variables, x)
+        return jnp.square(warped - 1).mean(), warped
+
+    (_, warped), gradient = jax.value_and_grad(loss, has_aux=True)(variables)
+    expected = sample(x, matrices(*[(angle, 1, 0, 0)] * 2))
+    np.testing.assert_allclose(warped, expected, atol=1e-6)
+    assert np.array_equal(warped, x) != option
+    # The gradient reaches the last layer, though at the identity sampling points meet pixels.
+    last = gradient["params"]["Localisation_0"]["Dense_1"]
+    assert all(float(jnp.abs(leaf).max()) > 0 for leaf in last.values())
