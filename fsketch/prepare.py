@@ -8,16 +8,23 @@ import contextlib
 import fcntl
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
+import numpy as np
 from absl import logging
 from etils import epath
+from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from configs import base
-from fsketch import checkpoint, train
+from fsketch import checkpoint, images, parallel, train
+from fsketch.data import coarse, sources
 from fsketch.methods import pretrained, students
+from fsketch.patches import model
+
+EVERY_SEC = 10.0  # between lines of progress
 
 
 def default_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
@@ -63,6 +70,92 @@ def teacher_folder(config: ConfigDict, workdir: epath.Path) -> epath.Path:
     return epath.Path(workdir).absolute().parent / f"teacher-{digest}"
 
 
+def coarse_images(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
+    """Fits the patch model to the training pairs and makes the coarse image of every pair.
+
+    They lie in `patches.path` or WORKDIR/coarse (data/coarse.py).  An image is made from the pairs
+    of other identities, so training pairs are left out of their own.  What is there is kept: the
+    same call goes on after an interruption; what does not belong there raises
+    `coarse.StaleError`.  Processes share the images between them, and devices those of a process;
+    each image is computed alone, so it depends on neither.
+    """
+    place = coarse.folder(config, workdir)
+    with _turn(place):
+        splits = {
+            split: sources.load(
+                config.data.name,
+                split,
+                data_dir=config.data.data_dir,
+                manual_dir=config.data.manual_dir,
+            )
+            for split in (config.data.train, config.data.validation, config.data.test)
+            if split
+        }
+        given, wanted = coarse.DIRECTIONS[config.direction]
+        pairs = splits[config.data.train]
+        index = model.fit(
+            getattr(pairs, given),
+            getattr(pairs, wanted),
+            pairs.id,
+            pairs.identity,
+            coarse.settings(config.patches),
+        )
+        path = place / "index.npz"
+        if path.exists():
+            coarse.check_index(model.load(path), index, path)
+        elif jax.process_index() == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            model.save(path, index)
+        source = coarse.Source(place, given, index.digest())
+        _make(index, source, [r for part in splits.values() for r in coarse.requests(part, source)])
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices("coarse images made")
+    return config
+
+
+def _make(index: model.Index, source: coarse.Source, requests: Sequence[coarse.Request]) -> None:
+    """Computes and writes what is missing of this process's share, one image a device at a time."""
+    size = index.given.shape[1:3]
+    for request in requests:
+        if request.image.shape[:2] != size:
+            height, width = request.image.shape[:2]
+            raise ValueError(
+                f"{request.id}: {width} x {height} px (width x height), but the training images "
+                f"of the patch model have {size[1]} x {size[0]} px"
+            )
+    share = requests[jax.process_index() :: jax.process_count()]
+    left = [request for request in share if not coarse.is_done(source, request)]
+    logging.info("%s: %d of %d images are there", source.folder, len(share) - len(left), len(share))
+    if not left:
+        return
+    fitted = parallel.replicate(model.ready(index))
+    devices = jax.local_device_count()
+
+    def one_device(fitted: model.Fitted, image: jax.Array, admitted: jax.Array) -> jax.Array:
+        image = images.from_uint8(image[0])
+        return model.translate(fitted, image, admitted[0], index.settings).image[None]
+
+    program = parallel.pmap(one_device)
+    start = shown = time.monotonic()
+    for first in range(0, len(left), devices):
+        group = left[first : first + devices]
+        full = group + group[-1:] * (devices - len(group))
+        batch = {
+            "image": np.stack([request.image for request in full]),
+            "admitted": np.stack([index.admitted(request.identity) for request in full]),
+        }
+        parts = parallel.split(batch)
+        made = images.to_uint8(parallel.join(program(fitted, parts["image"], parts["admitted"])))
+        for request, image in zip(group, made, strict=False):
+            coarse.write(source, request, image)
+        now, done = time.monotonic(), first + len(group)
+        if now - shown >= EVERY_SEC or done == len(left):
+            shown, rate = now, done / (now - start)
+            seconds = (len(left) - done) / rate
+            line = "coarse images: %d/%d  %.2f images/s  %.0f s left"
+            logging.info(line, done, len(left), rate, seconds)
+
+
 @contextlib.contextmanager
 def _turn(path: epath.Path) -> Iterator[None]:
     """One run at a time makes what lies in `path`; another run waits for it.
@@ -87,6 +180,7 @@ PREPARE: dict[str, Callable[[ConfigDict, epath.Path], ConfigDict]] = {
     "kt": default_teachers,
     "kd": default_teachers,
     "kd_plus": default_teachers,
+    "ide": coarse_images,
 }
 
 
