@@ -107,7 +107,9 @@ def coarse_images(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
             path.parent.mkdir(parents=True, exist_ok=True)
             model.save(path, index)
         source = coarse.Source(place, given, index.digest())
-        _make(index, source, [r for part in splits.values() for r in coarse.requests(part, source)])
+        requests = [r for part in splits.values() for r in coarse.requests(part, source)]
+        # Splits may overlap.
+        _make(index, source, list({(r.id, r.key): r for r in requests}.values()))
         if jax.process_count() > 1:
             multihost_utils.sync_global_devices("coarse images made")
     return config

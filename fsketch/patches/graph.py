@@ -13,6 +13,7 @@ terms, held as K x K blocks.  At weights of 0 and 1 it is the energy of a Markov
 chooses one candidate a node.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -79,7 +80,7 @@ def _pairs(one: jax.Array, other: jax.Array) -> tuple[jax.Array, jax.Array, jax.
 
     Both [rows, columns, K, ...]; strips less the mean of all 2 K.
     """
-    one, other = (x.reshape(*x.shape[:3], -1) for x in (one, other))
+    one, other = (x.reshape(*x.shape[:3], math.prod(x.shape[3:])) for x in (one, other))
     mean = (one.mean(2, keepdims=True) + other.mean(2, keepdims=True)) / 2
     one, other = one - mean, other - mean
     return tuple(
@@ -171,8 +172,11 @@ def solve(field: Field, start: jax.Array, *, max_iterations: int, tolerance: flo
         slope = now.slope + ahead * (now.slope - before.slope)
         weights = simplex(point - slope / field.bound[..., None])
         slope = gradient(field, weights)
-        # E(new) - E(now), to far more digits than the difference of the two.
-        change = ((weights - now.weights) * (slope + now.slope)).sum() / 2
+        # E(new) - E(now), to far more digits than the difference of the two.  Moves of a node sum
+        # to 0 but for rounding, which must not weigh what the slopes have in common.
+        both = slope + now.slope
+        both -= both.mean(-1, keepdims=True)
+        change = ((weights - now.weights) * both).sum() / 2
         is_lower = change <= 0
         new = _Point(weights, slope, now.energy + change)
         new = jax.tree.map(lambda x, y: jnp.where(is_lower, x, y), new, now)

@@ -274,6 +274,11 @@ def translate(
     return Translation(whole[: image.shape[0], : image.shape[1]] * 2 - 1, solution)
 
 
+def representation_weights(residuals: jax.Array, *, spread: float) -> jax.Array:
+    """The mu of least energy, [M, rows, columns], for residuals |f_m(a) - f_m(A) w|^2 likewise."""
+    return jnp.moveaxis(graph.simplex(jnp.moveaxis(residuals, 0, -1) / (-2 * spread)), -1, 0)
+
+
 def _solve(
     blocks: jax.Array, wanted: jax.Array, lattice: grid.Lattice, settings: Settings
 ) -> graph.Solution:
@@ -283,8 +288,8 @@ def _solve(
     weights = jnp.full(blocks.shape[1:4], 1 / settings.num_candidates)
     for turn in range(settings.num_alternations if count > 1 else 1):
         if turn:
-            residuals = jnp.einsum("mrckl,rck,rcl->rcm", blocks, weights, weights)
-            mu = jnp.moveaxis(graph.simplex(-residuals / (2 * settings.spread)), -1, 0)
+            residuals = jnp.einsum("mrckl,rck,rcl->mrc", blocks, weights, weights)
+            mu = representation_weights(residuals, spread=settings.spread)
         field = graph.field(
             jnp.einsum("mrc,mrckl->rckl", mu, blocks),
             wanted,
