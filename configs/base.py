@@ -129,14 +129,16 @@ def add_patches(config: ConfigDict) -> None:
     config.patches.step_px = 5  # between patches [secondary: the same]
     config.patches.radius_px = 5  # candidates lie at most so far from the node's place [inferred]
     config.patches.num_candidates = 10  # of a node [inferred]
-    config.patches.is_distinct = False  # at most one candidate of a training image
+    # At most one candidate of a training image.  [ours: of 11 CUHK training photos, each left out,
+    # 0.716 SSIM, 0.771 FSIM, 0.55 Scoot with it; 0.697, 0.771, 0.60 without, sharper]
+    config.patches.is_distinct = True
     # Of disagreeing neighbours against unlike patches: (s_D / s_S)^2 [inferred: (0.5 / 1)^2]
     config.patches.overlap_weight = 0.25
     # "weights": candidates are mixed [secondary]; "choice": one is taken, as by a Markov random
     # field.
     config.patches.solver = "weights"
     config.patches.max_iterations = 100  # of the solver
-    config.patches.tolerance = 1e-3  # weights: stop this close to the least energy, as a share
+    config.patches.tolerance = 5e-3  # weights: stop this close to the least energy, as a share
     config.patches.damping = 0.5  # choice: share of the old messages in the new
     config.patches.num_alternations = 5  # of several representations' weights [secondary: MrFSPS]
     config.patches.spread = 1.0  # the larger, the more alike their weights [inferred]

@@ -115,21 +115,55 @@ def coarse_images(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     return config
 
 
+def first_stage(
+    workdir: str | epath.Path, config: ConfigDict
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What `coarse_images` fitted, for new images: uint8[B, H, W, C] -> uint8[B, H, W, C'].
+
+    Test pairs come out as they were prepared, to the bit.  Raises ValueError for images of another
+    size than the training images, and what `coarse.source` raises.
+    """
+    source = coarse.source(config, workdir)
+    index = model.load(source.folder / "index.npz")
+    translate = _translator(index)
+
+    def draw(batch: np.ndarray) -> np.ndarray:
+        _check_size(index, "an image", batch.shape[1:3])
+        return translate(batch, np.stack([index.admitted(None)] * len(batch)))
+
+    return draw
+
+
 def _make(index: model.Index, source: coarse.Source, requests: Sequence[coarse.Request]) -> None:
     """Computes and writes what is missing of this process's share, one image a device at a time."""
-    size = index.given.shape[1:3]
     for request in requests:
-        if request.image.shape[:2] != size:
-            height, width = request.image.shape[:2]
-            raise ValueError(
-                f"{request.id}: {width} x {height} px (width x height), but the training images "
-                f"of the patch model have {size[1]} x {size[0]} px"
-            )
+        _check_size(index, request.id, request.image.shape[:2])
     share = requests[jax.process_index() :: jax.process_count()]
     left = [request for request in share if not coarse.is_done(source, request)]
     logging.info("%s: %d of %d images are there", source.folder, len(share) - len(left), len(share))
     if not left:
         return
+    translate = _translator(index)
+    devices = jax.local_device_count()
+    start = shown = time.monotonic()
+    for first in range(0, len(left), devices):
+        group = left[first : first + devices]
+        made = translate(
+            np.stack([request.image for request in group]),
+            np.stack([index.admitted(request.identity) for request in group]),
+        )
+        for request, image in zip(group, made, strict=True):
+            coarse.write(source, request, image)
+        now, done = time.monotonic(), first + len(group)
+        if now - shown >= EVERY_SEC or done == len(left):
+            shown, rate = now, done / (now - start)
+            seconds = (len(left) - done) / rate
+            line = "coarse images: %d/%d  %.2f images/s  %.0f s left"
+            logging.info(line, done, len(left), rate, seconds)
+
+
+def _translator(index: model.Index) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """(uint8[B, H, W, C], admitted bool[B, N]) -> uint8[B, H, W, C'], each image alone."""
     fitted = parallel.replicate(model.ready(index))
     devices = jax.local_device_count()
 
@@ -138,24 +172,26 @@ def _make(index: model.Index, source: coarse.Source, requests: Sequence[coarse.R
         return model.translate(fitted, image, admitted[0], index.settings).image[None]
 
     program = parallel.pmap(one_device)
-    start = shown = time.monotonic()
-    for first in range(0, len(left), devices):
-        group = left[first : first + devices]
-        full = group + group[-1:] * (devices - len(group))
-        batch = {
-            "image": np.stack([request.image for request in full]),
-            "admitted": np.stack([index.admitted(request.identity) for request in full]),
-        }
-        parts = parallel.split(batch)
-        made = images.to_uint8(parallel.join(program(fitted, parts["image"], parts["admitted"])))
-        for request, image in zip(group, made, strict=False):
-            coarse.write(source, request, image)
-        now, done = time.monotonic(), first + len(group)
-        if now - shown >= EVERY_SEC or done == len(left):
-            shown, rate = now, done / (now - start)
-            seconds = (len(left) - done) / rate
-            line = "coarse images: %d/%d  %.2f images/s  %.0f s left"
-            logging.info(line, done, len(left), rate, seconds)
+
+    def translate(batch: np.ndarray, admitted: np.ndarray) -> np.ndarray:
+        made = []
+        for first in range(0, len(batch), devices):
+            # The last group is filled up with its last image.
+            place = np.minimum(np.arange(first, first + devices), len(batch) - 1)
+            parts = parallel.split({"image": batch[place], "admitted": admitted[place]})
+            made.append(parallel.join(program(fitted, parts["image"], parts["admitted"])))
+        return images.to_uint8(np.concatenate(made)[: len(batch)])
+
+    return translate
+
+
+def _check_size(index: model.Index, name: str, size: tuple[int, int]) -> None:
+    height, width = index.given.shape[1:3]
+    if size != (height, width):
+        raise ValueError(
+            f"{name}: {size[1]} x {size[0]} px (width x height), but the training images of the "
+            f"patch model have {width} x {height} px"
+        )
 
 
 @contextlib.contextmanager

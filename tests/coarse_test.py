@@ -1,4 +1,4 @@
-"""Coarse images: made without their own identity, resumed, shared out, joined, refused when stale."""
+"""Coarse images: made without their own identity, resumed, shared out, joined, or refused."""
 
 import re
 import shutil
@@ -163,6 +163,17 @@ def test_a_photo_of_another_size_is_named(made):
     request = coarse.Request("new", np.zeros((30, 25, 3), np.uint8), 9, "")
     with pytest.raises(ValueError, match=r"new: 25 x 30 px.*24 x 30 px"):
         prepare._make(index, source, [request])
+
+
+def test_a_new_photo_is_drawn_as_a_test_pair_is(made):
+    config, workdir = made
+    draw = prepare.first_stage(workdir, config)
+    test = load(config, "test")
+    for image, id in zip(draw(np.stack(test.photo)), test.id, strict=True):
+        expected = np.asarray(Image.open(workdir / f"coarse/images/{id}.png"))
+        np.testing.assert_array_equal(image[..., 0], expected)
+    with pytest.raises(ValueError, match="an image: 24 x 29 px"):
+        draw(np.stack(test.photo)[:, :29])
 
 
 def test_coarse_images_are_joined_by_id(made):

@@ -1,11 +1,4 @@
-"""The patch model once more in numpy, patch by patch in loops: what the fast one must equal.
-
-python tests/golden/patch_loops.py     # times one image of 200 x 250 px from 88 pairs, both ways
-"""
-
-import pathlib
-import sys
-import time
+"""The patch model once more in numpy, patch by patch in loops: what the fast one must equal."""
 
 import numpy as np
 
@@ -152,41 +145,3 @@ def translate(gallery, wanted, query, admitted, *, settings, sweeps):
         given, near, targets, step=step, overlap_weight=settings.overlap_weight, sweeps=sweeps
     )
     return stitch(weights, targets, query.shape[:2], step=step)
-
-
-def main():
-    """Times both on noise; the same settings, and as many sweeps as the fast one has iterations."""
-    sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
-    import jax
-
-    from configs import base
-    from fsketch import images
-    from fsketch.data import coarse
-    from fsketch.patches import model
-
-    config = base.get_config()
-    base.add_patches(config)
-    settings = coarse.settings(config.patches)
-    rng = np.random.default_rng(0)
-    given = rng.integers(0, 256, (89, 250, 200, 1)).astype(np.uint8)
-    wanted = rng.integers(0, 256, (88, 250, 200, 1)).astype(np.uint8)
-    index = model.fit(given[:88], wanted, [str(i) for i in range(88)], np.arange(88), settings)
-    fitted, admitted = model.ready(index), np.ones(88, bool)
-    program = jax.jit(lambda *arrays: model.translate(*arrays, settings))
-    for _ in range(4):
-        start = time.perf_counter()
-        made = jax.block_until_ready(
-            program(fitted, images.from_uint8(jax.numpy.asarray(given[88])), admitted)
-        )
-        fast = time.perf_counter() - start
-    sweeps = int(made.solution.num_iterations)
-    print(f"jax: {fast:.2f} s, {sweeps} iterations")
-    start = time.perf_counter()
-    translate(given[:88] / 255, wanted / 255, given[88] / 255, admitted, settings=settings,
-              sweeps=sweeps)  # fmt: skip
-    slow = time.perf_counter() - start
-    print(f"numpy loops: {slow:.2f} s, {sweeps} sweeps: {slow / fast:.0f} times as long")
-
-
-if __name__ == "__main__":
-    main()
