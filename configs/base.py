@@ -271,6 +271,13 @@ def tiny(config: ConfigDict) -> ConfigDict:
             "embedding_size": 8,
         },
         "critic": {"width": 4, "num_layers": 2},
+        "patches": {
+            "patch_px": 8,
+            "step_px": 4,
+            "radius_px": 1,
+            "num_candidates": 2,
+            "max_iterations": 10,
+        },
     }
     for section, fields in small.items():
         for name, value in fields.items():

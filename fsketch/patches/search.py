@@ -5,7 +5,8 @@ is |c|^2 - 2 a'c + |a|^2.  All products of a node's patch with the (2 radius + 1
 training images are one matrix product: the windows of the N images [N, s s C], s = patch + 2
 radius, times a matrix [s s C, (2 radius + 1)^2] whose columns are the patch at each offset.  That
 multiplies by zeros, 4 times as much as needed for patches of 10 px and a radius of 5, and still
-takes half the time of the one without, which must first copy each patch of each window.
+is faster than smaller products of windows that must be copied for each row of offsets: 0.38 s
+against 0.65 s of one core for an image of 200 x 250 px and 88 training images.
 
 Cost, with P nodes: time is 2 P N s s C (2 radius + 1)^2 FLOP an image, memory 4 N s (s + w) C bytes
 for the training images' windows and 4 N (2 radius + 1)^2 for distances, each times the nodes
