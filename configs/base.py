@@ -122,6 +122,34 @@ def add_direction(config: ConfigDict) -> None:
     config.direction = "to_sketch"  # or "to_photo"
 
 
+def add_patches(config: ConfigDict) -> None:
+    """The patch model that makes `coarse` images (fsketch/patches); needs `add_direction`."""
+    config.patches = ConfigDict()
+    # Folder of its results, e.g. of another run; "" = WORKDIR/coarse.
+    config.patches.path = ""
+    # What patches are compared by, of patches/representations.py; several are weighed by node.
+    config.patches.representations = ("grey",)  # [inferred: grey or CIELAB]
+    config.patches.patch_px = 10  # [secondary: a public MRF on CUHK]
+    config.patches.step_px = 5  # between patches [secondary: the same]
+    config.patches.radius_px = 5  # candidates lie at most so far from the node's place [inferred]
+    config.patches.num_candidates = 10  # of a node [inferred]
+    # At most one candidate of a training image.  [ours: of 11 CUHK training photos, each left out,
+    # 0.716 SSIM, 0.771 FSIM, 0.55 Scoot with it; 0.697, 0.771, 0.60 without, sharper]
+    config.patches.is_distinct = True
+    # Of disagreeing neighbours against unlike patches: (s_D / s_S)^2 [inferred: (0.5 / 1)^2]
+    config.patches.overlap_weight = 0.25
+    # "weights": candidates are mixed [secondary]; "choice": one is taken, as by a Markov random
+    # field.
+    config.patches.solver = "weights"
+    config.patches.max_iterations = 100  # of the solver
+    config.patches.tolerance = 5e-3  # weights: stop this close to the least energy, as a share
+    config.patches.damping = 0.5  # choice: share of the old messages in the new
+    config.patches.num_alternations = 5  # of several representations' weights [secondary: MrFSPS]
+    config.patches.spread = 1.0  # the larger, the more alike their weights [inferred]
+    config.patches.stitch = "average"  # or "cut": along least errors [inferred]
+    config.patches.memory_mb = 256  # for a chunk of the search
+
+
 def add_pool(config: ConfigDict) -> None:
     """Earlier fakes shown to the critics (fsketch/image_pool.py)."""
     config.pool_size = 50  # fakes that are kept for each critic, 0 = none [paper: CycleGAN]
@@ -360,6 +388,13 @@ def tiny(config: ConfigDict) -> ConfigDict:
         },
         "critic": {"width": 4, "num_layers": 2},
         "style": {"size_px": 32},
+        "patches": {
+            "patch_px": 8,
+            "step_px": 4,
+            "radius_px": 1,
+            "num_candidates": 2,
+            "max_iterations": 10,
+        },
     }
     for section, fields in small.items():
         for name, value in fields.items():

@@ -21,7 +21,7 @@ from ml_collections import ConfigDict
 
 from configs import base
 from fsketch import checkpoint, images, methods, parallel, state, types, writers
-from fsketch.data import augment, pipeline, sources
+from fsketch.data import augment, coarse, pipeline, sources
 from fsketch.methods import interface, pretrained
 from fsketch.metrics import retrieval
 from fsketch.scoring import matching, measures, protocols
@@ -59,7 +59,7 @@ def predictions(
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """(index, {name: prediction}) of each pair once, in order; padding examples are dropped."""
     for batch in pipeline.evaluation_batches(canvases, batch_size):
-        inputs = {name: batch[name] for name in ("photo", "sketch")}
+        inputs = {name: batch[name] for name in augment.IMAGES if name in batch}
         outputs = predict(inputs)
         for i in np.flatnonzero(batch["mask"]):
             yield int(batch["index"][i]), {name: value[i] for name, value in outputs.items()}
@@ -124,7 +124,7 @@ def sample_sheet(
 
     None for a method that predicts no images.
     """
-    first = pipeline.Canvases(*(field[:num_samples] for field in canvases))
+    first = canvases.first(num_samples)
     rows: dict[str, list[np.ndarray]] = {
         "photo": [],
         "sketch": [],
@@ -142,8 +142,13 @@ def sample_sheet(
     return images.grid([row for row in rows.values() if row])
 
 
-def load_canvases(data: ConfigDict, split: str, *, canvas_px: int) -> pipeline.Canvases:
-    """A split of `config.data`, decoded into memory on canvases of this side."""
+def load_canvases(
+    data: ConfigDict, split: str, *, canvas_px: int, coarse_source: coarse.Source | None = None
+) -> pipeline.Canvases:
+    """A split of `config.data`, decoded into memory on canvases of this side.
+
+    With `coarse_source` the coarse image of each pair is joined.
+    """
     pairs = sources.load(data.name, split, data_dir=data.data_dir, manual_dir=data.manual_dir)
     return pipeline.place(
         pairs,
@@ -151,6 +156,7 @@ def load_canvases(data: ConfigDict, split: str, *, canvas_px: int) -> pipeline.C
         fill_photo=data.fill_photo,
         fill_sketch=data.fill_sketch,
         sketch_channels=data.sketch_channels,
+        coarse=coarse.read(pairs, coarse_source) if coarse_source else None,
     )
 
 
@@ -183,7 +189,12 @@ def evaluate_workdir(
     with config.unlocked():
         config.data.data_dir = data_dir or config.data.data_dir
         config.data.manual_dir = manual_dir or config.data.manual_dir
-    canvases = load_canvases(config.data, config.data.test, canvas_px=config.data.crop_px)
+    canvases = load_canvases(
+        config.data,
+        config.data.test,
+        canvas_px=config.data.crop_px,
+        coarse_source=coarse.source(config, workdir),
+    )
     predict = predictor(restored.method)(
         parallel.replicate(restored.state), parallel.replicate(restored.frozen)
     )

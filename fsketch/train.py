@@ -25,7 +25,7 @@ from ml_collections import ConfigDict
 
 from configs import base
 from fsketch import checkpoint, evaluate, methods, parallel, recall, state, trees, types, writers
-from fsketch.data import augment, pipeline
+from fsketch.data import augment, coarse, pipeline
 from fsketch.methods import interface
 
 _MISSING = object()
@@ -49,15 +49,14 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
     workdir = epath.Path(workdir)
     _check(config)
     method = methods.create(config)
-    train_set = evaluate.load_canvases(
-        config.data, config.data.train, canvas_px=config.data.canvas_px
-    )
-    validation_set = None
-    if config.data.validation:
-        validation_set = evaluate.load_canvases(
-            config.data, config.data.validation, canvas_px=config.data.crop_px
-        )
-    test_set = evaluate.load_canvases(config.data, config.data.test, canvas_px=config.data.crop_px)
+    data, coarse_source = config.data, coarse.source(config, workdir)
+
+    def load(split: str, canvas_px: int) -> pipeline.Canvases:
+        return evaluate.load_canvases(data, split, canvas_px=canvas_px, coarse_source=coarse_source)
+
+    train_set = load(data.train, data.canvas_px)
+    validation_set = load(data.validation, data.crop_px) if data.validation else None
+    test_set = load(data.test, data.crop_px)
     checkpoints = checkpoint.open_workdir(workdir, keep=config.keep_checkpoints)
     sets = _Sets(train_set, validation_set, test_set)
     try:

@@ -6,7 +6,7 @@ buffered, so a run resumes exactly from the number of examples it has seen, what
 size or the number of processes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,8 @@ class Canvases(NamedTuple):
     """Pairs of one split, centred on square canvases.
 
     photo uint8[N, S, S, 3], sketch uint8[N, S, S, 1 or 3], box int32[N, 4] = (top, left, height,
-    width) of the image on its canvas, id list of N names, identity int32[N].
+    width) of the image on its canvas, id list of N names, identity int32[N]; coarse uint8[N, S, S,
+    C], an offline stage's image of what is wanted, where a method has one.
     """
 
     photo: np.ndarray
@@ -27,9 +28,19 @@ class Canvases(NamedTuple):
     box: np.ndarray
     id: list[str]
     identity: np.ndarray
+    coarse: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.id)
+
+    def first(self, count: int) -> "Canvases":
+        """The first pairs."""
+        return Canvases(*(None if field is None else field[:count] for field in self))
+
+    def batch(self, index: np.ndarray) -> dict[str, np.ndarray]:
+        """The arrays of these pairs, with coarse where there is one."""
+        arrays = {name: getattr(self, name) for name in ("photo", "sketch", "coarse", "identity")}
+        return {name: x[index] for name, x in arrays.items() if x is not None}
 
 
 def place(
@@ -39,11 +50,14 @@ def place(
     fill_photo: int,
     fill_sketch: int,
     sketch_channels: int = 1,
+    coarse: Sequence[np.ndarray] | None = None,
 ) -> Canvases:
     """Puts every pair in the middle of a canvas_px square of the fill colours (0..255).
 
-    sketch_channels: 1, or 3, where grey sketches are repeated.  Raises ValueError naming the first
-    pair that is larger than the canvas, or in colour where one channel is wanted.
+    sketch_channels: 1, or 3, where grey sketches are repeated.  coarse: uint8[H, W, 1 or 3] for
+    each pair, of its size, laid on the fill of what it shows: a sketch with 1 channel, a photo
+    with 3.  Raises ValueError naming the first pair that is larger than the canvas, or in colour
+    where one channel is wanted.
     """
     count = len(pairs.id)
     if not count:
@@ -51,6 +65,11 @@ def place(
     photo = np.full((count, canvas_px, canvas_px, 3), fill_photo, np.uint8)
     sketch = np.full((count, canvas_px, canvas_px, sketch_channels), fill_sketch, np.uint8)
     box = np.zeros((count, 4), np.int32)
+    rough = None
+    if coarse is not None:
+        depth = coarse[0].shape[-1]
+        fill = fill_sketch if depth == 1 else fill_photo
+        rough = np.full((count, canvas_px, canvas_px, depth), fill, np.uint8)
     for i in range(count):
         height, width = pairs.photo[i].shape[:2]
         if pairs.sketch[i].shape[-1] > sketch_channels:
@@ -66,8 +85,11 @@ def place(
             ) from None
         photo[i, top : top + height, left : left + width] = pairs.photo[i]
         sketch[i, top : top + height, left : left + width] = pairs.sketch[i]
+        if coarse is not None:
+            rough[i, top : top + height, left : left + width] = coarse[i]
         box[i] = top, left, height, width
-    return Canvases(photo, sketch, box, list(pairs.id), np.asarray(pairs.identity, np.int32))
+    identity = np.asarray(pairs.identity, np.int32)
+    return Canvases(photo, sketch, box, list(pairs.id), identity, rough)
 
 
 def cut(image: np.ndarray, box: np.ndarray) -> np.ndarray:
@@ -99,14 +121,14 @@ def training_batch(
 ) -> dict[str, np.ndarray]:
     """This process's part of the global batch at `position` (examples seen so far).
 
-    photo and sketch uint8, identity int32; batch_size is global and must divide by
+    photo, sketch and perhaps coarse uint8, identity int32; batch_size is global and must divide by
     num_processes.
     """
     if batch_size % num_processes:
         raise ValueError(f"batch_size {batch_size} does not divide over {num_processes} processes")
     indices = order(position, batch_size, num_examples=len(canvases), seed=seed)
     mine = indices.reshape(num_processes, -1)[process]
-    return {name: getattr(canvases, name)[mine] for name in ("photo", "sketch", "identity")}
+    return canvases.batch(mine)
 
 
 def evaluation_batches(canvases: Canvases, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
@@ -119,9 +141,7 @@ def evaluation_batches(canvases: Canvases, batch_size: int) -> Iterator[dict[str
         stream = np.arange(start, start + batch_size)
         index = np.minimum(stream, len(canvases) - 1)
         yield {
-            "photo": canvases.photo[index],
-            "sketch": canvases.sketch[index],
-            "identity": canvases.identity[index],
+            **canvases.batch(index),
             "index": index.astype(np.int32),
             "mask": stream < len(canvases),
         }

@@ -1,0 +1,169 @@
+"""Coarse images that an offline stage made, as files joined with their pairs by id.
+
+    FOLDER/index.npz        the model that made them (patches/model.py)
+    FOLDER/images/ID.png    each with a key in its text: 16 hex digits of all it was made from
+
+The key is that of the model, the image and its identity, whose pairs are left out; so a file that
+belongs to another configuration or to other data is found out, and refused.
+"""
+
+import hashlib
+import io
+from typing import NamedTuple
+
+import numpy as np
+from etils import epath
+from ml_collections import ConfigDict
+from PIL import Image, PngImagePlugin
+
+from fsketch import writers
+from fsketch.data import sources
+from fsketch.patches import model
+
+# direction -> (what is given, what is made): fields of `sources.Pairs`.
+DIRECTIONS = {"to_sketch": ("photo", "sketch"), "to_photo": ("sketch", "photo")}
+_KEY = "fsketch key"
+
+
+class StaleError(ValueError):
+    """Results of another configuration or other data lie where new ones belong."""
+
+
+class Source(NamedTuple):
+    """Where coarse images lie, what they are made from, and the digest of the model."""
+
+    folder: epath.Path
+    given: str
+    digest: str
+
+    def path(self, id: str) -> epath.Path:
+        return self.folder / "images" / f"{id}.png"
+
+
+def folder(config: ConfigDict, workdir: str | epath.Path) -> epath.Path:
+    """patches.path, or WORKDIR/coarse."""
+    return epath.Path(config.patches.path or epath.Path(workdir) / "coarse")
+
+
+def settings(patches: ConfigDict) -> model.Settings:
+    """The model's part of the section `patches`."""
+    fields = patches.to_dict()
+    del fields["path"]
+    return model.Settings(**fields)
+
+
+def source(config: ConfigDict, workdir: str | epath.Path) -> Source | None:
+    """The coarse images of a run; None for a method without them.
+
+    Raises FileNotFoundError where there is no model, StaleError where it is of other settings.
+    """
+    if "patches" not in config:
+        return None
+    place = folder(config, workdir)
+    path = place / "index.npz"
+    if not path.exists():
+        raise FileNotFoundError(f"{path}: not there; --mode=prepare makes it")
+    index = model.load(path)
+    check_settings(index, settings(config.patches), path)
+    given, wanted = DIRECTIONS[config.direction]
+    depth = index.wanted.shape[-1]
+    if depth != {"photo": 3, "sketch": 1}[wanted]:
+        raise StaleError(f"{path}: direction is not {config.direction}; {_advice(place)}")
+    return Source(place, given, index.digest())
+
+
+def check_settings(index: model.Index, wanted: model.Settings, path: epath.Path) -> None:
+    """Raises StaleError with each field in which an index differs, memory_mb excepted."""
+    differences = [
+        f"patches.{name} is {old!r} there, {new!r} here"
+        for name, old, new in zip(wanted._fields, index.settings, wanted, strict=True)
+        if old != new and name != "memory_mb"
+    ]
+    if differences:
+        raise StaleError(f"{path}: {'; '.join(differences)}.  {_advice(path.parent)}")
+
+
+def check_index(stored: model.Index, fresh: model.Index, path: epath.Path) -> None:
+    """Raises StaleError where a stored index is not what would be fitted now."""
+    check_settings(stored, fresh.settings, path)
+    if stored.digest() != fresh.digest():
+        raise StaleError(
+            f"{path}: of other training pairs ({len(stored.id)} there, {len(fresh.id)} here) or of "
+            f"the other direction.  {_advice(path.parent)}"
+        )
+
+
+def _advice(place: epath.Path) -> str:
+    return f"Delete {place}, or set patches.path to another folder."
+
+
+def key(digest: str, image: np.ndarray, identity: int) -> str:
+    """What a coarse image of uint8[H, W, C] is made from, in 16 hex digits."""
+    content = hashlib.sha256(f"{digest} {image.shape} {int(identity)} ".encode())
+    content.update(np.ascontiguousarray(image))
+    return content.hexdigest()[:16]
+
+
+class Request(NamedTuple):
+    """A coarse image to be made from uint8[H, W, C] without pairs of this identity."""
+
+    id: str
+    image: np.ndarray
+    identity: int
+    key: str
+
+
+def requests(pairs: sources.Pairs, source: Source) -> list[Request]:
+    """One for each pair."""
+    return [
+        Request(id, image, int(identity), key(source.digest, image, identity))
+        for id, image, identity in zip(
+            pairs.id, getattr(pairs, source.given), pairs.identity, strict=True
+        )
+    ]
+
+
+def write(source: Source, request: Request, image: np.ndarray) -> None:
+    """The image made, uint8[H, W, 1 or 3], with its key as a PNG file, whole or not at all."""
+    about = PngImagePlugin.PngInfo()
+    about.add_text(_KEY, request.key)
+    buffer = io.BytesIO()
+    pixels = image[..., 0] if image.shape[-1] == 1 else image
+    Image.fromarray(pixels).save(buffer, format="PNG", pnginfo=about)
+    path = source.path(request.id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writers.write_whole(path, buffer.getvalue())
+
+
+def is_done(source: Source, request: Request) -> bool:
+    """Whether the image is there; StaleError if it was made from anything else."""
+    path = source.path(request.id)
+    if not path.exists():
+        return False
+    with path.open("rb") as file, Image.open(file) as image:
+        found = image.info.get(_KEY)
+    if found != request.key:
+        raise StaleError(
+            f"{path}: key {found}, but {request.key} is wanted: made from another image, another "
+            f"identity or other training pairs, or by no patch model.  {_advice(source.folder)}"
+        )
+    return True
+
+
+def read(pairs: sources.Pairs, source: Source) -> list[np.ndarray]:
+    """The coarse images of pairs, uint8[H, W, 1 or 3] each.
+
+    Raises FileNotFoundError with the first id that has none, StaleError for a stale one.
+    """
+    wanted = requests(pairs, source)
+    if missing := [request.id for request in wanted if not is_done(source, request)]:
+        raise FileNotFoundError(
+            f"{source.folder}: no coarse image of {len(missing)} of {len(wanted)} pairs, the first "
+            f"is {missing[0]}; --mode=prepare makes them"
+        )
+    images = []
+    for request in wanted:
+        with source.path(request.id).open("rb") as file, Image.open(file) as image:
+            pixels = np.asarray(image)
+        images.append(pixels[..., None] if pixels.ndim == 2 else pixels)
+    return images
