@@ -29,7 +29,7 @@ from fsketch.scoring import matching, measures, protocols
 # direction -> what is predicted
 DIRECTIONS = {direction: made for direction, (_, made) in matching.DIRECTIONS.items()}
 
-CHANNELS = {"photo": 3, "sketch": 1}
+CHANNELS = {"photo": 3, "sketch": 1, "coarse": 1}
 
 # A host-side function: a padded batch of numpy arrays in, predictions as numpy out.
 Predict = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
@@ -61,7 +61,7 @@ def predictions(
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """(index, {name: prediction}) of each pair once, in order; padding examples are dropped."""
     for batch in pipeline.evaluation_batches(canvases, batch_size):
-        inputs = {name: batch[name] for name in ("photo", "sketch")}
+        inputs = {name: batch[name] for name in augment.IMAGES if name in batch}
         outputs = predict(inputs)
         for i in np.flatnonzero(batch["mask"]):
             yield int(batch["index"][i]), {name: value[i] for name, value in outputs.items()}
@@ -145,8 +145,16 @@ def sample_sheet(
 
 
 def load_canvases(data: ConfigDict, split: str, *, canvas_px: int) -> pipeline.Canvases:
-    """A split of `config.data`, decoded into memory on canvases of this side."""
+    """A split of `config.data`, decoded into memory on canvases of this side.
+
+    Raises ValueError for an image that is not of data.image_px, where that is given.
+    """
     pairs = sources.load(data.name, split, data_dir=data.data_dir, manual_dir=data.manual_dir)
+    for id, photo in zip(pairs.id, pairs.photo, strict=True):
+        if data.image_px and photo.shape[:2] != tuple(data.image_px):
+            raise ValueError(
+                f"data.image_px: {data.image_px}, but {id} is {photo.shape[:2]} (height, width)"
+            )
     return pipeline.place(
         pairs, canvas_px=canvas_px, fill_photo=data.fill_photo, fill_sketch=data.fill_sketch
     )
@@ -278,7 +286,7 @@ def initial_state(
 
 
 def blank(height: int, width: int) -> types.Batch:
-    """One grey pair of this size, which shows its shapes to a method."""
+    """One grey pair of this size with a coarse sketch, which shows its shapes to a method."""
     pair = {kind: jnp.zeros((1, height, width, depth)) for kind, depth in CHANNELS.items()}
     return {**pair, "identity": jnp.zeros((1,), jnp.int32)}
 

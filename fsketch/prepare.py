@@ -17,7 +17,9 @@ from ml_collections import ConfigDict
 
 from configs import base
 from fsketch import checkpoint, train
-from fsketch.methods import pretrained, students
+from fsketch.methods import pretrained
+
+TAUGHT = ("mimic", "transform", "perceptual")  # terms that need a frozen net
 
 
 def default_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
@@ -27,8 +29,9 @@ def default_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     never finds this one's teacher, and two roles of one configuration share it.  A workdir that
     was started keeps its teachers.  Without a term that needs a teacher there is none.
     """
-    roles = [role for role in base.TEACHERS if role in config and not config[role].path]
-    if not roles or not students.need_teachers(config.loss_weights):
+    roles = [role for role in base.FROZEN if role in config and not config[role].path]
+    weights = config.loss_weights if roles else {}
+    if not any(weights[term] for term in TAUGHT if term in weights):
         return config
     config = config.copy_and_resolve_references()
     specs = checkpoint.frozen_specs(workdir)
@@ -87,6 +90,7 @@ PREPARE: dict[str, Callable[[ConfigDict, epath.Path], ConfigDict]] = {
     "kt": default_teachers,
     "kd": default_teachers,
     "kd_plus": default_teachers,
+    "ide": default_teachers,
 }
 
 

@@ -1,7 +1,8 @@
 """What happens to a batch on the device: scaling, random moves of pairs, random light on photos.
 
-Photo and sketch are joined on channels, moved once and split again, so both always see the
-same crop, the same size and the same flip.  All randomness comes from one key an example.
+Photo, sketch and, where there is one, coarse sketch are joined on channels, moved once and split
+again, so all see the same crop, the same size and the same flip.  All randomness comes from one
+key an example.
 """
 
 from collections.abc import Mapping
@@ -9,17 +10,19 @@ from collections.abc import Mapping
 import dm_pix as pix
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from fsketch import images, types
 
 PAIR = ("photo", "sketch")
+IMAGES = (*PAIR, "coarse")
 LIGHT = 1  # stream of an example's key that `random_light` draws from
 
 
 def scale(batch: Mapping[str, jax.Array]) -> types.Batch:
     """uint8 images -> float32 in [-1, 1]; other entries pass."""
-    return {name: images.from_uint8(x) if name in PAIR else x for name, x in batch.items()}
+    return {name: images.from_uint8(x) if name in IMAGES else x for name, x in batch.items()}
 
 
 def apply(
@@ -86,12 +89,14 @@ def random_crop_and_flip(
 ) -> types.Batch:
     """A crop_px x crop_px window and, if `flip`, a mirror image with probability 1/2.
 
-    batch: photo and sketch float32[B, S, S, C] with S >= crop_px / (1 - zoom).  With `zoom` the
-    pair is first resized by a factor uniform in 1 -+ zoom (linearly), and the window, which never
-    leaves the canvas, may begin between pixels.
+    batch: its IMAGES float32[B, S, S, C] with S >= crop_px / (1 - zoom).  With `zoom` they are
+    first resized by a factor uniform in 1 -+ zoom (linearly), and the window, which never leaves
+    the canvas, may begin between pixels.
     """
-    pair = jnp.concatenate([batch[name] for name in PAIR], axis=-1)  # B x S x S x 4
+    moving = [name for name in IMAGES if name in batch]
+    pair = jnp.concatenate([batch[name] for name in moving], axis=-1)  # B x S x S x 4 or 5
     channels = pair.shape[-1]
+    ends = np.cumsum([batch[name].shape[-1] for name in moving])
 
     def one(key: jax.Array, image: jax.Array) -> jax.Array:
         crop_key, flip_key = jax.random.split(key)
@@ -103,9 +108,8 @@ def random_crop_and_flip(
             )
         return pix.random_flip_left_right(key=flip_key, image=image) if flip else image
 
-    moved = jax.vmap(one)(keys, pair)  # B x crop x crop x 4
-    photo, sketch = jnp.split(moved, [batch["photo"].shape[-1]], axis=-1)
-    return {**batch, "photo": photo, "sketch": sketch}
+    moved = jax.vmap(one)(keys, pair)  # B x crop x crop x 4 or 5
+    return {**batch, **dict(zip(moving, jnp.split(moved, ends[:-1], axis=-1), strict=True))}
 
 
 def _zoomed_crop(key: jax.Array, image: jax.Array, *, crop_px: int, zoom: float) -> jax.Array:

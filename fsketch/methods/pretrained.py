@@ -62,10 +62,14 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def build(spec: str, variables: types.PyTree) -> state.Frozen:
-    """The frozen teacher of a specification with these variables."""
+    """The frozen net of a specification with these variables."""
     fields = json.loads(spec)
     architecture = ARCHITECTURES[fields["net"]]
-    net = teacher.Teacher(architecture.build(**fields["arguments"]), tuple(fields["taps"]))
+    net = architecture.build(**fields["arguments"])
+    if "tap" in fields:
+        net = teacher.OneMap(net, fields["tap"])
+    else:
+        net = teacher.Teacher(net, tuple(fields["taps"]))
     domains = tuple(fields.get("domains", ()))  # older specifications have none
     return state.Frozen(variables, net, architecture.adapt, spec, domains)
 
@@ -84,15 +88,29 @@ def load_teacher(
     taps: the names of three of its maps, () for the net's default.  domains: whose images it will
     see.  Its maps are not normalised yet, see `calibrate`.
     """
-    if path.endswith(".safetensors"):
-        net, params = _of_file(path)
-        arguments: dict[str, Any] = {}
-    else:
-        net, arguments, params = _of_run(path)
+    net, arguments, params = _read(path)
     spec = {"net": net, "arguments": arguments, "taps": tuple(taps) or ARCHITECTURES[net].taps}
     spec = json.dumps({**spec, "domains": tuple(domains), "path": path})
     variables = {"params": {"net": params}, "constants": {"rms": np.ones(3, np.float32)}}
     return build(spec, variables)
+
+
+def load_perceptual(path: str, tap: str) -> state.Frozen:
+    """The net at `path`, as for `load_teacher`, seen by one of its maps, in the net's own units.
+
+    tap: the map's name; "" for the last before the net's last ReLU: conv5_4 of VGG-19 [code: IDE];
+    fire9 of SqueezeNet, which has joined its halves after theirs.
+    """
+    net, arguments, params = _read(path)
+    spec = {"net": net, "arguments": arguments, "tap": tap or _deepest(net, arguments)}
+    return build(json.dumps({**spec, "path": path}), {"params": {"net": params}})
+
+
+def _deepest(net: str, arguments: Mapping[str, Any]) -> str:
+    if net.startswith("squeezenet"):
+        return "fire9"
+    depths = ARCHITECTURES[net].build(**arguments).depths
+    return f"conv{len(depths)}_{depths[-1]}"
 
 
 def source_of(spec: str) -> str:
@@ -104,10 +122,21 @@ def check_source(frozen: state.Frozen, path: str, taps: Sequence[str], *, field:
     """Raises ValueError if a run asks for another teacher than the one it was started with."""
     spec = json.loads(frozen.spec)
     taps = list(taps) or list(ARCHITECTURES[spec["net"]].taps)
-    for name, asked in (("path", path), ("taps", taps)):
-        if asked != spec[name]:
+    _compare(spec, {"path": path, "taps": taps}, field)
+
+
+def check_perceptual(frozen: state.Frozen, path: str, tap: str, *, field: str) -> None:
+    """`check_source` for a net of `load_perceptual`."""
+    spec = json.loads(frozen.spec)
+    tap = tap or _deepest(spec["net"], spec["arguments"])
+    _compare(spec, {"path": path, "tap": tap}, field)
+
+
+def _compare(spec: Mapping[str, Any], asked: Mapping[str, Any], field: str) -> None:
+    for name, value in asked.items():
+        if value != spec[name]:
             raise ValueError(
-                f"{field}.{name}: {asked!r}, but this workdir was started with {spec[name]!r} and "
+                f"{field}.{name}: {value!r}, but this workdir was started with {spec[name]!r} and "
                 "keeps it; use another workdir for another teacher"
             )
 
@@ -141,6 +170,14 @@ def calibrate(frozen: state.Frozen, batches: Iterable[types.Batch]) -> state.Fro
 def map_shapes(frozen: state.Frozen, image: jax.Array) -> dict[str, tuple[int, int, int]]:
     """(height, width, channels) of each of the teacher's maps of such an image."""
     return {name: m.shape[1:] for name, m in jax.eval_shape(frozen, image).items()}
+
+
+def _read(path: str) -> tuple[str, dict[str, Any], Mapping[str, Any]]:
+    """(net, arguments, parameters) of a converted file or of a run."""
+    if path.endswith(".safetensors"):
+        net, params = _of_file(path)
+        return net, {}, params
+    return _of_run(path)
 
 
 def _of_file(path: str) -> tuple[str, Mapping[str, Any]]:

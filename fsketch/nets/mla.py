@@ -51,11 +51,8 @@ from jax import lax
 from fsketch.nets import bicubic, convolution, layers
 
 SLOPE = 0.05  # of every LeakyReLU
-
-
-def scaled_init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:
-    """Kaiming's normal distribution (fan-in, gain of ReLU) times 0.1."""
-    return 0.1 * nn.initializers.he_normal()(key, shape, dtype)
+# Kaiming's normal distribution, N(0, 2 / fan-in), times 0.1.
+scaled_init = nn.initializers.variance_scaling(2 * 0.1**2, "fan_in", "normal")
 
 
 class NormalisedConv(nn.Module):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import cyclegan, kd, kd_plus, kt, pix2pix, teacher
+from configs import base, cyclegan, ide, kd, kd_plus, kt, pix2pix, teacher
 from fsketch import evaluate, methods, parallel, train
 from fsketch.nets import convolution
 
@@ -19,6 +19,7 @@ EXPERIMENTS = {
     "kd_plus": kd_plus,
     "pix2pix": pix2pix,
     "cyclegan": cyclegan,
+    "ide": ide,
 }
 
 
@@ -27,6 +28,7 @@ def batch_of(size, crop):
     return {
         "photo": rng.integers(0, 256, (size, crop, crop, 3)).astype(np.uint8),
         "sketch": rng.integers(0, 256, (size, crop, crop, 1)).astype(np.uint8),
+        "coarse": rng.integers(0, 256, (size, crop, crop, 1)).astype(np.uint8),
         "identity": (np.arange(size) // 2).astype(np.int32),
     }
 
@@ -187,10 +189,11 @@ def shapes_of_a_step(tiny):
         batch = {
             "photo": jnp.zeros((2, crop, crop, 3)),
             "sketch": jnp.zeros((2, crop, crop, 1)),
+            "coarse": jnp.zeros((2, crop, crop, 1)),
             "identity": jnp.zeros(2, jnp.int32),
         }
         frozen = {}
-        if any(role in config for role in ("teacher", "teacher_photo")):
+        if any(role in config for role in base.FROZEN):
             one = {name: image[:1] + 0.5 for name, image in batch.items()}
             frozen = method.freeze([one])
         start = jax.eval_shape(method.init, jax.random.key(0), frozen, batch)
