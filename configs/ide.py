@@ -27,6 +27,7 @@ def get_config(argument: str = "embedded") -> ConfigDict:
     config = base.get_config()
     config.method = "ide"
     base.use_pairs(config, pairs)
+    base.add_direction(config)
     # The first stage's section, config.patches, is added here.
     base.add_refiner(config)
     base.add_image_critic(config)

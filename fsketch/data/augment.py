@@ -1,8 +1,8 @@
 """What happens to a batch on the device: scaling, random moves of pairs, random light on photos.
 
-Photo, sketch and, where there is one, coarse sketch are joined on channels, moved once and split
-again, so all see the same crop, the same size and the same flip.  All randomness comes from one
-key an example.
+Photo, sketch and, where there is one, the coarse image are joined on channels, moved once and
+split again, so all always see the same crop, the same size and the same flip.  All randomness
+comes from one key an example.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from fsketch import images, types
 
 PAIR = ("photo", "sketch")
-IMAGES = (*PAIR, "coarse")
+IMAGES = (*PAIR, "coarse")  # what is scaled, and moved as one; coarse where a batch has it
 LIGHT = 1  # stream of an example's key that `random_light` draws from
 
 
@@ -89,14 +89,13 @@ def random_crop_and_flip(
 ) -> types.Batch:
     """A crop_px x crop_px window and, if `flip`, a mirror image with probability 1/2.
 
-    batch: its IMAGES float32[B, S, S, C] with S >= crop_px / (1 - zoom).  With `zoom` they are
-    first resized by a factor uniform in 1 -+ zoom (linearly), and the window, which never leaves
-    the canvas, may begin between pixels.
+    batch: photo, sketch and perhaps coarse float32[B, S, S, C] with S >= crop_px / (1 - zoom).
+    With `zoom` the images are first resized by a factor uniform in 1 -+ zoom (linearly), and the
+    window, which never leaves the canvas, may begin between pixels.
     """
-    moving = [name for name in IMAGES if name in batch]
-    pair = jnp.concatenate([batch[name] for name in moving], axis=-1)  # B x S x S x 4 or 5
-    channels = pair.shape[-1]
-    ends = np.cumsum([batch[name].shape[-1] for name in moving])
+    names = [name for name in IMAGES if name in batch]
+    joined = jnp.concatenate([batch[name] for name in names], axis=-1)  # B x S x S x 4 or more
+    channels = joined.shape[-1]
 
     def one(key: jax.Array, image: jax.Array) -> jax.Array:
         crop_key, flip_key = jax.random.split(key)
@@ -108,8 +107,9 @@ def random_crop_and_flip(
             )
         return pix.random_flip_left_right(key=flip_key, image=image) if flip else image
 
-    moved = jax.vmap(one)(keys, pair)  # B x crop x crop x 4 or 5
-    return {**batch, **dict(zip(moving, jnp.split(moved, ends[:-1], axis=-1), strict=True))}
+    moved = jax.vmap(one)(keys, joined)  # B x crop x crop x 4 or more
+    ends = np.cumsum([batch[name].shape[-1] for name in names])
+    return {**batch, **dict(zip(names, jnp.split(moved, ends[:-1], axis=-1), strict=True))}
 
 
 def _zoomed_crop(key: jax.Array, image: jax.Array, *, crop_px: int, zoom: float) -> jax.Array:

@@ -231,7 +231,12 @@ def _window(size: tuple[int, int], canvas: tuple[int, int]) -> tuple[slice, slic
 
 
 def _check(config: ConfigDict) -> None:
-    """Raises ValueError for numbers that cannot work, naming the field."""
+    """Raises ValueError for what cannot work, naming the field."""
+    if config.direction != "to_sketch":
+        raise ValueError(
+            f"direction: {config.direction!r}; admitted is 'to_sketch', the only one of the "
+            "second stage"
+        )
     data, parts = config.data, config.sub_images
     even = {
         "data.image_px": data.image_px,

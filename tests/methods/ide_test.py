@@ -195,9 +195,16 @@ def test_a_batch_without_coarse_sketches_is_refused_with_the_command_that_makes_
         ({"critic": {"loss": "vanilla"}}, r"critic\.loss: 'vanilla'"),
     ],
 )
-def test_impossible_numbers_name_their_field(sections, message):
+def test_impossible_fields_are_named(sections, message):
     with pytest.raises(ValueError, match=message):
         methods.create(small(**sections))
+
+
+def test_the_other_direction_is_refused():
+    config = small()
+    config.direction = "to_photo"
+    with pytest.raises(ValueError, match="direction: 'to_photo'; admitted is 'to_sketch'"):
+        methods.create(config)
 
 
 def test_the_rate_is_halved_at_the_released_steps():
