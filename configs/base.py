@@ -13,7 +13,9 @@ from ml_collections import ConfigDict
 PAIRS = ("embedded", "cuhk", "cufs")  # what `use_pairs` knows
 PORTRAITS = ("embedded", "celeba", "fs2k", "orl")  # what `use_portraits` knows
 
-TEACHERS = ("teacher", "teacher_photo", "teacher_sketch", "face")  # sections of `add_teacher`
+TEACHERS = ("teacher", "teacher_photo", "teacher_sketch")  # sections of `add_teacher`
+# Sections whose net is trained first where no path is given.
+FROZEN = (*TEACHERS, "face", "perceptual")
 
 # Sizes of a student: width, num_blocks.
 STUDENTS = {"full": (64, 9), "medium": (32, 9), "small": (24, 6), "mini": (16, 4)}
@@ -48,6 +50,8 @@ def get_config() -> ConfigDict:
     config.data.test = "test"
     config.data.data_dir = ""  # prepared data sets; "" = the TFDS default
     config.data.manual_dir = ""  # where the files of a data set that cannot be downloaded lie
+    # (height, width) of every image, for a method that cuts images out of their canvas; () = any.
+    config.data.image_px = ()
     config.data.canvas_px = 286  # training images are centred on a square of this side ...
     config.data.crop_px = 256  # ... and cropped to this one; tests use this side alone
     # Canvas colour, 0..255: black [secondary: SCA-GAN].  White [secondary: SC_Lmser] cannot be told
@@ -73,6 +77,7 @@ def get_config() -> ConfigDict:
     config.optim.b1 = 0.5
     config.optim.b2 = 0.999
     config.optim.decay_from = 0.5  # share of the run after which the rate falls linearly to 0
+    config.optim.halve_at = ()  # numbers of steps after which the rate is halved, besides
     config.optim.ema_rate = 0.0  # of the averaged parameters used for prediction; 0 = none
 
     config.log_every_steps = 50
@@ -106,6 +111,47 @@ def add_unet(config: ConfigDict) -> None:
     config.model.norm = "instance"
     config.model.dropout_rate = 0.5  # [paper: pix2pix]
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
+
+
+def add_refiner(config: ConfigDict) -> None:
+    """The net of IDE's second stage (nets/mla.py), which names the released code's quirks."""
+    config.model = ConfigDict()
+    config.model.width = 64  # channels everywhere, a multiple of 4 [code]
+    config.model.num_blocks = 8  # aggregation modules [code: 16 is asked for and ignored]
+    config.model.head_px = 3  # kernel of the first layer [code; the paper's figure: 5]
+    config.model.pool_px = 7  # window of the pooling in attention blocks [code]
+    config.model.relu_gate = True  # ReLU before the sigmoid of the channel gate [code]
+    config.model.scaled_init = False  # the meant initialisation, not the effective one [code]
+    config.model.dtype = "float32"  # type to compute in; parameters are float32 always
+
+
+def add_image_critic(config: ConfigDict) -> None:
+    """A critic of whole sub-images (nets/image_critic.py, losses/adversarial.py)."""
+    config.critic = ConfigDict()
+    # "released" [code] or "paper" [secondary: a picture of the paper's table]
+    config.critic.form = "released"
+    config.critic.width = 64  # channels of the first layer [code, secondary]
+    config.critic.num_layers = 0  # of stride 2; 0 = 5 (released) or 4 (paper) [code, secondary]
+    config.critic.loss = "non_saturating"  # cross-entropy of verdicts [code]; as of `add_critic`
+
+
+def add_sub_images(config: ConfigDict) -> None:
+    """The parts of a pair that a step takes (methods/ide.py)."""
+    config.sub_images = ConfigDict()
+    config.sub_images.px = 128  # side in the fine sketch; half of it in the coarse one [code]
+    config.sub_images.stride_px = 64  # between parts; one more lies at the far border [code]
+    # Mirror in both directions and transpose, each with probability 1/2 [code].
+    config.sub_images.turn = True
+
+
+def add_perceptual(config: ConfigDict) -> None:
+    """A frozen net whose map two images are compared by."""
+    config.perceptual = ConfigDict()
+    # As teacher.path: converted weights of vgg19 [code] or another net, or a run of
+    # configs/teacher.py; "" = train the recogniser of `config` in this section first.
+    config.perceptual.path = ""
+    config.perceptual.tap = ""  # name of the map; "" = the last before a ReLU, conv5_4 [code]
+    config.perceptual.config = ConfigDict()  # a whole configuration of method "teacher"
 
 
 def add_critic(config: ConfigDict) -> None:
@@ -400,8 +446,9 @@ def tiny(config: ConfigDict) -> ConfigDict:
         for name, value in fields.items():
             if section in config and name in config[section]:
                 config[section][name] = value
-    for name in TEACHERS:
+    for name in FROZEN:
         if name in config:
-            config[name].num_calibration = 2
+            if "num_calibration" in config[name]:
+                config[name].num_calibration = 2
             tiny(config[name].config)
     return config

@@ -147,9 +147,15 @@ def load_canvases(
 ) -> pipeline.Canvases:
     """A split of `config.data`, decoded into memory on canvases of this side.
 
-    With `coarse_source` the coarse image of each pair is joined.
+    With `coarse_source` the coarse image of each pair is joined.  Raises ValueError for an image
+    that is not of data.image_px, where that is given.
     """
     pairs = sources.load(data.name, split, data_dir=data.data_dir, manual_dir=data.manual_dir)
+    for id, photo in zip(pairs.id, pairs.photo, strict=True):
+        if data.image_px and photo.shape[:2] != tuple(data.image_px):
+            raise ValueError(
+                f"data.image_px: {data.image_px}, but {id} is {photo.shape[:2]} (height, width)"
+            )
     return pipeline.place(
         pairs,
         canvas_px=canvas_px,
@@ -262,7 +268,7 @@ def restore(workdir: str | epath.Path, *, kind: str) -> Restored:
     method, config, arrays, meta = restore_method(workdir, kind=kind)
     frozen = restore_frozen(workdir) if meta["frozen"] else {}
     key, crop = parallel.initial_key(config.seed), config.data.crop_px
-    one = blank(crop, crop, channels(config.data))
+    one = blank(crop, crop, channels(config))
     shapes = jax.eval_shape(method.init, key, frozen, one)
     host = checkpoint.fill(shapes, arrays, source=f"{workdir} (step {meta['step']})")
     return Restored(method, config, host, frozen, meta["step"])
@@ -291,9 +297,12 @@ def initial_state(
     return jax.device_get(jax.jit(method.init)(key, frozen, one))
 
 
-def channels(data: ConfigDict) -> dict[str, int]:
-    """Channels of the images of each kind, by `config.data`."""
-    return {"photo": 3, "sketch": data.sketch_channels}
+def channels(config: ConfigDict) -> dict[str, int]:
+    """Channels of the images of each kind; a coarse image has those of what it foreshadows."""
+    depths = {"photo": 3, "sketch": config.data.sketch_channels}
+    if "patches" in config:
+        depths["coarse"] = depths[DIRECTIONS[config.direction]]
+    return depths
 
 
 def blank(height: int, width: int, depths: Mapping[str, int]) -> types.Batch:

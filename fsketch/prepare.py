@@ -43,7 +43,7 @@ def default_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
 
 def trained_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     """As `default_teachers`, for methods that always need theirs."""
-    roles = [role for role in base.TEACHERS if role in config and not config[role].path]
+    roles = [role for role in base.FROZEN if role in config and not config[role].path]
     if not roles:
         return config
     config = config.copy_and_resolve_references()
@@ -219,6 +219,12 @@ def coarse_images(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     return config
 
 
+def coarse_images_and_teacher(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
+    """`coarse_images`, and the net of a perceptual term."""
+    config = coarse_images(config, workdir)
+    return trained_teachers(config, workdir) if config.loss_weights.perceptual else config
+
+
 def first_stage(
     workdir: str | epath.Path, config: ConfigDict
 ) -> Callable[[np.ndarray], np.ndarray]:
@@ -324,7 +330,7 @@ PREPARE: dict[str, Callable[[ConfigDict, epath.Path], ConfigDict]] = {
     "kd_plus": default_teachers,
     "style": trained_teachers,
     "ifrp": default_face,
-    "ide": coarse_images,
+    "ide": coarse_images_and_teacher,
 }
 
 

@@ -8,7 +8,8 @@ An image is laid in the middle of a canvas of the run's fill colour, as in train
 and cut out again.  A side of the canvas is the run's crop_px or, for a longer side, that side
 rounded up to an eighth of an octave (257 to 512 px: a multiple of 32) and to what the net halves:
 one program is compiled for each size of canvas.  Test pairs of the run hence come out as in
-WORKDIR/outputs, to the bit.
+WORKDIR/outputs, to the bit.  Where a first stage draws a coarse sketch of the photo, it comes
+before all this, on the photo alone; then images must be of the size that the run is made for.
 
 Two things to know of larger images.  Nets learned faces at one scale: one twice as large is
 another task, and shrinking the photo first does better.  And instance normalisation sees the whole
@@ -31,7 +32,7 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
 from typing import NamedTuple
@@ -39,9 +40,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 from PIL import Image
 
-from fsketch import evaluate, images, parallel, state, types, writers
+from fsketch import evaluate, images, parallel, prepare, state, types, writers
 from fsketch.data import checks, sources
 from fsketch.methods import interface
 from fsketch.scoring import matching
@@ -53,6 +55,14 @@ MAX_PX = 1024  # longer side of an image that is taken without being asked for
 PROGRAMS = 4  # compiled programs that are kept, one for each size of canvas
 THREADS = 4  # that decode and encode beside the device
 EVERY_SEC = 10.0  # between lines of progress, where stderr is no terminal
+
+# Draws coarse sketches: photos uint8[B, H, W, 3] of one size, without canvas -> uint8[B, H, W, 1].
+FirstStage = Callable[[np.ndarray], np.ndarray]
+# method -> (workdir, configuration) -> its first stage; a method that is not named has none.
+FIRST_STAGES: dict[str, Callable[[str | os.PathLike, ConfigDict], FirstStage]] = {
+    "ide": prepare.first_stage
+}
+
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 _EXIF_ORIENTATION = 0x0112
 
@@ -73,7 +83,7 @@ def load_translator(
     """
     restored = evaluate.restore(workdir, kind=checkpoint)
     crop = restored.config.data.crop_px
-    blank = evaluate.blank(crop, crop, evaluate.channels(restored.config.data))
+    blank = evaluate.blank(crop, crop, evaluate.channels(restored.config))
     made = jax.eval_shape(restored.method.predict, restored.state, restored.frozen, blank)
     offered = [name for name, (_, target) in DIRECTIONS.items() if target in made]
     if direction not in offered:
@@ -81,7 +91,10 @@ def load_translator(
             f"direction: {direction!r}; {workdir}, a run of method {restored.config.method!r}, "
             f"offers {' and '.join(offered) or 'none'}"
         )
-    return Translator(restored, direction)
+    first_stage = None
+    if restored.config.method in FIRST_STAGES:
+        first_stage = FIRST_STAGES[restored.config.method](workdir, restored.config)
+    return Translator(restored, direction, first_stage=first_stage)
 
 
 class Translator:
@@ -90,12 +103,21 @@ class Translator:
     A call takes one image, `batch` several.  On CPU an image's result depends on nothing else.
     """
 
-    def __init__(self, restored: evaluate.Restored, direction: str) -> None:
+    def __init__(
+        self,
+        restored: evaluate.Restored,
+        direction: str,
+        *,
+        first_stage: FirstStage | None = None,
+    ) -> None:
         self._source, target = DIRECTIONS[direction]
         self._target = target
+        self._first_stage = first_stage
+        self._size = tuple(restored.config.data.image_px)
         self._fill = restored.config.data[f"fill_{self._source}"]
+        self._fill_coarse = restored.config.data.fill_sketch
         self._crop = restored.config.data.crop_px
-        self._channels = evaluate.channels(restored.config.data)
+        self._channels = evaluate.channels(restored.config)
         self._method = _one_way(restored.method, self._source, target, depth=self._channels[target])
         self._host = _parameters_only(restored.state), restored.frozen
         self._devices = [parallel.replicate(part) for part in self._host]
@@ -113,19 +135,39 @@ class Translator:
 
         Fewer images are filled up, so that one program serves all batches of a canvas.
         """
+        for image in batch:
+            if problem := self.problem(image.shape[:2]):
+                raise ValueError(problem)
         (canvas,) = {self.canvas(image.shape[:2]) for image in batch}
         size = evaluate.local_batch(batch_size)
         if len(batch) > size:
             raise ValueError(f"{len(batch)} images in a batch of {size}")
-        shape = (size, *canvas, self._channels[self._source])
-        placed = np.full(shape, self._fill, np.uint8)
-        boxes = []
-        for i, image in enumerate(batch):
-            boxes.append(_box(image.shape[:2], canvas))
-            placed[(i, *boxes[-1])] = self._convert(image)
-        outputs = self._program(canvas, size)({self._source: placed})[self._target]
+        converted = [self._convert(image) for image in batch]
+        boxes = [_box(image.shape[:2], canvas) for image in batch]
+
+        def place(domain: str, parts: Iterable[np.ndarray], fill: int) -> np.ndarray:
+            placed = np.full((size, *canvas, self._channels[domain]), fill, np.uint8)
+            for i, (box, part) in enumerate(zip(boxes, parts, strict=True)):
+                placed[(i, *box)] = part
+            return placed
+
+        inputs = {self._source: place(self._source, converted, self._fill)}
+        if self._first_stage:
+            shape = (*batch[0].shape[:2], self._channels[self._source])
+            coarse = self._first_stage(np.stack([np.broadcast_to(x, shape) for x in converted]))
+            inputs["coarse"] = place("coarse", coarse, self._fill_coarse)
+        outputs = self._program(canvas, size)(inputs)[self._target]
         cuts = [output[box] for output, box in zip(outputs, boxes, strict=False)]
         return [images.to_uint8(cut) if np.isfinite(cut).all() else None for cut in cuts]
+
+    def problem(self, size: tuple[int, int]) -> str:
+        """Why an image of this (height, width) is not taken; "" if it is."""
+        if not self._size or size == self._size:
+            return ""
+        return (
+            f"found {size[1]}x{size[0]} px; admitted {self._size[1]}x{self._size[0]} px, the size "
+            "of the run's own images (data.image_px)"
+        )
 
     def canvas(self, size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of the canvas for an image of this (height, width)."""
@@ -176,7 +218,7 @@ def _one_way(method: interface.Method, source: str, target: str, *, depth: int) 
         train_state: state.TrainState, frozen: interface.Frozens, batch: types.Batch
     ) -> types.Predictions:
         shape = (*batch[source].shape[:-1], depth)
-        pair = {source: batch[source], target: jnp.zeros(shape)}
+        pair = {**batch, target: jnp.zeros(shape)}
         return {target: method.predict(train_state, frozen, pair)[target]}
 
     return method._replace(predict=predict)
@@ -364,6 +406,10 @@ def run(
 
         def images_of() -> Iterator[tuple[Job, np.ndarray]]:
             for job, result in decoded:
+                if not isinstance(result, Failure) and (
+                    problem := translator.problem(result.shape[:2])
+                ):
+                    result = Failure(job.given, problem)
                 if isinstance(result, Failure):
                     failures.append(result)
                     progress.step()

@@ -95,7 +95,7 @@ def tiny(pairs_folder, tmp_path_factory, tiny_teacher):
 
     def make(experiment) -> ConfigDict:
         config = experiment.tiny()
-        teachers = [config[role] for role in base.TEACHERS if role in config]
+        teachers = [config[role] for role in base.FROZEN if role in config]
         for part in [config] + [teacher.config for teacher in teachers]:
             part.data.name = "paired_folder"
             part.data.manual_dir = str(pairs_folder)

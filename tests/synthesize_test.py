@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from configs import cyclegan, kd, kd_plus, kt, pix2pix, teacher
+from configs import cyclegan, ide, kd, kd_plus, kt, pix2pix, teacher
 from fsketch import checkpoint, evaluate, methods, synthesize, writers
 from fsketch.data import augment, sources
 from fsketch.nets import convolution
@@ -115,6 +115,52 @@ def test_test_pairs_come_out_as_the_evaluation_wrote_them(
             made, wanted = pixels(out / file), pixels(outputs / direction / file)
             assert made.std() > 5
             np.testing.assert_array_equal(made, wanted, err_msg=file)
+
+
+def test_a_photo_goes_through_both_stages(tiny, pairs_folder, tmp_path, monkeypatch, capsys):
+    """The first stage, a stand-in here, sees photos alone; the second what that made of them."""
+    seen = []
+
+    def load(workdir, config):
+        assert (workdir, config.method) == (str(tmp_path / "run"), "ide")
+
+        def draw_coarse(photos):
+            seen.append(photos)
+            return photos[..., :1] // 2 + 60
+
+        return draw_coarse
+
+    workdir = str(leave(tiny(ide), tmp_path / "run"))
+    monkeypatch.setitem(synthesize.FIRST_STAGES, "ide", load)
+    given = [pairs_folder / "photos" / f"f{i}.png" for i in range(10, 13)]
+    other = draw(tmp_path / "other.png", size=(32, 32))
+    grey = Image.open(given[0]).convert("L")
+    grey.save(tmp_path / "grey.png")
+    assert run(workdir, *given, tmp_path / "grey.png", other, tmp_path / "out") == 1
+    reason = "other.png: found 32x32 px; admitted 24x30 px, the size of the run's own images"
+    assert reason in capsys.readouterr().err
+    assert names(tmp_path / "out") == ["f10.png", "f11.png", "f12.png", "grey.png"]
+    photos = np.concatenate(seen)
+    np.testing.assert_array_equal(photos[:3], [pixels(path) for path in given])
+    np.testing.assert_array_equal(photos[3], np.asarray(grey)[..., None].repeat(3, -1))
+
+    restored = evaluate.restore(workdir, kind="best")
+    canvas = np.full((4, CROP, CROP, 1), 255, np.uint8)
+    canvas[:, 1:31, 4:28] = photos[..., :1] // 2 + 60
+    batch = augment.scale({"coarse": jnp.asarray(canvas)})
+    made = jax.jit(restored.method.predict)(restored.state, {}, batch)["sketch"]
+    for file, wanted in zip(names(tmp_path / "out"), made[:, 1:31, 4:28, 0], strict=True):
+        found = pixels(tmp_path / "out" / file).astype(float)
+        assert found.std() > 5
+        np.testing.assert_allclose(found, (wanted + 1) * 127.5, atol=0.51)
+
+    translate = synthesize.load_translator(workdir, "to_sketch")
+    np.testing.assert_array_equal(translate(photos[0])[..., 0], pixels(tmp_path / "out/f10.png"))
+    with pytest.raises(ValueError, match=r"found 24x29 px; admitted 24x30 px"):
+        translate(photos[0][1:])
+    monkeypatch.delitem(synthesize.FIRST_STAGES, "ide")
+    with pytest.raises(ValueError, match="no `coarse` sketches; the first stage makes them"):
+        synthesize.load_translator(workdir, "to_sketch")(photos[0])
 
 
 def test_a_direction_that_a_run_does_not_offer_is_refused(workdir, tiny, tmp_path, capsys):

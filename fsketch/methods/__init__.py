@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from fsketch.methods import cyclegan, ifrp, interface, kd, kt, pix2pix, style, teacher
+from fsketch.methods import cyclegan, ide, ifrp, interface, kd, kt, pix2pix, style, teacher
 
 # The only place where a string becomes a method.
 METHODS: dict[str, Callable[[ConfigDict], interface.Method]] = {
@@ -16,6 +16,7 @@ METHODS: dict[str, Callable[[ConfigDict], interface.Method]] = {
     "cyclegan": cyclegan.method,
     "style": style.method,
     "ifrp": ifrp.method,
+    "ide": ide.method,
 }
 
 

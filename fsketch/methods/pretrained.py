@@ -62,7 +62,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 
 
 def build(spec: str, variables: types.PyTree) -> state.Frozen:
-    """The frozen teacher of a specification with these variables."""
+    """The frozen net of a specification with these variables."""
     fields = json.loads(spec)
     architecture = ARCHITECTURES[fields["net"]]
     wrap = teacher.Maps if "as_they_are" in fields else teacher.Teacher
@@ -97,8 +97,11 @@ def load_maps(path: str, taps: Sequence[str]) -> state.Frozen:
     () for the net's three default ones.
     """
     spec, params = _read(path, taps)
-    spec = json.dumps({**spec, "domains": (), "path": path, "as_they_are": True})
-    return build(spec, {"params": {"net": params}})
+    return build(json.dumps(_as_they_are(spec, path)), {"params": {"net": params}})
+
+
+def _as_they_are(spec: Mapping[str, Any], path: str) -> dict[str, Any]:
+    return {**spec, "domains": (), "path": path, "as_they_are": True}
 
 
 def _read(path: str, taps: Sequence[str]) -> tuple[dict[str, Any], Mapping[str, Any]]:
@@ -112,6 +115,26 @@ def _read(path: str, taps: Sequence[str]) -> tuple[dict[str, Any], Mapping[str, 
     return {"net": net, "arguments": arguments, "taps": taps}, params
 
 
+def load_perceptual(path: str, tap: str) -> state.Frozen:
+    """The net at `path`, as for `load_teacher`, seen by one of its maps: image -> {tap: map}.
+
+    tap: the map's name; "" for the last before the net's last ReLU: conv5_4 of VGG-19 [code: IDE];
+    fire9 of SqueezeNet, which has joined its halves after theirs.
+    """
+    if tap:
+        return load_maps(path, (tap,))
+    spec, params = _read(path, ())
+    spec = json.dumps(_as_they_are(spec, path) | {"taps": [_deepest(spec)]})
+    return build(spec, {"params": {"net": params}})
+
+
+def _deepest(spec: Mapping[str, Any]) -> str:
+    if spec["net"].startswith("squeezenet"):
+        return "fire9"
+    depths = ARCHITECTURES[spec["net"]].build(**spec["arguments"]).depths
+    return f"conv{len(depths)}_{depths[-1]}"
+
+
 def source_of(spec: str) -> str:
     """The path that the net of a specification was read from."""
     return json.loads(spec)["path"]
@@ -121,10 +144,20 @@ def check_source(frozen: state.Frozen, path: str, taps: Sequence[str], *, field:
     """Raises ValueError if a run asks for another teacher than the one it was started with."""
     spec = json.loads(frozen.spec)
     taps = list(taps) or list(ARCHITECTURES[spec["net"]].taps)
-    for name, asked in (("path", path), ("taps", taps)):
-        if asked != spec[name]:
+    _compare(spec, {"path": path, "taps": taps}, field)
+
+
+def check_perceptual(frozen: state.Frozen, path: str, tap: str, *, field: str) -> None:
+    """`check_source` for a net of `load_perceptual`."""
+    spec = json.loads(frozen.spec)
+    _compare(spec, {"path": path, "taps": [tap or _deepest(spec)]}, field)
+
+
+def _compare(spec: Mapping[str, Any], asked: Mapping[str, Any], field: str) -> None:
+    for name, value in asked.items():
+        if value != spec[name]:
             raise ValueError(
-                f"{field}.{name}: {asked!r}, but this workdir was started with {spec[name]!r} and "
+                f"{field}.{name}: {value!r}, but this workdir was started with {spec[name]!r} and "
                 "keeps it; use another workdir for another teacher"
             )
 
@@ -158,6 +191,14 @@ def calibrate(frozen: state.Frozen, batches: Iterable[types.Batch]) -> state.Fro
 def map_shapes(frozen: state.Frozen, image: jax.Array) -> dict[str, tuple[int, int, int]]:
     """(height, width, channels) of each of the teacher's maps of such an image."""
     return {name: m.shape[1:] for name, m in jax.eval_shape(frozen, image).items()}
+
+
+def _read(path: str) -> tuple[str, dict[str, Any], Mapping[str, Any]]:
+    """(net, arguments, parameters) of a converted file or of a run."""
+    if path.endswith(".safetensors"):
+        net, params = _of_file(path)
+        return net, {}, params
+    return _of_run(path)
 
 
 def _of_file(path: str) -> tuple[str, Mapping[str, Any]]:

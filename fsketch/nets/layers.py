@@ -20,6 +20,8 @@ from fsketch import types
 from fsketch.nets import convolution
 
 conv_init = nn.initializers.normal(0.02)
+# U(-1, 1) / sqrt(fan-in): where torch's convolutions and dense layers begin.
+torch_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
 def _scale_init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32) -> jax.Array:

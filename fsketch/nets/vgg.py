@@ -3,7 +3,8 @@
 Source: Simonyan and Zisserman, ICLR 2015.  Widths (64, 128, 256, 512, 512); VGG-16 has depths
 (2, 2, 3, 3, 3), 14.71 M parameters, VGG-19 (2, 2, 4, 4, 4), 20.02 M; ReLU after every
 convolution, no normalisation in the published weights.
-Layers are named conv1_1, conv1_2, ...; their maps after the ReLU relu1_1, relu1_2, ...
+Layers are named conv1_1, conv1_2, ..., and so are their maps before the ReLU (after the norm, where
+there is one); the maps after it are relu1_1, relu1_2, ...
 
     stage   channels     resolution   last map (VGG-19)
     1       widths[0]    H            relu1_2
@@ -40,7 +41,7 @@ def adapt_face(image: jax.Array) -> jax.Array:
 
 
 class VGG(nn.Module):
-    """The convolutional part; returns all post-ReLU maps by name.
+    """The convolutional part; returns all maps by name.
 
     Attributes:
       widths, depths: channels and number of convolutions of each stage.
@@ -56,7 +57,7 @@ class VGG(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array) -> types.Taps:
-        """float32[B, H, W, 3] (normalised as the weights want) -> {"relu1_1": map, ...}."""
+        """float32[B, H, W, 3] (normalised as the weights want) -> {"conv1_1": map, ...}."""
         if len(self.widths) != len(self.depths):
             raise ValueError(f"widths {self.widths} and depths {self.depths} differ in length")
         if self.norm not in ("none", "instance"):
@@ -76,6 +77,7 @@ class VGG(nn.Module):
                     name=f"conv{stage}_{layer}",
                 )(x)
                 x = layers.Norm(self.norm, name=f"norm{stage}_{layer}")(x)
+                taps[f"conv{stage}_{layer}"] = x
                 x = taps[f"relu{stage}_{layer}"] = nn.relu(x)
         return taps
 

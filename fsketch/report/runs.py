@@ -90,7 +90,7 @@ def read(label: str, workdir: Path) -> Run:
         )
     frozen = evaluate.restore_frozen(workdir) if meta["frozen"] else {}
     crop = config.data.crop_px
-    one = evaluate.blank(crop, crop, evaluate.channels(config.data))
+    one = evaluate.blank(crop, crop, evaluate.channels(config))
     like = jax.eval_shape(method.init, jax.random.key(0), frozen, one)
     return Run(
         label=label,

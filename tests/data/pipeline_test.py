@@ -105,6 +105,18 @@ def test_photo_and_sketch_are_moved_alike():
     assert steps == {1.0, -1.0}  # both ways round occur
 
 
+@pytest.mark.parametrize("zoom", [0.0, 0.2])
+def test_a_coarse_sketch_moves_with_its_pair(zoom):
+    batch = ramp(8, 9)
+    keys = jax.random.split(jax.random.key(0), 8)
+    pair = augment.random_crop_and_flip(batch, keys, crop_px=6, flip=True, zoom=zoom)
+    batch["coarse"] = batch["sketch"] + 50.0
+    out = augment.random_crop_and_flip(batch, keys, crop_px=6, flip=True, zoom=zoom)
+    np.testing.assert_allclose(out["coarse"], out["sketch"] + 50.0, rtol=1e-6)
+    for name in ("photo", "sketch"):
+        np.testing.assert_array_equal(out[name], pair[name])
+
+
 def test_an_example_depends_on_its_own_key_alone():
     keys = jax.random.split(jax.random.key(0), 8)
     together = augment.random_crop_and_flip(ramp(8, 9), keys, crop_px=6, flip=True)

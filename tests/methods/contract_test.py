@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import base, cyclegan, ifrp, kd, kd_plus, kt, pix2pix, style, teacher
+from configs import base, cyclegan, ide, ifrp, kd, kd_plus, kt, pix2pix, style, teacher
 from fsketch import evaluate, methods, parallel, train
 from fsketch.nets import convolution
 
@@ -21,6 +21,7 @@ EXPERIMENTS = {
     "cyclegan": cyclegan,
     "style": style,
     "ifrp": ifrp,
+    "ide": ide,
 }
 
 
@@ -29,6 +30,7 @@ def batch_of(size, crop, sketch_channels=1):
     return {
         "photo": rng.integers(0, 256, (size, crop, crop, 3)).astype(np.uint8),
         "sketch": rng.integers(0, 256, (size, crop, crop, sketch_channels)).astype(np.uint8),
+        "coarse": rng.integers(0, 256, (size, crop, crop, 1)).astype(np.uint8),
         "identity": (np.arange(size) // 2).astype(np.int32),
     }
 
@@ -193,10 +195,11 @@ def shapes_of_a_step(tiny):
         batch = {
             "photo": jnp.zeros((2, crop, crop, 3)),
             "sketch": jnp.zeros((2, crop, crop, config.data.sketch_channels)),
+            "coarse": jnp.zeros((2, crop, crop, 1)),
             "identity": jnp.zeros(2, jnp.int32),
         }
         frozen = {}
-        if any(role in config for role in base.TEACHERS):
+        if any(role in config for role in base.FROZEN):
             one = {name: image[:1] + 0.5 for name, image in batch.items()}
             frozen = method.freeze([one])
         start = jax.eval_shape(method.init, jax.random.key(0), frozen, batch)

@@ -130,6 +130,30 @@ def test_another_teacher_or_other_taps_are_refused_on_resume(small):
         pretrained.check_source(frozen, small, ("conv1", "fire3", "fire4"), field="teacher_kt")
 
 
+@pytest.mark.parametrize(("name", "tap"), [("vgg19", "conv5_4"), ("squeezenet_v1.1", "fire9")])
+def test_a_perceptual_net_is_seen_by_its_last_map_before_the_last_relu(name, tap, tmp_path):
+    params = draws.converted(name)
+    path = write(tmp_path / "x.safetensors", name, params)
+    frozen = pretrained.load_perceptual(path, "")
+    image = jnp.asarray(draws.images()[0], jnp.float32) / 127.5 - 1
+    found = jax.jit(lambda image: frozen(image))(image)
+    # Its positive part is the map of the golden numbers; that of VGG has a negative one, too.
+    golden = GOLDEN[name]["taps"][tap.replace("conv", "relu")]
+    after = draws.summary({tap: np.maximum(found, 0)})[tap]
+    for quantity in ("mean", "max", "values"):
+        np.testing.assert_allclose(after[quantity], golden[quantity], atol=1e-4 * golden["max"])
+    assert (float(found.min()) < 0) == (name == "vgg19")
+    again = pretrained.build(frozen.spec, frozen.variables)
+    assert jax.tree.structure(again) == jax.tree.structure(frozen)
+    assert not frozen.domains  # so that nothing remembers maps of whole images in its stead
+
+    pretrained.check_perceptual(frozen, path, tap, field="perceptual")
+    with pytest.raises(ValueError, match=r"perceptual\.tap: 'conv1', but .*another workdir"):
+        pretrained.check_perceptual(frozen, path, "conv1", field="perceptual")
+    with pytest.raises(ValueError, match=r"tap: 'logits'; admitted are \['conv1"):
+        jax.eval_shape(pretrained.load_perceptual(path, "logits"), image)
+
+
 def test_unusable_files_are_refused(tmp_path):
     params = draws.converted("squeezenet_v1.1")
     for name, message in (

@@ -1,0 +1,90 @@
+"""IDE's critics: counts of both tables, verdicts as torch's, sizes that are refused."""
+
+import pathlib
+import runpy
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fsketch import trees
+from fsketch.nets import convolution, image_critic
+
+GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
+MAKE = runpy.run_path(str(GOLDEN / "make_mla.py"))
+
+
+@pytest.fixture(autouse=True)
+def plain_convolutions():
+    with convolution.plain():
+        yield
+
+
+def shapes_of(net, *size):
+    return jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((2, *size, 3)))
+
+
+@pytest.fixture(scope="module")
+def golden():
+    """What torch computed, see make_mla.py."""
+    with np.load(GOLDEN / "mla.npz") as archive:
+        return dict(archive)
+
+
+@pytest.mark.parametrize(("form", "count"), [("released", 14_499_401), ("paper", 38_243_713)])
+def test_parameters_are_those_of_the_table(form, count, golden):
+    variables = shapes_of(image_critic.ImageCritic(form), 128, 128)
+    assert trees.count(variables["params"]) == count == int(golden[f"critic_{form}_64_count"])
+
+
+@pytest.mark.usefixtures("full_optimization")
+@pytest.mark.parametrize("form", sorted(image_critic.FORMS))
+def test_verdicts_equal_torch(form, golden):
+    net = image_critic.ImageCritic(form, width=MAKE["CRITIC_WIDTH"])
+    shapes = shapes_of(net, 128, 128)
+    drawn = {
+        name: MAKE["draw"](name, leaf.shape)
+        for name, leaf in trees.flatten(shapes["params"]).items()
+    }
+    variables = {
+        "params": trees.unflatten(shapes["params"], drawn),
+        "batch_stats": jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes["batch_stats"]),
+    }
+    image = jnp.asarray(MAKE["image"](3, 128, 128, 3))
+    apply = jax.jit(lambda v, x: net.apply(v, x, train=True, mutable=["batch_stats"]))
+    verdicts, stats = apply(variables, image)
+    assert verdicts.shape == (3, 1)
+    np.testing.assert_allclose(verdicts, golden[f"critic_{form}"], atol=1e-4)
+    moved = [float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(stats)]
+    assert min(moved) > 0
+
+
+@pytest.mark.parametrize(
+    ("form", "least"), [("released", 4), ("paper", 8)], ids=["released", "paper"]
+)
+def test_resolutions_are_the_table_s(form, least):
+    net = image_critic.ImageCritic(form, width=2)
+    shapes = shapes_of(net, 128, 128)["params"]
+    assert shapes["Dense_0"]["kernel"].shape == (least**2 * 16, image_critic.FORMS[form].hidden)
+    assert len([name for name in shapes if name.startswith("Conv")]) == 2 * (
+        image_critic.FORMS[form].num_layers
+    )
+    assert [name for name in shapes if "bias" in shapes[name] and "Conv" in name] == ["Conv_0"]
+
+
+def test_kernels_and_biases_begin_as_torch_s():
+    net = image_critic.ImageCritic(width=8, num_layers=2)
+    init = jax.jit(lambda key: net.init(key, jnp.zeros((2, 16, 16, 3))))
+    params = init(jax.random.key(0))["params"]
+    for name, fan_in in (("Conv_0", 27), ("Conv_1", 128), ("Dense_0", 256), ("Dense_1", 100)):
+        largest = max(float(jnp.abs(leaf).max()) for leaf in params[name].values())
+        assert 0.9 < largest * np.sqrt(fan_in) <= 1, name
+    assert float(jnp.abs(params["Dense_0"]["bias"]).max()) > 0
+
+
+def test_sizes_and_forms_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="multiples of 32 px, got 48 x 64"):
+        shapes_of(image_critic.ImageCritic(), 64, 48)
+    with pytest.raises(ValueError, match=r"critic.form: 'srgan'; admitted are \['paper'"):
+        shapes_of(image_critic.ImageCritic("srgan"), 64, 64)

@@ -1,0 +1,136 @@
+"""MLANet: counts, outputs and gradients as torch's, the released quirks and their options."""
+
+import pathlib
+import runpy
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from fsketch import trees
+from fsketch.nets import bicubic, convolution, mla
+
+GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
+MAKE = runpy.run_path(str(GOLDEN / "make_mla.py"))
+
+
+@pytest.fixture(autouse=True)
+def plain_convolutions():
+    with convolution.plain():
+        yield
+
+
+@pytest.fixture(scope="module")
+def golden():
+    """What torch computed, see make_mla.py."""
+    with np.load(GOLDEN / "mla.npz") as archive:
+        return dict(archive)
+
+
+def shapes_of(net, *size):
+    return jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, *size, 3)))
+
+
+def drawn(net):
+    """The parameters that make_mla.py draws."""
+    shapes = shapes_of(net, *MAKE["SIZE"])["params"]
+    arrays = {
+        name: np.asarray(MAKE["draw"](name, leaf.shape), np.float32)
+        for name, leaf in trees.flatten(shapes).items()
+    }
+    return {"params": trees.unflatten(shapes, arrays)}
+
+
+def test_parameters_are_the_released_number(golden):
+    assert trees.count(shapes_of(mla.MLANet(), 64, 64)) == 3_068_290
+    assert int(golden["mla_released_count"]) == 3_068_290
+    block = shapes_of(mla.MLANet(), 64, 64)["params"]["fam0"]["mab0"]
+    assert trees.count(block) == 88_768
+
+
+@pytest.mark.usefixtures("full_optimization")
+@pytest.mark.parametrize("variant", sorted(MAKE["VARIANTS"]))
+def test_outputs_and_a_gradient_equal_torch(variant, golden):
+    net = mla.MLANet(**MAKE["VARIANTS"][variant])
+    variables, image = drawn(net), jnp.asarray(MAKE["image"](1, *MAKE["SIZE"], 3))
+    assert trees.count(variables) == int(golden[f"mla_{variant}_count"])
+
+    def loss(image):
+        out = net.apply(variables, image)
+        return jnp.square(out).sum(), out
+
+    if variant == "other":
+        gradient, out = jax.jit(jax.grad(loss, has_aux=True))(image)
+        expected = golden["mla_other_gradient"]
+        np.testing.assert_allclose(gradient, expected, atol=1e-5 * np.abs(expected).max())
+    else:
+        out = jax.jit(net.apply)(variables, image)
+    assert out.shape == (1, 40, 34, 3) and out.dtype == jnp.float32
+    np.testing.assert_allclose(out, golden[f"mla_{variant}"], atol=1e-5)
+    skip = bicubic.resize(image, (40, 34), rule="torch")
+    assert np.abs(out - skip).std() > 0.3  # so the net itself was compared
+
+
+def test_the_released_gate_is_never_below_one_half():
+    """With all kernels at zero a block is s1 t / 2, t being a bias: 1."""
+    x = jnp.zeros((1, 16, 16, 8))
+    for relu_gate in (True, False):
+        block = mla.MAB(relu_gate=relu_gate)
+        shapes = jax.eval_shape(block.init, jax.random.key(1), x)["params"]
+        params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, np.float32), shapes)
+        params["second"]["bias"] += 1.0
+        params["increase"]["bias"] -= 3.0
+        out = jax.jit(block.apply)({"params": params}, x)
+        expected = 0.5 if relu_gate else 1 / (1 + np.exp(3.0))
+        np.testing.assert_allclose(out, np.full(x.shape, expected / 2), rtol=1e-6)
+
+
+def test_initialisation_is_that_of_the_released_code():
+    """Torch's in the weight-normalised kernels, Kaiming's times 0.1 in the others or in all."""
+
+    def tail(**options):
+        net = mla.MLANet(num_blocks=0, **options)
+        init = jax.jit(lambda key: net.init(key, jnp.zeros((1, 8, 8, 3))))
+        params = jax.device_get(init(jax.random.key(0))["params"])
+        direction = params["tail5"]["direction"]
+        norm = np.sqrt(np.square(direction).sum((0, 1, 2)))
+        np.testing.assert_allclose(params["tail5"]["scale"], norm, rtol=1e-6)
+        assert params["scale_tail5"]["scale"] == 0.5
+        assert not params["tail5"]["bias"].any()
+        return direction
+
+    assert 0.99 / 40 < np.abs(tail()).max() <= 1 / 40  # fan-in 25 * 64
+    assert tail(scaled_init=True).std() == pytest.approx(0.1 * np.sqrt(2) / 40, rel=0.02)
+    kernel = mla.scaled_init(jax.random.key(0), (3, 3, 64, 64))
+    assert float(kernel.std()) == pytest.approx(0.1 * np.sqrt(2 / 576), rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [((3, 2), (7, 5)), ((9, 9), (64, 64)), ((19, 15), (125, 100))]
+)
+def test_nearest_repeats_pixels(old, new):
+    x = np.random.default_rng(0).normal(size=(1, *old, 2)).astype(np.float32)
+    rows, columns = ([i * o // n for i in range(n)] for o, n in zip(old, new, strict=True))
+    np.testing.assert_array_equal(mla.nearest(jnp.asarray(x), new), x[:, rows][:, :, columns])
+
+
+def test_interleaving_takes_channels_in_turn():
+    one, other = (jnp.arange(3.0) + 10 * i for i in range(2))
+    both = mla.interleaved(one.reshape(1, 1, 1, 3), other.reshape(1, 1, 1, 3))
+    assert both.ravel().tolist() == [0, 10, 1, 11, 2, 12]
+
+
+def test_bfloat16_gives_float32_outputs_from_float32_parameters():
+    net = mla.MLANet(width=4, num_blocks=1, dtype="bfloat16")
+    variables = shapes_of(net, 14, 14)
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+    out = jax.eval_shape(net.apply, variables, jnp.zeros((2, 14, 14, 3)))
+    assert (out.shape, out.dtype) == ((2, 28, 28, 3), jnp.dtype("float32"))
+
+
+def test_an_input_too_small_for_the_pooling_is_refused():
+    assert shapes_of(mla.MLANet(width=4), 13, 13)
+    with pytest.raises(ValueError, match=r"12 x 13 px is too small for a pooling of 7 px"):
+        shapes_of(mla.MLANet(width=4), 13, 12)
+    assert shapes_of(mla.MLANet(width=4, pool_px=3), 5, 5)
