@@ -11,6 +11,9 @@ def adam(config: ConfigDict, *, num_steps: int) -> optax.GradientTransformation:
     """
     constant = round(config.decay_from * num_steps)
     schedule = optax.linear_schedule(
-        config.learning_rate, 0.0, transition_steps=num_steps - constant, transition_begin=constant
+        config.learning_rate,
+        0.0,
+        transition_steps=max(num_steps - constant, 1),  # with decay_from 1 it is never reached
+        transition_begin=constant,
     )
     return optax.adam(schedule, b1=config.b1, b2=config.b2)
