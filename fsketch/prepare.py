@@ -20,7 +20,7 @@ from ml_collections import ConfigDict
 
 from configs import base
 from fsketch import checkpoint, images, parallel, portraits, train
-from fsketch.data import coarse, faces, shards, sources
+from fsketch.data import coarse, faces, paintings, shards, sources
 from fsketch.methods import pretrained, students
 from fsketch.patches import model
 
@@ -82,8 +82,11 @@ def teacher_folder(config: ConfigDict, workdir: epath.Path) -> epath.Path:
     return _hashed_folder(config, epath.Path(workdir).absolute().parent, "teacher")
 
 
-def _hashed_folder(config: ConfigDict, parent: epath.Path, name: str) -> epath.Path:
-    content = json.dumps(checkpoint.to_json(config), sort_keys=True)
+def _hashed_folder(
+    config: ConfigDict, parent: epath.Path, name: str, *, of: str = ""
+) -> epath.Path:
+    """parent/name-HASH, by the configuration and by whatever else decides, `of`."""
+    content = json.dumps(checkpoint.to_json(config), sort_keys=True) + of
     digest = hashlib.sha256(content.encode()).hexdigest()[:8]
     return parent / f"{name}-{digest}"
 
@@ -157,10 +160,12 @@ def _networks(
         nested = settings.network.copy_and_resolve_references()
         with nested.unlocked():
             nested.style.image = style
+            # For the folder's name: what is learnt from, not where it lies.
             nested.data.name, nested.data.manual_dir = PORTRAITS, folder.name
             nested.data.train, nested.data.test, nested.data.validation = "train", "test_seen", ""
             nested.data.crop_px = nested.data.canvas_px = settings.size_px
-            paths[name] = _hashed_folder(nested, parent, f"style-{name}")
+            image = hashlib.sha256(paintings.load(style, size_px=nested.style.size_px)).hexdigest()
+            paths[name] = _hashed_folder(nested, parent, f"style-{name}", of=image)
             nested.data.manual_dir = str(folder)
             nested.data.data_dir = config.data.data_dir
         with _turn(paths[name]):

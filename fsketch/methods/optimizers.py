@@ -14,7 +14,10 @@ def adam(config: ConfigDict, *, num_steps: int) -> optax.GradientTransformation:
     """
     constant = round(config.decay_from * num_steps)
     rate = optax.linear_schedule(
-        config.learning_rate, 0.0, transition_steps=num_steps - constant, transition_begin=constant
+        config.learning_rate,
+        0.0,
+        transition_steps=max(num_steps - constant, 1),  # with decay_from 1 it is never reached
+        transition_begin=constant,
     )
     if config.halve_at:
         falling = rate

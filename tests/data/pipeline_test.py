@@ -223,3 +223,17 @@ def test_impossible_augmentation_names_its_field(changes, message):
     augment.check(settings())
     with pytest.raises(ValueError, match=message):
         augment.check(settings(**changes))
+
+
+def test_sketches_in_colour_are_asked_for():
+    colour = np.full((2, 2, 3), 7, np.uint8)
+    grey = sources.Pairs([colour], [colour[..., :1]], ["a"], np.zeros(1, np.int32))
+    painted = sources.Pairs([colour], [colour], ["a"], np.zeros(1, np.int32))
+    options = {"canvas_px": 4, "fill_photo": 0, "fill_sketch": 9}
+    assert pipeline.place(grey, **options).sketch.shape == (1, 4, 4, 1)
+    for pairs in (grey, painted):
+        sketch = pipeline.place(pairs, **options, sketch_channels=3).sketch
+        np.testing.assert_array_equal(sketch[0, 1:3, 1:3], colour)
+        assert (sketch[0, 0] == 9).all()
+    with pytest.raises(ValueError, match=r"a: its sketch is in colour.*sketch_channels: 1"):
+        pipeline.place(painted, **options)
