@@ -1,7 +1,8 @@
 """What happens to a batch on the device: scaling, random moves of pairs, random light on photos.
 
 Photo and sketch are joined on channels, moved once and split again, so both always see the
-same crop, the same size and the same flip.  All randomness comes from one key an example.
+same crop, the same size and the same flip; of a batch that has one of them or none, what is there
+is moved.  All randomness comes from one key an example.
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 import dm_pix as pix
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
 from fsketch import images, types
@@ -67,11 +69,13 @@ def check(config: ConfigDict) -> None:
 
 def training(batch: types.Batch, keys: jax.Array, config: ConfigDict) -> types.Batch:
     """All random changes that `config.data` asks for; keys: Key[B], one an example."""
+    if not any(kind in batch for kind in PAIR):
+        return batch
     batch = random_crop_and_flip(
         batch, keys, crop_px=config.crop_px, flip=config.flip, zoom=config.zoom
     )
     light = (config.brightness, config.contrast, config.saturation)
-    if any(light):
+    if any(light) and "photo" in batch:
         keys = jax.vmap(jax.random.fold_in, (0, None))(keys, LIGHT)
         brightness, contrast, saturation = light
         photo = random_light(
@@ -86,11 +90,12 @@ def random_crop_and_flip(
 ) -> types.Batch:
     """A crop_px x crop_px window and, if `flip`, a mirror image with probability 1/2.
 
-    batch: photo and sketch float32[B, S, S, C] with S >= crop_px / (1 - zoom).  With `zoom` the
+    batch: photo and/or sketch float32[B, S, S, C] with S >= crop_px / (1 - zoom).  With `zoom` the
     pair is first resized by a factor uniform in 1 -+ zoom (linearly), and the window, which never
     leaves the canvas, may begin between pixels.
     """
-    pair = jnp.concatenate([batch[name] for name in PAIR], axis=-1)  # B x S x S x 4
+    present = [kind for kind in PAIR if kind in batch]
+    pair = jnp.concatenate([batch[kind] for kind in present], axis=-1)  # B x S x S x 4
     channels = pair.shape[-1]
 
     def one(key: jax.Array, image: jax.Array) -> jax.Array:
@@ -104,8 +109,8 @@ def random_crop_and_flip(
         return pix.random_flip_left_right(key=flip_key, image=image) if flip else image
 
     moved = jax.vmap(one)(keys, pair)  # B x crop x crop x 4
-    photo, sketch = jnp.split(moved, [batch["photo"].shape[-1]], axis=-1)
-    return {**batch, "photo": photo, "sketch": sketch}
+    ends = np.cumsum([batch[kind].shape[-1] for kind in present])
+    return {**batch, **dict(zip(present, jnp.split(moved, ends[:-1], axis=-1), strict=True))}
 
 
 def _zoomed_crop(key: jax.Array, image: jax.Array, *, crop_px: int, zoom: float) -> jax.Array:

@@ -6,6 +6,7 @@ buffered, so a run resumes exactly from the number of examples it has seen, what
 size or the number of processes.
 """
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,22 +15,35 @@ import numpy as np
 from fsketch import images
 from fsketch.data import sources
 
+DRAWN = "drawn"  # the name of a data set without images, see `drawn`
+
 
 class Canvases(NamedTuple):
     """Pairs of one split, centred on square canvases.
 
     photo uint8[N, S, S, 3], sketch uint8[N, S, S, 1], box int32[N, 4] = (top, left, height,
-    width) of the image on its canvas, id list of N names, identity int32[N].
+    width) of the image on its canvas, id list of N names, identity int32[N].  A set of faces has
+    no sketches (None), a drawn one no photos either; batches then lack them.
     """
 
-    photo: np.ndarray
-    sketch: np.ndarray
+    photo: np.ndarray | None
+    sketch: np.ndarray | None
     box: np.ndarray
     id: list[str]
     identity: np.ndarray
 
     def __len__(self) -> int:
         return len(self.id)
+
+    @property
+    def images(self) -> dict[str, np.ndarray]:
+        """The photos and sketches that there are, by kind."""
+        both = {"photo": self.photo, "sketch": self.sketch}
+        return {kind: array for kind, array in both.items() if array is not None}
+
+    def first(self, count: int) -> "Canvases":
+        """The first examples."""
+        return Canvases(*(None if field is None else field[:count] for field in self))
 
 
 def place(pairs: sources.Pairs, *, canvas_px: int, fill_photo: int, fill_sketch: int) -> Canvases:
@@ -41,7 +55,9 @@ def place(pairs: sources.Pairs, *, canvas_px: int, fill_photo: int, fill_sketch:
     if not count:
         raise ValueError("the split holds no pairs")
     photo = np.full((count, canvas_px, canvas_px, 3), fill_photo, np.uint8)
-    sketch = np.full((count, canvas_px, canvas_px, 1), fill_sketch, np.uint8)
+    sketch = None
+    if pairs.sketch is not None:
+        sketch = np.full((count, canvas_px, canvas_px, 1), fill_sketch, np.uint8)
     box = np.zeros((count, 4), np.int32)
     for i in range(count):
         height, width = pairs.photo[i].shape[:2]
@@ -52,9 +68,26 @@ def place(pairs: sources.Pairs, *, canvas_px: int, fill_photo: int, fill_sketch:
                 f"{pairs.id[i]}: {error}; use a larger data.canvas_px and data.crop_px"
             ) from None
         photo[i, top : top + height, left : left + width] = pairs.photo[i]
-        sketch[i, top : top + height, left : left + width] = pairs.sketch[i]
+        if sketch is not None:
+            sketch[i, top : top + height, left : left + width] = pairs.sketch[i]
         box[i] = top, left, height, width
     return Canvases(photo, sketch, box, list(pairs.id), np.asarray(pairs.identity, np.int32))
+
+
+def drawn(split: str) -> Canvases:
+    """Persons by number, of whom a method draws faces on the device: no images.
+
+    split: "FIRST:END", or "FIRST:END*VIEWS" for as many examples of each person, one person's
+    after the other's.  identity is the person's number, and a method that draws takes it, and the
+    example's place in the set, for all its randomness but that of training.
+    """
+    match = re.fullmatch(r"(\d+):(\d+)(?:\*(\d+))?", split)
+    if match is None or int(match[1]) >= int(match[2]) or match[3] == "0":
+        raise ValueError(f"split {split!r} of drawn faces; admitted are '0:256', '256:320*4', ...")
+    first, end, views = (int(number or 1) for number in match.groups())
+    identity = np.repeat(np.arange(first, end, dtype=np.int32), views)
+    ids = [f"{person}-{i % views}" for i, person in enumerate(identity)]
+    return Canvases(None, None, np.zeros((len(ids), 4), np.int32), ids, identity)
 
 
 def cut(image: np.ndarray, box: np.ndarray) -> np.ndarray:
@@ -86,14 +119,15 @@ def training_batch(
 ) -> dict[str, np.ndarray]:
     """This process's part of the global batch at `position` (examples seen so far).
 
-    photo and sketch uint8, identity int32; batch_size is global and must divide by
-    num_processes.
+    photo and sketch uint8 where there are such, identity int32; batch_size is global and must
+    divide by num_processes.
     """
     if batch_size % num_processes:
         raise ValueError(f"batch_size {batch_size} does not divide over {num_processes} processes")
     indices = order(position, batch_size, num_examples=len(canvases), seed=seed)
     mine = indices.reshape(num_processes, -1)[process]
-    return {name: getattr(canvases, name)[mine] for name in ("photo", "sketch", "identity")}
+    arrays = {**canvases.images, "identity": canvases.identity}
+    return {name: array[mine] for name, array in arrays.items()}
 
 
 def evaluation_batches(canvases: Canvases, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
@@ -106,8 +140,7 @@ def evaluation_batches(canvases: Canvases, batch_size: int) -> Iterator[dict[str
         stream = np.arange(start, start + batch_size)
         index = np.minimum(stream, len(canvases) - 1)
         yield {
-            "photo": canvases.photo[index],
-            "sketch": canvases.sketch[index],
+            **{kind: array[index] for kind, array in canvases.images.items()},
             "identity": canvases.identity[index],
             "index": index.astype(np.int32),
             "mask": stream < len(canvases),

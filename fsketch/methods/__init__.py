@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from fsketch.methods import cyclegan, interface, kd, kt, pix2pix, teacher
+from fsketch.methods import cyclegan, embedder, interface, kd, kt, pix2pix, synthdistill, teacher
 
 # The only place where a string becomes a method.
 METHODS: dict[str, Callable[[ConfigDict], interface.Method]] = {
@@ -14,6 +14,8 @@ METHODS: dict[str, Callable[[ConfigDict], interface.Method]] = {
     "kd_plus": kd.method_plus,
     "pix2pix": pix2pix.method,
     "cyclegan": cyclegan.method,
+    "embedder": embedder.method,
+    "synthdistill": synthdistill.method,
 }
 
 

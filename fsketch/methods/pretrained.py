@@ -17,8 +17,9 @@ from etils import epath
 from flax import linen as nn
 from flax import traverse_util
 
-from fsketch import checkpoint, images, state, types
+from fsketch import checkpoint, embedders, images, state, types
 from fsketch.convert import files, published
+from fsketch.methods import generators
 from fsketch.nets import squeezenet, teacher, vgg
 
 
@@ -70,10 +71,21 @@ def build(spec: str, variables: types.PyTree) -> state.Frozen:
     return state.Frozen(variables, net, architecture.adapt, spec, domains)
 
 
+# kind of a specification -> what builds the net; teachers name none
+BUILDERS: dict[str, Callable[[str, types.PyTree], state.Frozen]] = {
+    "teacher": build,
+    "embedder": embedders.build,
+    "generator": generators.build,
+}
+
+
 def rebuild(specs: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> dict[str, state.Frozen]:
     """Frozen nets by role, from their specifications and flat arrays "role/params/..."."""
     nested = traverse_util.unflatten_dict(dict(arrays), sep="/")
-    return {role: build(spec, nested[role]) for role, spec in specs.items()}
+    return {
+        role: BUILDERS[json.loads(spec).get("kind", "teacher")](spec, nested.get(role, {}))
+        for role, spec in specs.items()
+    }
 
 
 def load_teacher(

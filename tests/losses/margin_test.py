@@ -24,10 +24,7 @@ BY_HAND = {
     # 60 + 30 and 30 + 30 degrees; scale 2.
     ("arcface", math.pi / 6): (by_hand(0.0, [0.0, -1.0]) + by_hand(1.0, [0.0, -2.0])) / 2,
     # Cosines 0.5 - 0.25 and sqrt(3) / 2 - 0.25; scale 2.
-    ("cosface", 0.25): (
-        by_hand(0.5, [0.0, -1.0]) + by_hand(math.sqrt(3) - 0.5, [0.0, -2.0])
-    )
-    / 2,
+    ("cosface", 0.25): (by_hand(0.5, [0.0, -1.0]) + by_hand(math.sqrt(3) - 0.5, [0.0, -2.0])) / 2,
 }
 
 

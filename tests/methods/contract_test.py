@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import cyclegan, kd, kd_plus, kt, pix2pix, teacher
+from configs import cyclegan, embedder, kd, kd_plus, kt, pix2pix, synthdistill, teacher
 from fsketch import evaluate, methods, parallel, train
+from fsketch.data import pipeline
 from fsketch.nets import convolution
 
 EXPERIMENTS = {
@@ -19,6 +20,8 @@ EXPERIMENTS = {
     "kd_plus": kd_plus,
     "pix2pix": pix2pix,
     "cyclegan": cyclegan,
+    "embedder": embedder,
+    "synthdistill": synthdistill,
 }
 
 
@@ -41,9 +44,10 @@ class Setup:
         one = {
             "photo": jnp.asarray(batch_of(1, self.crop)["photo"]) / 127.5 - 1.0,
             "sketch": jnp.asarray(batch_of(1, self.crop)["sketch"]) / 127.5 - 1.0,
+            "identity": jnp.zeros(1, jnp.int32),
         }
         self.frozen = self.method.freeze([one])
-        canvases = type("Shapes", (), batch_of(1, self.crop))
+        canvases = pipeline.Canvases(**batch_of(1, self.crop), box=np.zeros((1, 4)), id=["0"])
         self.start = evaluate.initial_state(self.method, self.frozen, config, canvases)
         self.step = parallel.pmap(train._step(self.method, config.data))
 
@@ -56,7 +60,7 @@ class Setup:
 
 
 @pytest.fixture(autouse=True)
-def plain_convolutions():
+def plain_convolutions(quick_faces):
     with convolution.plain():
         yield
 
