@@ -186,8 +186,8 @@ def add_frozen_embedder(config: ConfigDict) -> None:
 def add_generator(config: ConfigDict) -> None:
     """What draws faces for data.name "drawn" (fsketch/methods/generators.py)."""
     config.generator = ConfigDict()
-    config.generator.name = "procedural"  # or "stylegan2"
-    config.generator.path = ""  # converted weights (*.safetensors) of stylegan2
+    # Converted weights (*.safetensors) of stylegan2_ffhq256 or stylegan2_256; "" = procedural
+    config.generator.path = ""
 
 
 def use_drawn_faces(config: ConfigDict, *, side_px: int, persons: int, held_out: int) -> None:

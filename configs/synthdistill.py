@@ -6,7 +6,7 @@ Paper      Otroshi Shahreza et al., "SynthDistill: Face Recognition with Knowled
 Run        python -m fsketch.main --config=configs/synthdistill.py --workdir=runs/synthdistill
            faces: embedded (default; procedural, and as a teacher our own configs/embedder.py,
            trained first), stylegan2 (StyleGAN2 of FFHQ at 256 px, ArcFace IResNet-100):
-           --config.generator.path=FILE.safetensors --config.embedder.path=FILE.safetensors
+           files of python -m fsketch.convert, named in generator.path and embedder.path.
            student on stylegan2: a (default), b, c, the TinyFaR of that letter.
            ablation: static (latents move alike, c = 1), no_resampling (the second step of each two
            takes fresh latents).  E.g. configs/synthdistill.py:stylegan2,b,static.
@@ -64,7 +64,8 @@ def _use_stylegan2(config: ConfigDict, student: str) -> None:
     """An epoch is int(1e6 / 128) = 7812 steps of two updates, 2.0 M faces [code]."""
     epoch = 7812
     config.seed = 2021  # [code]
-    config.generator.name = "stylegan2"
+    config.generator.path = "stylegan2_ffhq256.safetensors"  # [code]
+    config.embedder.path = "iresnet100_mxnet.safetensors"  # [code]
     base.add_embedder(config, f"tinyfar_{student}")  # [code]
     config.data.name = "drawn"
     config.data.train = "0:128"  # not looked at

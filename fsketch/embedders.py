@@ -3,7 +3,6 @@
 An embedder maps images [B, S, S, 3] in [-1, 1] of one side S to embeddings [B, D], which are
 compared by angle.  Its specification, a JSON string, says how to build it again:
 
-    kind             "embedder"
     net, arguments   a key of ARCHITECTURES and what its constructor takes
     side_px          S
     frame            what the S x S pixels show:
@@ -105,7 +104,6 @@ def load(path: str) -> state.Frozen:
         arguments = {name: model[name] for name in names}
         model = {"net": "vgg", "arguments": arguments, "frame": "canvas"}
     spec = {
-        "kind": "embedder",
         **{name: model[name] for name in ("net", "arguments", "frame")},
         "side_px": config["data"]["crop_px"],
         "fill": config["data"]["fill_photo"],
@@ -143,7 +141,7 @@ def _of_file(path: str) -> state.Frozen:
         raise EmbedderError(f"{path}: {error}") from None
     variables = tree if "batch_stats" in tree else {"params": tree}
     side_px = ARCHITECTURES[net].side_px
-    spec = {"kind": "embedder", "net": net, "arguments": {}, "side_px": side_px, "frame": "face"}
+    spec = {"net": net, "arguments": {}, "side_px": side_px, "frame": "face"}
     return build(json.dumps({**spec, "fill": 0, "path": path, "step": 0}), variables)
 
 

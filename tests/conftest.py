@@ -110,7 +110,8 @@ def tiny_embedder(tmp_path_factory) -> str:
 def quick_faces(monkeypatch):
     """Faces of three blobs in place of drawn ones, whose program takes long to compile."""
 
-    def photo(identity, view, *, height_px, width_px):
+    def photo(identity, view, *, height_px, width_px, window=None):
+        del window
         y, x = jnp.mgrid[:height_px, :width_px] / height_px
         places = jax.nn.sigmoid(identity[:6]).reshape(3, 2)
         blobs = [jnp.exp(-20 * ((y - v) ** 2 + (x - u) ** 2)) for v, u in places]

@@ -1,41 +1,42 @@
-"""Faces drawn by a generator: of a data set "drawn", persons by number, or of latents.
+"""The faces of a data set "drawn": persons by number, whom a generator draws in any view.
 
-A person of the data set is the same in every run, so those of another range of numbers were never
-seen.  A generator that does not tell persons from views (StyleGAN2) shows each person in one.
+A person is the same in every run, so those of another range of numbers were never seen.  The
+procedural generator draws a person in different views; StyleGAN2 knows no persons, and draws a
+number always with the same latent.
 """
 
 from collections.abc import Mapping
 
 import jax
+import jax.numpy as jnp
 
-from fsketch import state, types
+from fsketch import types
+from fsketch.data import procedural
 from fsketch.methods import generators
 
 SEED = 2308  # of all persons, and of the views that are evaluated
 
 
-def latents(generator: state.Frozen, person: types.Key, view: types.Key) -> jax.Array:
-    """Latents w float32[B, L] for keys of persons and of views, Key[B] each."""
-    return generators.latents(generator, person, view)
-
-
-def faces(generator: state.Frozen, w: jax.Array, keys: types.Key) -> jax.Array:
-    """Recognition crops float32[B, S, S, 3] in [-1, 1] of latents; keys Key[B], for noise."""
-    return generators.images(generator, w, keys)
-
-
-def views(generator: state.Frozen, identity: jax.Array, keys: types.Key) -> jax.Array:
+def views(
+    generator: generators.Generator, identity: jax.Array, keys: types.Key, *, side_px: int
+) -> jax.Array:
     """A face of each person int32[B], in a view drawn with Key[B]: float32[B, S, S, 3]."""
-    view, noise = split(keys, 2)
-    return faces(generator, latents(generator, _persons(identity), view), noise)
+    latents = generator.latents(_persons(identity))
+    view_keys, noise_keys = split(keys, 2)
+    if isinstance(generator, generators.Procedural):
+        end = procedural.IDENTITY_DIM
+        latents = jnp.concatenate([latents[:, :end], generator.latents(view_keys)[:, end:]], -1)
+    return generator.face(latents, noise_keys, size_px=side_px)
 
 
-def photos(frozen: Mapping[str, state.Frozen], batch: types.Batch) -> jax.Array:
+def photos(
+    frozen: Mapping[str, generators.Generator], batch: types.Batch, *, side_px: int
+) -> jax.Array:
     """The photos of an evaluation batch; where it has none its faces, always in the same views."""
     if "photo" in batch:
         return batch["photo"]
     keys = jax.vmap(jax.random.fold_in)(_persons(batch["identity"]), batch["index"])
-    return views(frozen["generator"], batch["identity"], keys)
+    return views(frozen["generator"], batch["identity"], keys, side_px=side_px)
 
 
 def split(keys: types.Key, count: int) -> list[types.Key]:

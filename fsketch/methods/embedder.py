@@ -39,7 +39,7 @@ def method(config: ConfigDict) -> interface.Method:
             )
         if config.data.name != pipeline.DRAWN:
             return {}
-        return {"generator": generators.load(config.generator, side_px=config.data.crop_px)}
+        return {"generator": generators.load(config.generator.path)}
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
         del frozen, batch
@@ -58,7 +58,9 @@ def method(config: ConfigDict) -> interface.Method:
         if "photo" in batch:
             photo = batch["photo"]
         else:
-            photo = drawn.views(frozen["generator"], batch["identity"], view_keys)
+            photo = drawn.views(
+                frozen["generator"], batch["identity"], view_keys, side_px=config.data.crop_px
+            )
         player = train_state["embedder"]
 
         def loss_fn(
@@ -85,7 +87,7 @@ def method(config: ConfigDict) -> interface.Method:
     def predict(
         train_state: state.TrainState, frozen: interface.Frozens, batch: types.Batch
     ) -> types.Predictions:
-        photo = _adapted(drawn.photos(frozen, batch))
+        photo = _adapted(drawn.photos(frozen, batch, side_px=config.data.crop_px))
         embedding, _ = train_state["embedder"].averaged()(photo)
         return {"embedding_photo": embedding}
 

@@ -1,61 +1,55 @@
-"""Face generators as frozen nets: latents -> images, all on the device.
+"""STAND-IN with the interface of the generators proper, until they are merged: procedural only."""
 
-STAND-IN until the generators proper are merged: procedural faces only.
-"""
-
-import functools
 import json
 
 import jax
 import jax.numpy as jnp
-from flax import linen as nn
-from ml_collections import ConfigDict
+from flax import struct
 
-from fsketch import embedders, state, types
+from fsketch import embedders, types
 from fsketch.data import procedural
 
+NETS = {}
+FACE_PX = 112
 
-class Procedural(nn.Module):
-    """The renderer of data/procedural.py, cut to the recognition crop."""
 
-    side_px: int
+class Procedural(struct.PyTreeNode):
+    """The faces of data/procedural.py; a latent is an identity and a view."""
 
-    def latents(self, person: types.Key, view: types.Key) -> jax.Array:
-        """Key[B], Key[B] -> float32[B, L]: who, then in which view."""
-        identity = jax.vmap(procedural.sample_identity)(person)
-        return jnp.concatenate([identity, jax.vmap(procedural.sample_view)(view)], -1)
+    variables: types.PyTree
+    size_px: int = struct.field(pytree_node=False)
+    spec: str = struct.field(pytree_node=False)
+    domains: tuple[str, ...] = struct.field(pytree_node=False, default=())
 
-    def images(self, latents: jax.Array, keys: types.Key) -> jax.Array:
-        """float32[B, L] -> faces float32[B, S, S, 3] in [-1, 1]."""
+    def latents(self, keys: types.Key) -> jax.Array:
+        """Identities and views, standard normal."""
+        width = procedural.IDENTITY_DIM + procedural.VIEW_DIM
+        return jax.vmap(lambda key: jax.random.normal(key, (width,)))(keys)
+
+    def face(
+        self, latents: jax.Array, keys: types.Key | None = None, *, size_px: int = FACE_PX
+    ) -> jax.Array:
+        """What a recogniser sees."""
         del keys
         left, top, right, _ = embedders.face_box()
-        width = round(200 * self.side_px / (right - left))
-        height = round(250 * self.side_px / (right - left))
-        render = functools.partial(procedural.render_photo, height_px=height, width_px=width)
-        split = procedural.IDENTITY_DIM
-        photo = jax.vmap(render)(latents[:, :split], latents[:, split:])
-        x, y = round(left * width / 200), round(top * height / 250)
-        return photo[:, y : y + self.side_px, x : x + self.side_px]
+        scale = size_px / (right - left)
+        x, y, width, height = (round(n * scale) for n in (left, top, 200, 250))
+
+        def one(latent: jax.Array) -> jax.Array:
+            person, view = jnp.split(latent, [procedural.IDENTITY_DIM])
+            return procedural.render_photo(person, view, height_px=height, width_px=width)
+
+        return jax.vmap(one)(latents)[:, y : y + size_px, x : x + size_px]
 
 
-def load(config: ConfigDict, *, side_px: int) -> state.Frozen:
-    """The generator that `config.generator` names, of recognition crops of this side."""
-    if config.name != "procedural":
-        raise ValueError(f"generator.name: {config.name!r}; admitted are ['procedural']")
-    spec = {"kind": "generator", "net": "procedural", "arguments": {"side_px": side_px}}
-    return build(json.dumps({**spec, "path": config.path}), {})
+def build(spec: str, variables: types.PyTree) -> Procedural:
+    """The generator of a specification with these variables."""
+    return Procedural(variables, json.loads(spec)["size_px"], spec)
 
 
-def build(spec: str, variables: types.PyTree) -> state.Frozen:
-    """The frozen generator of a specification with these variables."""
-    return state.Frozen(variables, Procedural(**json.loads(spec)["arguments"]), lambda x: x, spec)
+def load(path: str, *, size_px: int = 256) -> Procedural:
+    """The generator at `path`; "" for the procedural one."""
+    return build(json.dumps({"net": "procedural", "size_px": size_px, "path": path}), {})
 
 
-def latents(generator: state.Frozen, person: types.Key, view: types.Key) -> jax.Array:
-    """Latents float32[B, L] for keys of persons and of views, Key[B] each."""
-    return generator.net.apply(generator.variables, person, view, method="latents")
-
-
-def images(generator: state.Frozen, latents: jax.Array, keys: types.Key) -> jax.Array:
-    """Recognition crops float32[B, S, S, 3] in [-1, 1] of latents float32[B, L]."""
-    return generator.net.apply(generator.variables, latents, keys, method="images")
+Generator = Procedural

@@ -71,21 +71,18 @@ def build(spec: str, variables: types.PyTree) -> state.Frozen:
     return state.Frozen(variables, net, architecture.adapt, spec, domains)
 
 
-# kind of a specification -> what builds the net; teachers name none
-BUILDERS: dict[str, Callable[[str, types.PyTree], state.Frozen]] = {
-    "teacher": build,
-    "embedder": embedders.build,
-    "generator": generators.build,
-}
-
-
 def rebuild(specs: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> dict[str, state.Frozen]:
     """Frozen nets by role, from their specifications and flat arrays "role/params/..."."""
     nested = traverse_util.unflatten_dict(dict(arrays), sep="/")
-    return {
-        role: BUILDERS[json.loads(spec).get("kind", "teacher")](spec, nested.get(role, {}))
-        for role, spec in specs.items()
-    }
+    return {role: _builder(spec)(spec, nested.get(role, {})) for role, spec in specs.items()}
+
+
+def _builder(spec: str) -> Callable[[str, types.PyTree], state.Frozen | generators.Generator]:
+    fields = json.loads(spec)
+    if "taps" in fields:
+        return build
+    is_generator = fields["net"] in ("procedural", *generators.NETS)
+    return generators.build if is_generator else embedders.build
 
 
 def load_teacher(

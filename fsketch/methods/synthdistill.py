@@ -43,7 +43,7 @@ def method(config: ConfigDict) -> interface.Method:
         del batches
         return {
             "teacher": embedders.load(config.embedder.path),
-            "generator": generators.load(config.generator, side_px=side),
+            "generator": generators.load(config.generator.path),
         }
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
@@ -71,14 +71,15 @@ def method(config: ConfigDict) -> interface.Method:
         keys: types.Key,
     ) -> tuple[state.TrainState, types.Scalars]:
         del batch
-        person, view, face, new_person, new_view, new_face = drawn.split(keys, 6)
-        w = drawn.latents(frozen["generator"], person, view)
+        generator = frozen["generator"]
+        latent, face, new_latent, new_face = drawn.split(keys, 4)
+        w = generator.latents(latent)
         student, first, cosine = _learn(train_state["student"], frozen, w, face)
         if config.resampling == "none":
-            w = drawn.latents(frozen["generator"], new_person, new_view)
+            w = generator.latents(new_latent)
         else:
             c = (cosine + 1) / 2 if config.resampling == "dynamic" else jnp.ones_like(cosine)
-            n = jax.vmap(lambda key: jax.random.normal(key, w.shape[1:]))(new_person)
+            n = jax.vmap(lambda key: jax.random.normal(key, w.shape[1:]))(new_latent)
             w = w + config.resampling_coefficient * c[:, None] * n
         student, second, _ = _learn(student, frozen, w, new_face)
         terms = {**first, **{f"{name}_again": value for name, value in second.items()}}
@@ -89,7 +90,7 @@ def method(config: ConfigDict) -> interface.Method:
     ) -> tuple[state.Player, types.Scalars, jax.Array]:
         """(the student after an optimizer step on faces of w, terms, cosines [B] before it)."""
         noise, own = drawn.split(keys, 2)
-        photo = drawn.faces(frozen["generator"], w, noise)
+        photo = frozen["generator"].face(w, noise, size_px=side)
         target = frozen["teacher"](photo)
 
         def loss_fn(
@@ -110,7 +111,7 @@ def method(config: ConfigDict) -> interface.Method:
     def predict(
         train_state: state.TrainState, frozen: interface.Frozens, batch: types.Batch
     ) -> types.Predictions:
-        photo = drawn.photos(frozen, batch)
+        photo = drawn.photos(frozen, batch, side_px=side)
         return {
             "embedding_student": train_state["student"].averaged()(_adapted(photo)),
             "embedding_teacher": frozen["teacher"](photo),

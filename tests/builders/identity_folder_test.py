@@ -74,7 +74,10 @@ def test_a_tfds_data_set_that_somebody_prepared(tmp_path):
             return tfds.core.DatasetInfo(
                 builder=self,
                 features=tfds.features.FeaturesDict(
-                    {"label": tfds.features.Text(), "image": tfds.features.Image()}
+                    {
+                        "label": tfds.features.Text(),
+                        "image": tfds.features.Image(encoding_format="png"),
+                    }
                 ),
                 disable_shuffling=True,
             )
@@ -84,7 +87,9 @@ def test_a_tfds_data_set_that_somebody_prepared(tmp_path):
 
         def _generate_examples(self):
             for key, name in enumerate(["zed", "amy", "zed"]):
-                yield key, {"label": name, "image": np.full((6, 5, 3), 40 * key, np.uint8)}
+                file = tmp_path / f"{key}.png"
+                Image.fromarray(np.full((6, 5, 3), 40 * key, np.uint8)).save(file)
+                yield key, {"label": name, "image": file.read_bytes()}
 
     builder = Others(data_dir=str(tmp_path), file_format="array_record")
     builder.download_and_prepare()

@@ -9,7 +9,7 @@ import pytest
 
 from configs import embedder, kd
 from fsketch import evaluate, methods, train
-from fsketch.data import pipeline
+from fsketch.data import pipeline, procedural
 from fsketch.methods import drawn
 from fsketch.nets import convolution
 
@@ -27,27 +27,34 @@ def frozen():
     return methods.create(embedder.tiny()).freeze([{"identity": np.array([7])}])
 
 
-def test_a_person_is_the_same_in_every_view_and_a_view_is_of_its_key(frozen):
+def test_a_person_is_the_same_in_every_view_and_a_view_is_of_its_key(frozen, monkeypatch):
     generator = frozen["generator"]
     identity = jnp.array([3, 3, 4])
     keys = jax.random.split(jax.random.key(0), 3)
-    w = np.asarray(drawn.latents(generator, drawn._persons(identity), keys))
-    assert (w[0, :76] == w[1, :76]).all() and (w[0, :76] != w[2, :76]).any()
-    assert (w[0, 76:] != w[1, 76:]).any()
-    faces = drawn.views(generator, identity, keys)
+    seen = []
+    photo = procedural.render_photo
+
+    def watched(identity, view, **options):
+        jax.debug.callback(lambda i, v: seen.append((np.asarray(i), np.asarray(v))), identity, view)
+        return photo(identity, view, **options)
+
+    monkeypatch.setattr(procedural, "render_photo", watched)
+    faces = drawn.views(generator, identity, keys, side_px=32)
+    jax.effects_barrier()
+    assert len({tuple(i) for i, _ in seen}) == 2 and len({tuple(v) for _, v in seen}) == 3
     assert faces.shape == (3, 32, 32, 3) and float(jnp.abs(faces).max()) <= 1
-    alone = drawn.views(generator, identity[1:2], keys[1:2])
+    alone = drawn.views(generator, identity[1:2], keys[1:2], side_px=32)
     np.testing.assert_allclose(alone[0], faces[1], atol=1e-6)
 
 
 def test_held_out_faces_depend_on_their_place_alone(frozen):
     batch = {"identity": jnp.array([8, 8, 9]), "index": jnp.array([0, 1, 2])}
-    faces = drawn.photos(frozen, batch)
-    again = drawn.photos(frozen, jax.tree.map(lambda x: x[1:2], batch))
+    faces = drawn.photos(frozen, batch, side_px=32)
+    again = drawn.photos(frozen, jax.tree.map(lambda x: x[1:2], batch), side_px=32)
     np.testing.assert_allclose(again[0], faces[1], atol=1e-6)
     assert (np.asarray(faces[0]) != faces[1]).any()
     given = {**batch, "photo": jnp.ones((3, 32, 32, 3))}
-    assert drawn.photos(frozen, given) is given["photo"]
+    assert drawn.photos(frozen, given, side_px=32) is given["photo"]
 
 
 def test_it_learns_to_tell_drawn_persons_apart(tmp_path):

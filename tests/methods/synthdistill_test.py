@@ -48,20 +48,20 @@ def one_step(config, train_state, frozen, keys):
 def written_out(config, train_state, frozen, keys):
     """(parameters, scalars) after the two updates, each line as the paper's algorithm has it."""
     teacher, generator = frozen["teacher"], frozen["generator"]
-    person, view, face, new_person, new_view, new_face = drawn.split(keys, 6)
+    latent, face, new_latent, new_face = drawn.split(keys, 4)
     student = train_state["student"]
     params, scalars = student.params, {}
     adam = optax.scale_by_adam(0.9, 0.999, 1e-8)
     moments = adam.init(params)
 
     def images(w, keys):
-        return drawn.faces(generator, w, drawn.split(keys, 2)[0])
+        return generator.face(w, drawn.split(keys, 2)[0], size_px=32)
 
     def mse(params, w, keys):
         embedding = student.net.apply({"params": params}, images(w, keys))
         return jnp.square(embedding - teacher(images(w, keys))).mean(), embedding
 
-    w = drawn.latents(generator, person, view)
+    w = generator.latents(latent)
     for rate, suffix, keys in ((1e-3, "", face), (1e-3, "_again", new_face)):
         (value, embedding), slope = jax.value_and_grad(mse, has_aux=True)(params, w, keys)
         target = teacher(images(w, keys))
@@ -71,10 +71,10 @@ def written_out(config, train_state, frozen, keys):
         direction, moments = adam.update(slope, moments)
         params = jax.tree.map(lambda p, d, rate=rate: p - rate * d, params, direction)
         if config.resampling == "none":
-            w = drawn.latents(generator, new_person, new_view)
+            w = generator.latents(new_latent)
         else:
             c = (cosine + 1) / 2 if config.resampling == "dynamic" else 1 + 0 * cosine
-            n = jnp.stack([jax.random.normal(key, w.shape[1:]) for key in new_person])
+            n = jnp.stack([jax.random.normal(key, w.shape[1:]) for key in new_latent])
             w = w + config.resampling_coefficient * c[:, None] * n
     return params, scalars
 
