@@ -49,9 +49,7 @@ def get_config(argument: str = "embedded") -> ConfigDict:
 def _use_embedded(config: ConfigDict) -> None:
     """Sizes for minutes on two CPU cores [inferred]."""
     config.embedder.config = embedder.get_config()
-    base.add_embedder(
-        config, "vgg", widths=(8, 16, 32, 32), depths=(1, 1, 1, 1), embedding_size=128
-    )
+    base.add_embedder(config, "tinyfar", variant="mini", embedding_size=128)
     base.use_drawn_faces(config, side_px=48, persons=1000, held_out=64)
     config.batch_size = 32
     config.num_steps = 1000

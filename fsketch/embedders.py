@@ -14,7 +14,7 @@ compared by angle.  Its specification, a JSON string, says how to build it again
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,8 @@ from PIL import Image
 
 from fsketch import checkpoint, images, state, types
 from fsketch.convert import files, published
-from fsketch.nets import vgg
+from fsketch.nets import embedders as nets
+from fsketch.nets import tinynet, vgg
 
 # Eyes (x, y) on the recognition crop of 112 x 112 px [code: SynthDistill], and those of the field's
 # aligned images of 200 x 250 px.
@@ -34,20 +35,11 @@ SIDE_PX, EYES = 112, ((38.2946, 51.6), (73.5318, 51.6))
 FRAME_PX, FRAME_EYES = (200, 250), ((75.0, 125.0), (125.0, 125.0))
 
 
-class Architecture(NamedTuple):
-    """A net that can be an embedder.
-
-    build: its constructor; its call takes `train`.  adapt: RGB or grey in [-1, 1] -> its input.
-    side_px: of the images that its published weights want.
-    """
-
-    build: Callable[..., nn.Module]
-    adapt: Callable[[jax.Array], jax.Array]
-    side_px: int = SIDE_PX
-
-
-ARCHITECTURES: dict[str, Architecture] = {
-    "vgg": Architecture(vgg.Embedder, images.to_rgb),  # our own, of any side
+ARCHITECTURES: dict[str, nets.Embedder] = {
+    **nets.EMBEDDERS,
+    # Ours, of any side, without published weights.
+    "vgg": nets.Embedder(vgg.Embedder, images.to_rgb),
+    "tinyfar": nets.Embedder(tinynet.TinyNet, images.to_rgb),
 }
 
 
@@ -140,7 +132,7 @@ def _of_file(path: str) -> state.Frozen:
     except ValueError as error:
         raise EmbedderError(f"{path}: {error}") from None
     variables = tree if "batch_stats" in tree else {"params": tree}
-    side_px = ARCHITECTURES[net].side_px
+    side_px = ARCHITECTURES[net].size_px
     spec = {"net": net, "arguments": {}, "side_px": side_px, "frame": "face"}
     return build(json.dumps({**spec, "fill": 0, "path": path, "step": 0}), variables)
 

@@ -48,7 +48,8 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("name", choices=published.WEIGHTS, metavar="NAME", help="see below")
     parser.add_argument(
-        "file", help="the published weights (*.pth, *.pt, *.npz, *.safetensors, *.caffemodel)"
+        "file",
+        help="the published weights: pth, pt, npz, safetensors, caffemodel, onnx or pkl",
     )
     parser.add_argument("out", help="where to write (*.safetensors)")
     args = parser.parse_args(arguments)

@@ -14,7 +14,7 @@ import safetensors
 import safetensors.numpy
 from flax import traverse_util
 
-from fsketch.convert import caffe_weights, torch_weights
+from fsketch.convert import caffe_weights, nvidia_pickle, onnx_weights, torch_weights
 
 
 def write(path: str, params: Mapping[str, Any], *, net: str, source: str, sha256: str) -> None:
@@ -45,7 +45,7 @@ def source_sha256(path: str) -> str:
 
 
 def read_arrays(path: str) -> dict[str, np.ndarray]:
-    """The arrays of a published *.npz, *.safetensors, *.pth, *.pt or *.caffemodel by name.
+    """The arrays by name of a published file: npz, safetensors, pth, pt, caffemodel, onnx or pkl.
 
     ValueError for other formats, for damaged files and for files that hold anything else.
     """
@@ -55,6 +55,8 @@ def read_arrays(path: str) -> dict[str, np.ndarray]:
         ".pth": torch_weights.read,
         ".pt": torch_weights.read,
         ".caffemodel": caffe_weights.read,
+        ".onnx": onnx_weights.read,
+        ".pkl": nvidia_pickle.read,
     }
     suffix = pathlib.Path(path).suffix
     if suffix not in readers:

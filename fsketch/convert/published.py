@@ -10,10 +10,21 @@ import numpy as np
 from flax import linen as nn
 from flax import traverse_util
 
-from fsketch.convert import tables
-from fsketch.nets import alexnet, inception, squeezenet, vgg
+from fsketch.convert import face_tables, tables
+from fsketch.nets import (
+    alexnet,
+    embedders,
+    inception,
+    iresnet,
+    mobilefacenet,
+    squeezenet,
+    stylegan2,
+    tinynet,
+    vgg,
+)
 
 Shapes = dict[str, tuple[int, ...]]
+Prepare = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 
 
 class Other(NamedTuple):
@@ -21,6 +32,7 @@ class Other(NamedTuple):
 
     bgr: the kernel of ours, flat name, whose input channels are to be reversed: that of a net that
     takes RGB where the file's takes BGR; "" = none.
+    prepare: makes of the file's arrays those that the table names, where it holds others.
     """
 
     file: str
@@ -28,6 +40,7 @@ class Other(NamedTuple):
     table: Callable[[], tables.Table]
     unused: tuple[str, ...] = ()
     bgr: str = ""
+    prepare: Prepare = dict
 
 
 class Weights(NamedTuple):
@@ -35,6 +48,7 @@ class Weights(NamedTuple):
 
     file, project: its usual name and who publishes it.  table, unused: see `tables`.
     shapes: of our parameters, by flat name.  others: other files that hold the same.
+    prepare: see `Other`.
     """
 
     file: str
@@ -43,15 +57,21 @@ class Weights(NamedTuple):
     shapes: Callable[[], Shapes]
     unused: tuple[str, ...] = ()
     others: tuple[Other, ...] = ()
+    prepare: Prepare = dict
 
 
 def _of_net(net: nn.Module, *, size_px: int = 64) -> Callable[[], Shapes]:
     """Of the net's parameters, or, where it keeps running statistics, of all its variables."""
+    return _of_input(net, (1, size_px, size_px, 3))
 
+
+def _of_input(net: nn.Module, shape: tuple[int, ...]) -> Callable[[], Shapes]:
+    @functools.cache
     def shapes() -> Shapes:
-        image = jax.ShapeDtypeStruct((1, size_px, size_px, 3), jnp.float32)
-        abstract = jax.eval_shape(net.init, jax.random.key(0), image)
-        tree = abstract if "batch_stats" in abstract else abstract["params"]
+        abstract = jax.eval_shape(
+            net.init, jax.random.key(0), jax.ShapeDtypeStruct(shape, jnp.float32)
+        )
+        tree = abstract if len(abstract) > 1 else abstract["params"]
         flat = traverse_util.flatten_dict(tree, sep="/")
         return {name: leaf.shape for name, leaf in flat.items()}
 
@@ -75,6 +95,58 @@ def _lpips(net: str) -> Weights:
         "LPIPS (PerceptualSimilarity, folder lpips/weights/v0.1)",
         functools.partial(tables.lpips, net),
         lambda: {tap: (1, 1, 1, width) for tap, width in channels.items()},
+    )
+
+
+def _face(
+    name: str,
+    file: str,
+    project: str,
+    rename: Callable[[str], str],
+    *,
+    unused: tuple[str, ...] = (),
+    onnx: tuple[str, Callable[[], list[tuple[str, ...]]], float] | None = None,
+) -> Weights:
+    """A face embedder; onnx: another file, its layers and their epsilon."""
+    embedder = embedders.EMBEDDERS[name]
+    shapes = _of_net(embedder.build(), size_px=embedder.size_px)
+    table = functools.partial(face_tables.by_module, shapes, rename)
+    others = ()
+    if onnx:
+        other, layers, epsilon = onnx
+        prepare = face_tables.state_dict_of_onnx(layers, epsilon)
+        others = (Other(other, "insightface (model zoo)", table, prepare=prepare),)
+    return Weights(file, project, table, shapes, unused, others, face_tables.state_dict)
+
+
+def _iresnet(depth: int, onnx: str) -> Weights:
+    layers = functools.partial(face_tables.iresnet_layers, iresnet.DEPTHS[depth])
+    return _face(
+        f"iresnet{depth}",
+        "backbone.pth",
+        f"insightface (arcface_torch, R{depth})",
+        face_tables.numbered,
+        onnx=(onnx, layers, iresnet.EPSILON),
+    )
+
+
+def _facenet(name: str, file: str) -> Weights:
+    logits = ("logits.weight", "logits.bias")
+    return _face(name, file, "facenet-pytorch", face_tables.numbered, unused=logits)
+
+
+def _stylegan2(file: str, project: str, channel_base: int) -> Weights:
+    net = stylegan2.Generator(channel_base=channel_base)
+    shapes = _of_input(net, (1, net.width))
+    table = functools.partial(face_tables.by_module, shapes, face_tables.dotted)
+    other = Other(
+        "*.pt",
+        "stylegan2-pytorch (rosinality)",
+        table,
+        prepare=face_tables.state_dict_of_rosinality,
+    )
+    return Weights(
+        file, project, table, shapes, others=(other,), prepare=face_tables.stylegan2_state_dict
     )
 
 
@@ -134,7 +206,46 @@ WEIGHTS = {
         tables.dists,
         lambda: {name: (1, 1, 1, 3 + 64 + 128 + 256 + 512 + 512) for name in ("alpha", "beta")},
     ),
+    "iresnet18": _iresnet(18, "*.onnx"),
+    "iresnet50": _iresnet(50, "w600k_r50.onnx"),
+    "iresnet100": _iresnet(100, "glintr100.onnx"),
+    "iresnet100_mxnet": _face(
+        "iresnet100_mxnet",
+        "iresnet100-73e07ba7.pth",
+        "pytorch-insightface, also in Bob's iresnet-91a5de61.tar.gz",
+        face_tables.numbered,
+    ),
+    "facenet_vggface2": _facenet("facenet_vggface2", "20180402-114759-vggface2.pt"),
+    "facenet_casia": _facenet("facenet_casia", "20180408-102900-casia-webface.pt"),
+    "mobilefacenet": _face(
+        "mobilefacenet", "model_mobilefacenet.pth", "InsightFace_Pytorch", face_tables.treb1en
+    ),
+    "mbf": _face(
+        "mbf",
+        "backbone.pth",
+        "insightface (arcface_torch, mbf)",
+        face_tables.mbf,
+        onnx=("w600k_mbf.onnx", face_tables.mbf_layers, mobilefacenet.EPSILON),
+    ),
+    "stylegan2_ffhq256": _stylegan2(
+        "stylegan2-ffhq-256x256.pkl", "NVIDIA's StyleGAN2 (half width: channel_base 16384)", 16384
+    ),
+    "stylegan2_256": _stylegan2("*.pkl", "NVIDIA's StyleGAN2 (config F at 256 px)", 32768),
 }
+for _variant in tinynet.VARIANTS:
+    WEIGHTS[f"tinynet_{_variant}"] = _face(
+        f"tinynet_{_variant}",
+        "model.safetensors",
+        f"timm (tinynet_{_variant}.in1k)",
+        face_tables.timm,
+        unused=("classifier.weight", "classifier.bias"),
+    )
+    WEIGHTS[f"tinyfar_{_variant}"] = _face(
+        f"tinyfar_{_variant}",
+        "light_model_20.pt",
+        f"SynthDistill (TinyFaR_{_variant.upper()})",
+        face_tables.synthdistill,
+    )
 
 
 def convert(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -143,10 +254,12 @@ def convert(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray
     Of the files that it may be, it is taken for the one that shares most keys with it.
     """
     weights = WEIGHTS[name]
-    main = Other(weights.file, weights.project, weights.table, weights.unused)
-    source = max(
-        (main, *weights.others),
-        key=lambda source: sum(key in arrays for key, _ in source.table().values()),
+    main = Other(
+        weights.file, weights.project, weights.table, weights.unused, prepare=weights.prepare
+    )
+    prepared = [(source, source.prepare(arrays)) for source in (main, *weights.others)]
+    source, arrays = max(
+        prepared, key=lambda pair: sum(key in pair[1] for key, _ in pair[0].table().values())
     )
     params = tables.apply(source.table(), arrays, weights.shapes(), unused=source.unused)
     if source.bgr:

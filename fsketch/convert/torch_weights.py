@@ -31,23 +31,27 @@ def read(path: str) -> dict[str, np.ndarray]:
     """The tensors of a *.pth or *.pt file by name, read-only; bfloat16 comes as float32.
 
     The file holds a mapping from names to tensors, or a mapping with exactly one such entry,
-    {"state_dict": ..., "epoch": ...}.  ValueError for anything else and for damaged files.
+    {"state_dict": ..., "epoch": ...}.  Of stylegan2-pytorch's {"g": ..., "g_ema": ...,
+    "latent_avg": tensor} the averaged generator and that tensor are read.  ValueError for anything
+    else and for damaged files.
     """
     with open(path, "rb") as file:
         try:
             return (_read_zip if zipfile.is_zipfile(file) else _read_stream)(file)
-        except _Refusal as error:
+        except Refusal as error:
             raise ValueError(f"{path}: {error}") from None
         except Exception as error:  # unpickling a damaged file can raise any
             kind = type(error).__name__
             raise ValueError(f"{path}: truncated or damaged ({kind}: {error})") from None
 
 
-class _Refusal(ValueError):
+class Refusal(ValueError):
     """A file that is understood well enough to say what is wrong with it."""
 
 
-class _Storage(NamedTuple):
+class Storage(NamedTuple):
+    """Numbers in a row, by the name of their bytes in the file."""
+
     kind: str  # a key of DTYPES
     key: str
     length: int
@@ -57,8 +61,10 @@ class _Storage(NamedTuple):
         return self.length * np.dtype(DTYPES[self.kind]).itemsize
 
 
-class _Tensor(NamedTuple):
-    storage: _Storage
+class Tensor(NamedTuple):
+    """A view of a storage."""
+
+    storage: Storage
     offset: int  # this and the strides count elements
     size: tuple[int, ...]
     stride: tuple[int, ...]
@@ -69,8 +75,9 @@ def _stand_ins() -> dict[str, Any]:
     return {
         "collections.OrderedDict": collections.OrderedDict,
         "torch.Size": tuple,
-        "torch._utils._rebuild_tensor": lambda *parts: _Tensor(*parts),
-        "torch._utils._rebuild_tensor_v2": lambda *parts: _Tensor(*parts[:4]),
+        "argparse.Namespace": type("Namespace", (), {}),  # arguments that some keep beside
+        "torch._utils._rebuild_tensor": lambda *parts: Tensor(*parts),
+        "torch._utils._rebuild_tensor_v2": lambda *parts: Tensor(*parts[:4]),
         "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
         **{f"torch.{kind}": kind for kind in DTYPES},
     }
@@ -79,24 +86,24 @@ def _stand_ins() -> dict[str, Any]:
 class _Unpickler(pickle.Unpickler):
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file, encoding="utf-8")  # of the strings of Python 2
-        self.storages: dict[str, _Storage] = {}
+        self.storages: dict[str, Storage] = {}
         self._stand_ins = _stand_ins()
 
     def find_class(self, module: str, name: str) -> Any:
         found = self._stand_ins.get(f"{module}.{name}")
         if found is None:
-            raise _Refusal(f"names {module}.{name}, which no plain weights file needs; refused")
+            raise Refusal(f"names {module}.{name}, which no plain weights file needs; refused")
         return found
 
-    def persistent_load(self, pid: Any) -> _Storage:
+    def persistent_load(self, pid: Any) -> Storage:
         match pid:
             case ["storage", kind, str(key), _, int(length), *view] if kind in DTYPES:
                 if view not in ([], [None]):
-                    raise _Refusal(f"storage {key} is a view of another, which is not read")
-                storage = _Storage(kind, key, length)
+                    raise Refusal(f"storage {key} is a view of another, which is not read")
+                storage = Storage(kind, key, length)
                 self.storages[key] = storage
                 return storage
-        raise _Refusal(f"refers to {pid!r}, which is no storage")
+        raise Refusal(f"refers to {pid!r}, which is no storage")
 
 
 def _read_zip(file: io.BufferedReader) -> dict[str, np.ndarray]:
@@ -104,10 +111,10 @@ def _read_zip(file: io.BufferedReader) -> dict[str, np.ndarray]:
         names = archive.namelist()
         roots = [n.removesuffix("data.pkl") for n in names if n.split("/")[1:] == ["data.pkl"]]
         if len(roots) != 1:
-            raise _Refusal("a zip archive without torch's data.pkl")
+            raise Refusal("a zip archive without torch's data.pkl")
         root = roots[0]
         if f"{root}byteorder" in names and archive.read(f"{root}byteorder") != b"little":
-            raise _Refusal("big-endian, which is not read")
+            raise Refusal("big-endian, which is not read")
         with archive.open(f"{root}data.pkl") as stream:
             tree = _Unpickler(stream).load()
         return _arrays(tree, lambda key: archive.read(f"{root}data/{key}"))
@@ -115,47 +122,56 @@ def _read_zip(file: io.BufferedReader) -> dict[str, np.ndarray]:
 
 def _read_stream(file: io.BufferedReader) -> dict[str, np.ndarray]:
     file.seek(0)
+    tree, data = load_stream(file)
+    return _arrays(tree, data.__getitem__)
+
+
+def load_stream(file: io.BufferedReader) -> tuple[Any, dict[str, bytes]]:
+    """(object, bytes of its storages by key) of a file in the stream format."""
     if file.peek(2).startswith(b"PK"):
-        raise _Refusal("a truncated zip archive")
+        raise Refusal("a truncated zip archive")
     if tarfile.is_tarfile(file):
-        raise _Refusal("torch's oldest format, a tar archive; load and save it again with torch")
+        raise Refusal("torch's oldest format, a tar archive; load and save it again with torch")
     if not file.peek(1).startswith(b"\x80") or _Unpickler(file).load() != MAGIC:
-        raise _Refusal("not a weights file of torch")
+        raise Refusal("not a weights file of torch")
     _Unpickler(file).load()  # the protocol's version, always 1001
     if not _Unpickler(file).load()["little_endian"]:
-        raise _Refusal("big-endian, which is not read")
+        raise Refusal("big-endian, which is not read")
     unpickler = _Unpickler(file)
     tree = unpickler.load()
     data = {}
     for key in _Unpickler(file).load():
         length, expected = int.from_bytes(file.read(8), "little"), unpickler.storages[key].length
         if length != expected:
-            raise _Refusal(
+            raise Refusal(
                 f"truncated or damaged: storage {key} has {length} elements, not {expected}"
             )
         data[key] = file.read(unpickler.storages[key].num_bytes)
-    return _arrays(tree, data.__getitem__)
+    return tree, data
 
 
 def _arrays(tree: Any, data: Callable[[str], bytes]) -> dict[str, np.ndarray]:
     """The tensors of an unpickled object; `data` gives the bytes of a storage."""
     return {
-        name: _array(name, tensor, data(tensor.storage.key))
+        name: array(name, tensor, data(tensor.storage.key))
         for name, tensor in _named_tensors(tree).items()
     }
 
 
-def _named_tensors(tree: Any) -> Mapping[str, _Tensor]:
+def _named_tensors(tree: Any) -> Mapping[str, Tensor]:
     if _names_tensors(tree):
         return tree
     entries = tree if isinstance(tree, dict) else {}
+    if _names_tensors(entries.get("g_ema")):
+        mean = entries.get("latent_avg")
+        return {**entries["g_ema"], **({} if mean is None else {"latent_avg": mean})}
     candidates = [entry for entry in entries.values() if _names_tensors(entry)]
-    if len(candidates) == 1 and not any(isinstance(e, _Tensor) for e in entries.values()):
+    if len(candidates) == 1 and not any(isinstance(e, Tensor) for e in entries.values()):
         return candidates[0]
-    kinds = [f"{name} ({type(entry).__name__.strip('_')})" for name, entry in entries.items()]
-    raise _Refusal(
+    kinds = [f"{name} ({type(entry).__name__})" for name, entry in entries.items()]
+    raise Refusal(
         "not a mapping from names to tensors, nor one with exactly one such entry; it is a "
-        f"{type(tree).__name__.strip('_')} with the entries {', '.join(kinds[:9]) or 'none'}"
+        f"{type(tree).__name__} with the entries {', '.join(kinds[:9]) or 'none'}"
     )
 
 
@@ -163,19 +179,20 @@ def _names_tensors(tree: Any) -> bool:
     return bool(
         isinstance(tree, dict)
         and tree
-        and all(isinstance(n, str) and isinstance(t, _Tensor) for n, t in tree.items())
+        and all(isinstance(n, str) and isinstance(t, Tensor) for n, t in tree.items())
     )
 
 
-def _array(name: str, tensor: _Tensor, data: bytes) -> np.ndarray:
+def array(name: str, tensor: Tensor, data: bytes) -> np.ndarray:
+    """The tensor `name` from the bytes of its storage; Refusal unless it fits them."""
     storage, offset, size, stride = tensor
     if len(data) != storage.num_bytes:
-        raise _Refusal(
+        raise Refusal(
             f"truncated: {name} has {len(data)} bytes of the {storage.num_bytes} of its storage"
         )
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if min((offset, *size, *stride)) < 0 or (0 not in size and last >= storage.length):
-        raise _Refusal(f"{name} reaches outside its storage")
+        raise Refusal(f"{name} reaches outside its storage")
     flat = np.frombuffer(data, DTYPES[storage.kind])[offset:]
     if storage.kind == "BFloat16Storage":
         flat = (flat.astype(np.uint32) << 16).view(np.float32)

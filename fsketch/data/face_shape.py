@@ -291,14 +291,26 @@ def traits(identity: Array, view: Array, *, exaggeration: float = 1.0) -> Traits
     )
 
 
-def frame(height_px: int, width_px: int) -> tuple[Array, Array, float]:
+class Window(NamedTuple):
+    """A part of the frame, in its units; by default the whole."""
+
+    left: float = 0.0
+    top: float = 0.0
+    width: float = FRAME_WIDTH
+    height: float = FRAME_HEIGHT
+
+
+WHOLE = Window()
+
+
+def frame(height_px: int, width_px: int, *, window: Window = WHOLE) -> tuple[Array, Array, float]:
     """Face coordinates u, v of the pixel centres, float32[H, W] each, and the pixel size."""
-    size = max(FRAME_HEIGHT / height_px, FRAME_WIDTH / width_px)
+    size = max(window.height / height_px, window.width / width_px)
     # Iotas, not constants: XLA would spend its compile time folding the noise.
     row = jax.lax.broadcasted_iota(jnp.float32, (height_px, width_px), 0)
     column = jax.lax.broadcasted_iota(jnp.float32, (height_px, width_px), 1)
-    u = (column + 0.5) * (FRAME_WIDTH / width_px) - 0.5 * FRAME_WIDTH
-    v = (row + 0.5) * (FRAME_HEIGHT / height_px) - 0.5 * FRAME_HEIGHT
+    u = (column + 0.5) * (window.width / width_px) + (window.left - 0.5 * FRAME_WIDTH)
+    v = (row + 0.5) * (window.height / height_px) + (window.top - 0.5 * FRAME_HEIGHT)
     return u, v, size
 
 

