@@ -330,6 +330,43 @@ def add_recogniser(config: ConfigDict) -> None:
     config.model.num_identities = 256  # classes; those of the training split
 
 
+def add_embedder(config: ConfigDict, net: str, **arguments: object) -> None:
+    """The embedder that is trained: a net of fsketch/embedders.py."""
+    config.model = ConfigDict()
+    config.model.net = net  # a key of embedders.ARCHITECTURES
+    config.model.arguments = ConfigDict(arguments)  # of its constructor
+    # What its images of crop_px show: "face", the recognition crop, or "canvas", as they are placed
+    config.model.frame = "face"
+
+
+def add_frozen_embedder(config: ConfigDict) -> None:
+    """An embedder that does not learn: section `embedder`."""
+    config.embedder = ConfigDict()
+    # A run of configs/embedder.py or another that trains an embedder, or converted weights
+    # (*.safetensors); "" = train the embedder of `config` in this section first, or reuse it.
+    config.embedder.path = ""
+    config.embedder.config = ConfigDict()  # a whole configuration of method "embedder"
+
+
+def add_generator(config: ConfigDict) -> None:
+    """What draws faces for data.name "drawn" (fsketch/methods/generators.py)."""
+    config.generator = ConfigDict()
+    # Converted weights (*.safetensors) of stylegan2_ffhq256 or stylegan2_256; "" = procedural
+    config.generator.path = ""
+
+
+def use_drawn_faces(config: ConfigDict, *, side_px: int, persons: int, held_out: int) -> None:
+    """Faces drawn on the device: so many persons to train on, and to validate and to test.
+
+    Persons that are held out are shown in four views each.
+    """
+    config.data.name = "drawn"
+    config.data.train = f"0:{persons}"
+    config.data.validation = f"{persons}:{persons + held_out}*4"
+    config.data.test = f"{persons + held_out}:{persons + 2 * held_out}*4"
+    config.data.canvas_px = config.data.crop_px = side_px
+
+
 def words(argument: str, *groups: Sequence[str]) -> tuple[str, ...]:
     """The word of each group that `argument` names, "" where it names none."""
     given = [word for word in argument.split(",") if word]
@@ -451,4 +488,13 @@ def tiny(config: ConfigDict) -> ConfigDict:
             if "num_calibration" in config[name]:
                 config[name].num_calibration = 2
             tiny(config[name].config)
+    if "generator" in config:
+        use_drawn_faces(config, side_px=32, persons=8, held_out=2)
+    if "embedder" in config:
+        tiny(config.embedder.config)
+    if "net" in config.model:  # an embedder
+        config.model.net = "vgg"
+        config.model.arguments = ConfigDict(
+            {"widths": (4, 8), "depths": (1, 1), "embedding_size": 8}
+        )
     return config

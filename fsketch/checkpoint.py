@@ -24,6 +24,7 @@ from fsketch import trees, types
 
 VERSION = 1
 KINDS = ("latest", "best", "frozen")
+NOTHING = "nothing"  # stands for a tree without arrays (nets without weights), which Orbax refuses
 
 Arrays = dict[str, np.ndarray]
 Meta = dict[str, Any]
@@ -69,7 +70,8 @@ def save(
         return
     if manager.latest_step() is not None and step < manager.latest_step():
         raise ValueError(f"{manager.directory}: step {step} is older than what is saved there")
-    nested = traverse_util.unflatten_dict(trees.flatten(tree), sep="/")
+    flat = trees.flatten(tree) or {NOTHING: np.zeros(1)}
+    nested = traverse_util.unflatten_dict(flat, sep="/")
     manager.save(
         step,
         args=ocp.args.Composite(
@@ -91,7 +93,7 @@ def load(manager: ocp.CheckpointManager) -> tuple[Arrays, Meta]:
             f"{manager.directory}/{step}: format {item.meta['version']}, {VERSION} is read"
         )
     arrays = traverse_util.flatten_dict(item.arrays, sep="/")
-    return {name: np.asarray(array) for name, array in arrays.items()}, item.meta
+    return {n: np.asarray(array) for n, array in arrays.items() if n != NOTHING}, item.meta
 
 
 def best_score(manager: ocp.CheckpointManager, *, last_step: int) -> float:

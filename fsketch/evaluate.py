@@ -2,7 +2,7 @@
 
 Outputs are cut out of their padding and rounded to 8 bits, then scored as `fsketch.score` scores
 folders: the numbers of a workdir are those of the images that it writes.  Predictions that are
-embeddings give the rank-1 rate of sketches against photos.  A device takes its images one after
+embeddings are compared as `embedding_metrics` says.  A device takes its images one after
 the other, so an image's output depends neither on its neighbours nor on the batch size or the
 number of devices, to the bit.
 """
@@ -23,7 +23,7 @@ from configs import base
 from fsketch import checkpoint, images, methods, parallel, state, types, writers
 from fsketch.data import augment, coarse, pipeline, sources
 from fsketch.methods import interface, pretrained
-from fsketch.metrics import retrieval
+from fsketch.metrics import retrieval, verification
 from fsketch.scoring import matching, measures, protocols
 
 # direction -> what is predicted
@@ -59,8 +59,7 @@ def predictions(
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """(index, {name: prediction}) of each pair once, in order; padding examples are dropped."""
     for batch in pipeline.evaluation_batches(canvases, batch_size):
-        inputs = {name: batch[name] for name in augment.IMAGES if name in batch}
-        outputs = predict(inputs)
+        outputs = predict({name: array for name, array in batch.items() if name != "mask"})
         for i in np.flatnonzero(batch["mask"]):
             yield int(batch["index"][i]), {name: value[i] for name, value in outputs.items()}
 
@@ -73,7 +72,7 @@ def evaluate(
     protocol: str,
     workdir: str | epath.Path | None = None,
 ) -> dict[str, float]:
-    """Mean metrics over a split: "to_sketch/ssim", "to_sketch/psnr", "to_photo/...", or "rank1".
+    """Mean metrics over a split: "to_sketch/ssim", "to_photo/...", or those of embeddings.
 
     protocol: a key of `protocols.PROTOCOLS`; ValueError for images of a size it does not admit.
     workdir: where given, the images that are compared go to WORKDIR/outputs, for `fsketch.score`.
@@ -112,8 +111,37 @@ def evaluate(
         for metric, values in scorer.scores().items()
     }
     if embeddings:
-        probe, gallery = (np.stack(embeddings[f"embedding_{k}"]) for k in ("sketch", "photo"))
-        result["rank1"] = float(retrieval.rank1(probe, gallery, canvases.identity))
+        arrays = {name.removeprefix("embedding_"): np.stack(e) for name, e in embeddings.items()}
+        result |= embedding_metrics(arrays, canvases.identity)
+    return result
+
+
+def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -> dict[str, float]:
+    """What embeddings float[N, D] of N pictures say; identity int32[N].
+
+    photo and sketch: "rank1", sketches looking for another photo of their person.
+    photo alone: "rank1" among photos, "accuracy" and "auc" of verification (`pairs_within`).
+    student and teacher: "mse" and "cosine" between them, means over pictures; where persons have
+    several pictures, also "student_accuracy", "teacher_auc" and so on.
+    """
+    result = {}
+    if embeddings.keys() == {"student", "teacher"}:
+        student, teacher = embeddings["student"], embeddings["teacher"]
+        result["mse"] = float(np.square(student - teacher).mean())
+        result["cosine"] = float(np.mean(verification.cosine(student, teacher)))
+        if len(np.unique(identity)) == len(identity):
+            return result
+        verified = {f"{name}_": array for name, array in embeddings.items()}
+    else:
+        photo = embeddings["photo"]
+        probe = embeddings.get("sketch", photo)
+        result["rank1"] = float(retrieval.rank1(probe, photo, identity))
+        verified = {} if "sketch" in embeddings else {"": photo}
+    first, second, is_same = verification.pairs_within(identity) if verified else ((),) * 3
+    for prefix, array in verified.items():
+        distance = verification.squared_distance(array[first], array[second])
+        result[f"{prefix}accuracy"] = verification.accuracy(distance, is_same).mean
+        result[f"{prefix}auc"] = verification.auc(distance, is_same)
     return result
 
 
@@ -134,7 +162,8 @@ def sample_sheet(
     for index, outputs in predictions(predict, first, batch_size=batch_size):
         box = first.box[index]
         for kind in DIRECTIONS.values():
-            rows[kind].append(pipeline.cut(getattr(first, kind)[index], box))
+            if kind in first.images:
+                rows[kind].append(pipeline.cut(first.images[kind][index], box))
             if kind in outputs:
                 rows[f"fake {kind}"].append(images.to_uint8(pipeline.cut(outputs[kind], box)))
     if not rows["fake sketch"] and not rows["fake photo"]:
@@ -145,11 +174,13 @@ def sample_sheet(
 def load_canvases(
     data: ConfigDict, split: str, *, canvas_px: int, coarse_source: coarse.Source | None = None
 ) -> pipeline.Canvases:
-    """A split of `config.data`, decoded into memory on canvases of this side.
+    """A split of `config.data`, decoded into memory on canvases of this side, or only numbered.
 
     With `coarse_source` the coarse image of each pair is joined.  Raises ValueError for an image
     that is not of data.image_px, where that is given.
     """
+    if data.name == pipeline.DRAWN:
+        return pipeline.drawn(split)
     pairs = sources.load(data.name, split, data_dir=data.data_dir, manual_dir=data.manual_dir)
     for id, photo in zip(pairs.id, pairs.photo, strict=True):
         if data.image_px and photo.shape[:2] != tuple(data.image_px):
@@ -286,15 +317,25 @@ def initial_state(
     config: ConfigDict,
     canvases: pipeline.Canvases,
 ) -> state.TrainState:
-    """The state at step 0, on the host; it depends on (config, frozen) alone."""
+    """The state at step 0, on the host; it depends on (config, frozen) alone.
+
+    Raises ValueError for a method that needs images which the data set does not have.
+    """
     crop = config.data.crop_px
     one = {
-        "photo": jnp.zeros((1, crop, crop, canvases.photo.shape[-1])),
-        "sketch": jnp.zeros((1, crop, crop, canvases.sketch.shape[-1])),
-        "identity": jnp.zeros((1,), jnp.int32),
+        kind: jnp.zeros((1, crop, crop, array.shape[-1])) for kind, array in canvases.images.items()
     }
+    one["identity"] = jnp.zeros((1,), jnp.int32)
     key = parallel.initial_key(config.seed)
-    return jax.device_get(jax.jit(method.init)(key, frozen, one))
+    try:
+        return jax.device_get(jax.jit(method.init)(key, frozen, one))
+    except KeyError as error:
+        if error.args[0] in ("photo", "sketch") and error.args[0] not in one:
+            raise ValueError(
+                f"data.name: {config.data.name!r} has no {error.args[0]}, which method "
+                f"{config.method!r} needs"
+            ) from None
+        raise
 
 
 def channels(config: ConfigDict) -> dict[str, int]:

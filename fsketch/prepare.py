@@ -62,8 +62,22 @@ def default_face(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     return trained_teachers(config, workdir) if config.loss_weights.identity else config
 
 
+def default_embedder(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
+    """As `default_teachers`, for the section `embedder`; a started workdir has its own."""
+    if config.embedder.path:
+        return config
+    config = config.copy_and_resolve_references()
+    specs = checkpoint.frozen_specs(workdir)
+    with config.unlocked():
+        if specs:
+            config.embedder.path = pretrained.source_of(specs["teacher"])
+        else:
+            config.embedder.path = str(_trained_teacher(config, "embedder", workdir))
+    return config
+
+
 def _trained_teacher(config: ConfigDict, role: str, workdir: epath.Path) -> epath.Path:
-    """The folder of the default teacher of `role`, trained now if it is not there."""
+    """The folder of the default net of section `role`, trained now if it is not there."""
     path = teacher_folder(config[role].config, workdir)
     nested = config[role].config
     nested.data.data_dir = nested.data.data_dir or config.data.data_dir
@@ -336,6 +350,7 @@ PREPARE: dict[str, Callable[[ConfigDict, epath.Path], ConfigDict]] = {
     "style": trained_teachers,
     "ifrp": default_face,
     "ide": coarse_images_and_teacher,
+    "synthdistill": default_embedder,
 }
 
 

@@ -414,8 +414,8 @@ def _check(config: ConfigDict) -> None:
 def _plain_batches(canvases: pipeline.Canvases) -> Iterator[types.Batch]:
     """The training pairs one by one, as floats, for `Method.freeze`."""
     for i in range(len(canvases)):
-        pair = {"photo": canvases.photo[i : i + 1], "sketch": canvases.sketch[i : i + 1]}
-        yield augment.scale({name: jnp.asarray(image) for name, image in pair.items()})
+        arrays = {**canvases.images, "identity": canvases.identity}
+        yield augment.scale({name: jnp.asarray(array[i : i + 1]) for name, array in arrays.items()})
 
 
 def _line(values: dict[str, float]) -> str:

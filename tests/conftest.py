@@ -19,8 +19,10 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import Image
 
-from configs import base
+from configs import base, embedder
+from fsketch import checkpoint, methods
 from fsketch.convert import files
+from fsketch.data import procedural
 from fsketch.nets import squeezenet
 
 jax.config.update("jax_disable_most_optimizations", True)
@@ -90,7 +92,36 @@ def tiny_teacher(tmp_path_factory) -> str:
 
 
 @pytest.fixture(scope="session")
-def tiny(pairs_folder, tmp_path_factory, tiny_teacher):
+def tiny_embedder(tmp_path_factory) -> str:
+    """The workdir of an embedder of 32 px that was not trained."""
+    workdir = tmp_path_factory.mktemp("embedder")
+    config = embedder.tiny()
+    method = methods.create(config)
+    host = jax.device_get(jax.jit(method.init)(jax.random.key(7), {}, {}))
+    places = checkpoint.open_workdir(workdir, keep=1)
+    meta = {"config": checkpoint.to_json(config), "step": 0, "position": 0, "frozen": []}
+    checkpoint.save(places.latest, 0, host, meta)
+    places.wait()
+    places.close()
+    return str(workdir)
+
+
+@pytest.fixture
+def quick_faces(monkeypatch):
+    """Faces of three blobs in place of drawn ones, whose program takes long to compile."""
+
+    def photo(identity, view, *, height_px, width_px, window=None):
+        del window
+        y, x = jnp.mgrid[:height_px, :width_px] / height_px
+        places = jax.nn.sigmoid(identity[:6]).reshape(3, 2)
+        blobs = [jnp.exp(-20 * ((y - v) ** 2 + (x - u) ** 2)) for v, u in places]
+        return jnp.tanh(jnp.stack(blobs, -1) * (1 + identity[6:9]) + 0.3 * view[0])
+
+    monkeypatch.setattr(procedural, "render_photo", photo)
+
+
+@pytest.fixture(scope="session")
+def tiny(pairs_folder, tmp_path_factory, tiny_teacher, tiny_embedder):
     """A function: experiment module -> its tiny configuration on the drawn pairs."""
 
     def make(experiment) -> ConfigDict:
@@ -105,6 +136,8 @@ def tiny(pairs_folder, tmp_path_factory, tiny_teacher):
             teacher.path = tiny_teacher
         if "face" in config:
             config.face.taps = ("fire4",)  # of the tiny teacher's net
+        if "embedder" in config:
+            config.embedder.path = tiny_embedder
         return config
 
     return make

@@ -330,3 +330,26 @@ def test_predictions_do_not_depend_on_the_batch_to_the_bit(finished):
     assert one.keys() == two.keys() == {0, 1, 2, 3}
     for index in one:
         assert_same(one[index], two[index])
+
+
+def test_embeddings_by_hand():
+    identity = np.array([0, 0, 1, 1] * 3)
+    near = np.array([[1.0, 0], [1, 0.1], [0, 1], [0.1, 1]] * 3)
+    alone = evaluate.embedding_metrics({"photo": near}, identity)
+    assert alone == {"rank1": 1.0, "accuracy": 1.0, "auc": 1.0}
+    assert evaluate.embedding_metrics({"photo": near, "sketch": near}, identity) == {"rank1": 1.0}
+    double = {"student": 2 * near, "teacher": near}
+    found = evaluate.embedding_metrics(double, identity)
+    assert found["mse"] == pytest.approx(np.square(near).mean())
+    assert found["cosine"] == pytest.approx(1.0, abs=1e-6)
+    assert found["student_accuracy"] == found["teacher_auc"] == 1.0
+    assert set(evaluate.embedding_metrics(double, np.arange(12))) == {"mse", "cosine"}
+
+
+def test_nets_without_weights_are_kept_too(tmp_path):
+    places = checkpoint.open_workdir(tmp_path, keep=1)
+    checkpoint.save(places.frozen, 0, {"generator": {}}, {"specs": {"generator": "-"}})
+    places.wait()
+    places.close()
+    arrays_, meta = checkpoint.read(tmp_path, kind="frozen")
+    assert arrays_ == {} and meta["specs"] == {"generator": "-"}

@@ -7,6 +7,9 @@ them.  `fsketch.data.sources` is the usual way in.
 from tfds_builders.cufs.cufs_dataset_builder import Builder as Cufs
 from tfds_builders.cufsf.cufsf_dataset_builder import Builder as Cufsf
 from tfds_builders.fs2k.fs2k_dataset_builder import Builder as Fs2k
+from tfds_builders.identity_folder.identity_folder_dataset_builder import (
+    Builder as IdentityFolder,
+)
 from tfds_builders.paired_folder.paired_folder_dataset_builder import Builder as PairedFolder
 from tfds_builders.procedural_faces.procedural_faces_dataset_builder import (
     Builder as ProceduralFaces,
@@ -15,4 +18,4 @@ from tfds_builders.stylized_faces.stylized_faces_dataset_builder import (
     Builder as StylizedFaces,
 )
 
-BUILDERS = (Cufs, Cufsf, Fs2k, PairedFolder, ProceduralFaces, StylizedFaces)
+BUILDERS = (Cufs, Cufsf, Fs2k, IdentityFolder, PairedFolder, ProceduralFaces, StylizedFaces)

@@ -1,8 +1,8 @@
 """What happens to a batch on the device: scaling, random moves of pairs, random light on photos.
 
 Photo, sketch and, where there is one, the coarse image are joined on channels, moved once and
-split again, so all always see the same crop, the same size and the same flip.  All randomness
-comes from one key an example.
+split again, so all always see the same crop, the same size and the same flip; of a batch that
+lacks some of them, what is there is moved.  All randomness comes from one key an example.
 """
 
 from collections.abc import Mapping
@@ -70,11 +70,13 @@ def check(config: ConfigDict) -> None:
 
 def training(batch: types.Batch, keys: jax.Array, config: ConfigDict) -> types.Batch:
     """All random changes that `config.data` asks for; keys: Key[B], one an example."""
+    if not any(kind in batch for kind in PAIR):
+        return batch
     batch = random_crop_and_flip(
         batch, keys, crop_px=config.crop_px, flip=config.flip, zoom=config.zoom
     )
     light = (config.brightness, config.contrast, config.saturation)
-    if any(light):
+    if any(light) and "photo" in batch:
         keys = jax.vmap(jax.random.fold_in, (0, None))(keys, LIGHT)
         brightness, contrast, saturation = light
         photo = random_light(
@@ -89,12 +91,12 @@ def random_crop_and_flip(
 ) -> types.Batch:
     """A crop_px x crop_px window and, if `flip`, a mirror image with probability 1/2.
 
-    batch: photo, sketch and perhaps coarse float32[B, S, S, C] with S >= crop_px / (1 - zoom).
-    With `zoom` the images are first resized by a factor uniform in 1 -+ zoom (linearly), and the
-    window, which never leaves the canvas, may begin between pixels.
+    batch: photo, sketch and coarse as far as there are, float32[B, S, S, C] with
+    S >= crop_px / (1 - zoom).  With `zoom` the images are first resized by a factor uniform in
+    1 -+ zoom (linearly), and the window, which never leaves the canvas, may begin between pixels.
     """
     names = [name for name in IMAGES if name in batch]
-    joined = jnp.concatenate([batch[name] for name in names], axis=-1)  # B x S x S x 4 or more
+    joined = jnp.concatenate([batch[name] for name in names], axis=-1)  # B x S x S x channels
     channels = joined.shape[-1]
 
     def one(key: jax.Array, image: jax.Array) -> jax.Array:
@@ -107,7 +109,7 @@ def random_crop_and_flip(
             )
         return pix.random_flip_left_right(key=flip_key, image=image) if flip else image
 
-    moved = jax.vmap(one)(keys, joined)  # B x crop x crop x 4 or more
+    moved = jax.vmap(one)(keys, joined)  # B x crop x crop x channels
     ends = np.cumsum([batch[name].shape[-1] for name in names])
     return {**batch, **dict(zip(names, jnp.split(moved, ends[:-1], axis=-1), strict=True))}
 

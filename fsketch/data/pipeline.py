@@ -6,6 +6,7 @@ buffered, so a run resumes exactly from the number of examples it has seen, what
 size or the number of processes.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -14,17 +15,20 @@ import numpy as np
 from fsketch import images
 from fsketch.data import sources
 
+DRAWN = "drawn"  # the name of a data set without images, see `drawn`
+
 
 class Canvases(NamedTuple):
     """Pairs of one split, centred on square canvases.
 
     photo uint8[N, S, S, 3], sketch uint8[N, S, S, 1 or 3], box int32[N, 4] = (top, left, height,
     width) of the image on its canvas, id list of N names, identity int32[N]; coarse uint8[N, S, S,
-    C], an offline stage's image of what is wanted, where a method has one.
+    C], an offline stage's image of what is wanted, where a method has one.  A set of faces has no
+    sketches (None), a drawn one no photos either; batches then lack them.
     """
 
-    photo: np.ndarray
-    sketch: np.ndarray
+    photo: np.ndarray | None
+    sketch: np.ndarray | None
     box: np.ndarray
     id: list[str]
     identity: np.ndarray
@@ -33,14 +37,20 @@ class Canvases(NamedTuple):
     def __len__(self) -> int:
         return len(self.id)
 
+    @property
+    def images(self) -> dict[str, np.ndarray]:
+        """The images that there are, by kind."""
+        kinds = {"photo": self.photo, "sketch": self.sketch, "coarse": self.coarse}
+        return {kind: array for kind, array in kinds.items() if array is not None}
+
     def first(self, count: int) -> "Canvases":
-        """The first pairs."""
+        """The first examples."""
         return Canvases(*(None if field is None else field[:count] for field in self))
 
     def batch(self, index: np.ndarray) -> dict[str, np.ndarray]:
-        """The arrays of these pairs, with coarse where there is one."""
-        arrays = {name: getattr(self, name) for name in ("photo", "sketch", "coarse", "identity")}
-        return {name: x[index] for name, x in arrays.items() if x is not None}
+        """The images and the identities of these examples."""
+        arrays = {**self.images, "identity": self.identity}
+        return {name: array[index] for name, array in arrays.items()}
 
 
 def place(
@@ -63,7 +73,9 @@ def place(
     if not count:
         raise ValueError("the split holds no pairs")
     photo = np.full((count, canvas_px, canvas_px, 3), fill_photo, np.uint8)
-    sketch = np.full((count, canvas_px, canvas_px, sketch_channels), fill_sketch, np.uint8)
+    sketch = None
+    if pairs.sketch is not None:
+        sketch = np.full((count, canvas_px, canvas_px, sketch_channels), fill_sketch, np.uint8)
     box = np.zeros((count, 4), np.int32)
     rough = None
     if coarse is not None:
@@ -72,7 +84,7 @@ def place(
         rough = np.full((count, canvas_px, canvas_px, depth), fill, np.uint8)
     for i in range(count):
         height, width = pairs.photo[i].shape[:2]
-        if pairs.sketch[i].shape[-1] > sketch_channels:
+        if sketch is not None and pairs.sketch[i].shape[-1] > sketch_channels:
             raise ValueError(
                 f"{pairs.id[i]}: its sketch is in colour; data.sketch_channels: "
                 f"{sketch_channels}, set it to 3"
@@ -84,12 +96,29 @@ def place(
                 f"{pairs.id[i]}: {error}; use a larger data.canvas_px and data.crop_px"
             ) from None
         photo[i, top : top + height, left : left + width] = pairs.photo[i]
-        sketch[i, top : top + height, left : left + width] = pairs.sketch[i]
-        if coarse is not None:
+        if sketch is not None:
+            sketch[i, top : top + height, left : left + width] = pairs.sketch[i]
+        if rough is not None:
             rough[i, top : top + height, left : left + width] = coarse[i]
         box[i] = top, left, height, width
     identity = np.asarray(pairs.identity, np.int32)
     return Canvases(photo, sketch, box, list(pairs.id), identity, rough)
+
+
+def drawn(split: str) -> Canvases:
+    """Persons by number, of whom a method draws faces on the device: no images.
+
+    split: "FIRST:END", or "FIRST:END*VIEWS" for as many examples of each person, one person's
+    after the other's.  identity is the person's number, and a method that draws takes it, and the
+    example's place in the set, for all its randomness but that of training.
+    """
+    match = re.fullmatch(r"(\d+):(\d+)(?:\*(\d+))?", split)
+    if match is None or int(match[1]) >= int(match[2]) or match[3] == "0":
+        raise ValueError(f"split {split!r} of drawn faces; admitted are '0:256', '256:320*4', ...")
+    first, end, views = (int(number or 1) for number in match.groups())
+    identity = np.repeat(np.arange(first, end, dtype=np.int32), views)
+    ids = [f"{person}-{i % views}" for i, person in enumerate(identity)]
+    return Canvases(None, None, np.zeros((len(ids), 4), np.int32), ids, identity)
 
 
 def cut(image: np.ndarray, box: np.ndarray) -> np.ndarray:
@@ -121,8 +150,8 @@ def training_batch(
 ) -> dict[str, np.ndarray]:
     """This process's part of the global batch at `position` (examples seen so far).
 
-    photo, sketch and perhaps coarse uint8, identity int32; batch_size is global and must divide by
-    num_processes.
+    photo, sketch and coarse uint8 as far as there are, identity int32; batch_size is global and
+    must divide by num_processes.
     """
     if batch_size % num_processes:
         raise ValueError(f"batch_size {batch_size} does not divide over {num_processes} processes")

@@ -1,4 +1,4 @@
-"""Decoded photo-sketch pairs by name, from the builders of `tfds_builders`.
+"""Decoded photo-sketch pairs, or faces alone, by name, from the builders of `tfds_builders`.
 
 `prepare` builds a data set once, `load` reads a split of it.  Both take local
 folders only.  Drawing 'procedural_faces' uses jax's CPU device: in a job of
@@ -23,6 +23,8 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 from PIL import Image
+
+ANY_TFDS = "tfds_folder"  # a data set name, see `load`
 
 
 class DataError(ValueError):
@@ -67,7 +69,8 @@ class Pairs(NamedTuple):
     """Decoded pairs of one split, in the builder's order."""
 
     photo: list[np.ndarray]  # uint8[H, W, 3] each
-    sketch: list[np.ndarray]  # uint8[H, W, 1] each; stylised portraits uint8[H, W, 3]
+    # uint8[H, W, 1] each; stylised portraits uint8[H, W, 3]; None: a set of faces alone
+    sketch: list[np.ndarray] | None
     id: list[str]
     identity: np.ndarray  # int32[N]
 
@@ -139,7 +142,7 @@ def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> Pairs
     """Reads a split into memory, preparing the data set first where needed.
 
     Args:
-      name: one of `names()`.
+      name: one of `names()`, or `ANY_TFDS` for the prepared TFDS data set in manual_dir.
       split: as TFDS writes it: 'train', 'train[:80]', 'train[80%:]', 'train+test'.
       data_dir: as for `prepare`.
       manual_dir: as for `prepare`.
@@ -153,20 +156,59 @@ def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> Pairs
       DataError: as `prepare`.
       ValueError: unknown split.
     """
+    if name == ANY_TFDS:
+        return _faces_of_any(manual_dir, split)
     builder = prepare(name, data_dir=data_dir, manual_dir=manual_dir)
 
     import tensorflow_datasets as tfds
 
     skip = tfds.decode.SkipDecoding()  # TFDS would choose its decoder by what is installed
-    examples = builder.as_data_source(split, decoders={"photo": skip, "sketch": skip})
+    kinds = [kind for kind in ("photo", "sketch") if kind in builder.info.features]
+    examples = builder.as_data_source(split, decoders=dict.fromkeys(kinds, skip))
     photos, sketches, ids, identities = [], [], [], []
     for example in examples:
         photos.append(_decode(example["photo"]))
-        sketch = _decode(example["sketch"])
-        sketches.append(sketch if sketch.ndim == 3 else sketch[..., None])
+        if "sketch" in kinds:
+            sketch = _decode(example["sketch"])
+            sketches.append(sketch if sketch.ndim == 3 else sketch[..., None])
         ids.append(example["id"].decode())
         identities.append(example["identity"])
-    return Pairs(photos, sketches, ids, np.asarray(identities, np.int32))
+    identity = np.asarray(identities, np.int32)
+    return Pairs(photos, sketches if "sketch" in kinds else None, ids, identity)
+
+
+def _faces_of_any(folder: str, split: str) -> Pairs:
+    """The faces of a TFDS data set that somebody else's builder prepared, as array_record.
+
+    Its one image is the photo, its feature "identity" or "label" the person.
+    """
+    import tensorflow_datasets as tfds
+
+    if not Path(folder, "dataset_info.json").is_file():
+        raise _refusal(
+            "manual_dir",
+            found=f"{folder!r} without dataset_info.json",
+            admitted=f"the folder of a prepared TFDS data set, since data.name is {ANY_TFDS!r}",
+        )
+    builder = tfds.builder_from_directory(folder)
+    features = builder.info.features
+    photos = [name for name, kind in features.items() if isinstance(kind, tfds.features.Image)]
+    persons = [name for name in ("identity", "label") if name in features]
+    if len(photos) != 1 or not persons:
+        raise _refusal(
+            f"features of {folder}",
+            found=", ".join(features),
+            admitted="one image, and the person as identity or label",
+        )
+    skip = tfds.decode.SkipDecoding()
+    examples = list(builder.as_data_source(split, decoders={photos[0]: skip}))
+    images = []
+    for example in examples:
+        with Image.open(io.BytesIO(example[photos[0]])) as image:
+            images.append(np.asarray(image.convert("RGB")))
+    _, identity = np.unique([example[persons[0]] for example in examples], return_inverse=True)
+    ids = [f"{i:07d}" for i in range(len(examples))]
+    return Pairs(images, None, ids, identity.astype(np.int32))
 
 
 def check(name: str, *, manual_dir: str) -> tuple[str, Any]:

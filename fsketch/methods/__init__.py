@@ -4,7 +4,19 @@ from collections.abc import Callable
 
 from ml_collections import ConfigDict
 
-from fsketch.methods import cyclegan, ide, ifrp, interface, kd, kt, pix2pix, style, teacher
+from fsketch.methods import (
+    cyclegan,
+    embedder,
+    ide,
+    ifrp,
+    interface,
+    kd,
+    kt,
+    pix2pix,
+    style,
+    synthdistill,
+    teacher,
+)
 
 # The only place where a string becomes a method.
 METHODS: dict[str, Callable[[ConfigDict], interface.Method]] = {
@@ -17,6 +29,8 @@ METHODS: dict[str, Callable[[ConfigDict], interface.Method]] = {
     "style": style.method,
     "ifrp": ifrp.method,
     "ide": ide.method,
+    "embedder": embedder.method,
+    "synthdistill": synthdistill.method,
 }
 
 

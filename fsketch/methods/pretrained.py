@@ -17,8 +17,9 @@ from etils import epath
 from flax import linen as nn
 from flax import traverse_util
 
-from fsketch import checkpoint, images, state, types
+from fsketch import checkpoint, embedders, images, state, types
 from fsketch.convert import files, published
+from fsketch.methods import generators
 from fsketch.nets import squeezenet, teacher, vgg
 
 
@@ -74,7 +75,15 @@ def build(spec: str, variables: types.PyTree) -> state.Frozen:
 def rebuild(specs: Mapping[str, str], arrays: Mapping[str, np.ndarray]) -> dict[str, state.Frozen]:
     """Frozen nets by role, from their specifications and flat arrays "role/params/..."."""
     nested = traverse_util.unflatten_dict(dict(arrays), sep="/")
-    return {role: build(spec, nested[role]) for role, spec in specs.items()}
+    return {role: _builder(spec)(spec, nested.get(role, {})) for role, spec in specs.items()}
+
+
+def _builder(spec: str) -> Callable[[str, types.PyTree], state.Frozen | generators.Generator]:
+    fields = json.loads(spec)
+    if "taps" in fields:
+        return build
+    is_generator = fields["net"] in ("procedural", *generators.NETS)
+    return generators.build if is_generator else embedders.build
 
 
 def load_teacher(

@@ -154,6 +154,25 @@ def eer(distance: np.ndarray, is_same: np.ndarray) -> float:
     return float(false[after - 1] - low / (high - low) * (false[after] - false[after - 1]))
 
 
+def pairs_within(
+    identity: np.ndarray, *, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A balanced list of pairs among N pictures: (first, second, is_same), [P] each.
+
+    Every two pictures of one person, each pair followed by one of different persons: its first
+    picture with another person's, drawn from `seed`.  identity int[N].  ValueError: no person has
+    two pictures, or there is one person only.
+    """
+    identity = np.asarray(identity)
+    first, second = np.nonzero(np.triu(identity[:, None] == identity, 1))
+    if not len(first) or (identity == identity[0]).all():
+        raise ValueError("pairs of one person and of different persons are needed")
+    rng = np.random.default_rng(seed)
+    others = [rng.choice(np.flatnonzero(identity != identity[i])) for i in first]
+    pairs = np.stack([np.stack([first, second], 1), np.stack([first, others], 1)], 1)  # P/2 x 2 x 2
+    return *pairs.reshape(-1, 2).T, np.tile([True, False], len(first))
+
+
 def _unit(x: jax.Array) -> jax.Array:
     return x / jnp.linalg.norm(x, axis=-1, keepdims=True)
 

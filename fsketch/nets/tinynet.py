@@ -50,6 +50,8 @@ VARIANTS = {
     "b": Variant((16, 24, 32, 64, 88, 144, 240), (1, 2, 2, 3, 3, 4, 1)),
     "c": Variant((8, 16, 24, 40, 64, 104, 176), (1, 2, 2, 3, 3, 3, 1)),
 }
+# Of ours, for faces of 48 px; 0.35 M parameters with an embedding of 128 numbers.
+MINI = {"mini": Variant((8, 12, 16, 24, 32, 48, 64), (1, 1, 1, 2, 1, 2, 1))}
 
 _conv_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")  # [code: timm]
 
@@ -95,7 +97,7 @@ class TinyNet(nn.Module):
     """Image -> embedding [B, D], not normalised.
 
     Attributes:
-      variant: a key of VARIANTS.
+      variant: a key of VARIANTS or MINI.
       embedding_size: of the linear layer; None leaves it out, D = 1280, as in timm's weights.
     """
 
@@ -111,9 +113,10 @@ class TinyNet(nn.Module):
         Nothing is drawn with `keys`.
         """
         del keys
-        if self.variant not in VARIANTS:
-            raise ValueError(f"variant: {self.variant!r}; admitted are {sorted(VARIANTS)}")
-        widths, depths = VARIANTS[self.variant]
+        variants = {**VARIANTS, **MINI}
+        if self.variant not in variants:
+            raise ValueError(f"variant: {self.variant!r}; admitted are {sorted(variants)}")
+        widths, depths = variants[self.variant]
         x = layers.Conv(
             STEM, stride=2, padding=1, use_bias=False, kernel_init=_conv_init, name="conv_stem"
         )(image)

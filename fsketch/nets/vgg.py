@@ -16,9 +16,9 @@ VGG-Face (Parkhi et al., "Deep Face Recognition", BMVC 2015) is VGG-16 trained o
 2622 persons.  Its input is an image of 0..255 less one mean colour, not scaled; the weights for
 Caffe take BGR, those of the MatConvNet and torch ports RGB [code].
 
-`Recogniser` puts a face recogniser's head on it: the default teacher of KD, trained on
-identities of procedural faces [inferred: the papers' teacher is pretrained on "a related
-task" with much data].
+`Embedder` makes one vector of it, `Recogniser` puts logits of persons on that: the default teacher
+of KD, trained on identities of procedural faces [inferred: the papers' teacher is pretrained on "a
+related task" with much data].
 """
 
 from collections.abc import Callable, Sequence
@@ -82,11 +82,30 @@ class VGG(nn.Module):
         return taps
 
 
-class Recogniser(nn.Module):
-    """VGG features -> max pooling -> all pixels -> embedding -> one logit per identity.
+class Embedder(nn.Module):
+    """VGG features -> max pooling -> all pixels -> embedding.
 
-    The embedding is what is compared at test time; the logits serve training only.  Faces are
-    aligned, so pixels keep their places; the recogniser takes images of one size only.
+    Faces are aligned, so pixels keep their places; it takes images of one size only.
+    """
+
+    widths: Sequence[int]
+    depths: Sequence[int]
+    norm: str = "instance"
+    embedding_size: int = 128
+
+    @nn.compact
+    def __call__(
+        self, image: jax.Array, *, train: bool = False, keys: types.Key | None = None
+    ) -> jax.Array:
+        """float32[B, H, W, 3] in [-1, 1] -> embedding [B, D]; the same in training."""
+        del train, keys
+        return _embedding(image, self.widths, self.depths, self.norm, self.embedding_size)
+
+
+class Recogniser(nn.Module):
+    """`Embedder` and one logit per identity.
+
+    The embedding is what is compared at test time; the logits serve training only.
     """
 
     num_identities: int
@@ -98,9 +117,17 @@ class Recogniser(nn.Module):
     @nn.compact
     def __call__(self, image: jax.Array, *, train: bool = False) -> tuple[jax.Array, jax.Array]:
         """float32[B, H, W, 3] in [-1, 1] -> (embedding [B, D], logits [B, identities])."""
-        taps = VGG(self.widths, self.depths, self.norm, name="vgg")(image)
-        x = layers.max_pool(taps[f"relu{len(self.widths)}_{self.depths[-1]}"])
-        x = x.reshape(x.shape[0], -1)  # B x (h w C)
-        embedding = nn.Dense(self.embedding_size, name="embedding")(x)
+        del train
+        embedding = _embedding(image, self.widths, self.depths, self.norm, self.embedding_size)
         logits = nn.Dense(self.num_identities, name="classifier")(embedding)
         return embedding, logits
+
+
+def _embedding(
+    image: jax.Array, widths: Sequence[int], depths: Sequence[int], norm: str, size: int
+) -> jax.Array:
+    """float32[B, size]; its layers `vgg` and `embedding` belong to the module that calls."""
+    taps = VGG(widths, depths, norm, name="vgg")(image)
+    x = layers.max_pool(taps[f"relu{len(widths)}_{depths[-1]}"])
+    x = x.reshape(x.shape[0], -1)  # B x (h w C)
+    return nn.Dense(size, name="embedding")(x)

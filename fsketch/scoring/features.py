@@ -3,17 +3,13 @@
 An extractor takes a list of images uint8[H, W, 1 or 3] and returns an array [N, D].
 """
 
+import json
 from collections.abc import Callable
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from etils import epath
-from flax import traverse_util
 
-from fsketch import checkpoint, extractors, images
-from fsketch.nets import vgg
+from fsketch import embedders, extractors, images
 from fsketch.scoring import cache, measures
 
 PIXELS, HOG = "pixels", "hog"
@@ -46,11 +42,11 @@ def _need_one_size(batch: list[np.ndarray], what: str) -> None:
 
 
 def embedding(options: measures.Options) -> Features:
-    """By `options.embedder`: "pixels" (grey, mean removed), "hog", or the workdir of a teacher."""
+    """By `options.embedder`: "pixels" (grey, mean removed), "hog", or a path (`embedders.load`)."""
     if not options.embedder:
         raise extractors.WeightsError(
-            f"no embedder is given; admitted are {FLOORS} and the workdir of a run of "
-            "configs/teacher.py (--embedder)"
+            f"no embedder is given; admitted are {FLOORS}, the workdir of a run of "
+            "configs/embedder.py or configs/teacher.py, and converted weights (--embedder)"
         )
     if options.embedder == PIXELS:
         plain = pixels(options).extract
@@ -93,39 +89,14 @@ def _hog() -> Callable[[list[np.ndarray]], np.ndarray]:
     return extract
 
 
-def _recogniser(workdir: str) -> Features:
-    """Embeddings of a run of method "teacher"; images are centred on its canvas."""
-    if not epath.Path(workdir).is_dir():
-        raise extractors.WeightsError(
-            f"embedder: {workdir}: no such folder; admitted are {FLOORS} and the workdir of a "
-            "run of configs/teacher.py"
-        )
-    arrays, meta = checkpoint.read(workdir)
-    config = checkpoint.from_json(meta["config"])
-    if config.method != "teacher":
-        raise extractors.WeightsError(
-            f"embedder: {workdir}: a run of method {config.method!r}, not 'teacher'"
-        )
-    prefix = f"players/teacher/{'ema' if config.optim.ema_rate else 'params'}/"
-    flat = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-    params = jax.device_put(traverse_util.unflatten_dict(flat, sep="/"))
-    net = vgg.Recogniser(**{name: config.model[name] for name in (
-        "num_identities", "widths", "depths", "norm", "embedding_size")})  # fmt: skip
-    side = config.data.crop_px
-
-    @jax.jit
-    def embed(batch: jax.Array) -> jax.Array:
-        return net.apply({"params": params}, images.from_uint8(batch))[0]
-
-    def extract(batch: list[np.ndarray]) -> np.ndarray:
-        canvases = np.full((len(batch), side, side, 3), config.data.fill_photo, np.uint8)
-        for canvas, image in zip(canvases, batch, strict=True):
-            height, width = image.shape[:2]
-            top, left = images.centre((height, width), (side, side))
-            canvas[top : top + height, left : left + width] = image
-        return np.asarray(embed(jnp.asarray(canvases)))
-
-    return Features(extract, {"embedder": f"step {meta['step']} of {workdir}"})
+def _recogniser(path: str) -> Features:
+    """Embeddings by a run that trained an embedder, or by converted weights."""
+    try:
+        embedder = embedders.load(path)
+    except embedders.EmbedderError as error:
+        raise extractors.WeightsError(f"embedder: {error}") from None
+    step = json.loads(embedder.spec)["step"]
+    return Features(embedders.on_pictures(embedder), {"embedder": f"step {step} of {path}"})
 
 
 def inception(options: measures.Options) -> Features:

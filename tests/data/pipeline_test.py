@@ -237,3 +237,45 @@ def test_sketches_in_colour_are_asked_for():
         assert (sketch[0, 0] == 9).all()
     with pytest.raises(ValueError, match=r"a: its sketch is in colour.*sketch_channels: 1"):
         pipeline.place(painted, **options)
+
+
+@pytest.mark.parametrize("kind", ["photo", "sketch"])
+def test_one_image_alone_is_moved_as_in_its_pair(kind):
+    config = base.get_config().data
+    config.canvas_px, config.crop_px, config.zoom = 12, 8, 0.1
+    rng = np.random.default_rng(0)
+    batch = {
+        "photo": jnp.asarray(rng.integers(0, 256, (3, 12, 12, 3)), jnp.uint8),
+        "sketch": jnp.asarray(rng.integers(0, 256, (3, 12, 12, 1)), jnp.uint8),
+    }
+    keys = jax.random.split(jax.random.key(0), 3)
+    both, left = augment.apply(batch, keys, config)
+    alone, same = augment.apply({kind: batch[kind], "identity": jnp.arange(3)}, keys, config)
+    assert set(alone) == {kind, "identity"}
+    np.testing.assert_array_equal(alone[kind], both[kind])
+    assert (jax.random.key_data(left) == jax.random.key_data(same)).all()
+
+
+def test_a_batch_without_images_passes():
+    config = base.get_config().data
+    keys = jax.random.split(jax.random.key(0), 2)
+    batch, _ = augment.apply({"identity": jnp.arange(2)}, keys, config)
+    assert batch["identity"].tolist() == [0, 1] and len(batch) == 1
+
+
+def test_drawn_sets_number_persons():
+    canvases = pipeline.drawn("3:5*2")
+    assert canvases.identity.tolist() == [3, 3, 4, 4]
+    assert canvases.id == ["3-0", "3-1", "4-0", "4-1"] and not canvases.images
+    assert len(pipeline.drawn("0:7")) == 7 and len(canvases.first(3)) == 3
+    batch = pipeline.training_batch(canvases, 0, batch_size=4, seed=0)
+    assert list(batch) == ["identity"] and sorted(batch["identity"]) == [3, 3, 4, 4]
+    (batch,) = pipeline.evaluation_batches(canvases, 8)
+    assert batch["index"].tolist() == [0, 1, 2, 3, 3, 3, 3, 3]
+    assert batch["mask"].sum() == 4
+
+
+@pytest.mark.parametrize("split", ["train", "4:4", "0:4*0", "5:2", ""])
+def test_other_splits_of_drawn_sets_are_refused(split):
+    with pytest.raises(ValueError, match=r"split .* of drawn faces"):
+        pipeline.drawn(split)

@@ -8,8 +8,22 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import base, cyclegan, ide, ifrp, kd, kd_plus, kt, pix2pix, style, teacher
+from configs import (
+    base,
+    cyclegan,
+    embedder,
+    ide,
+    ifrp,
+    kd,
+    kd_plus,
+    kt,
+    pix2pix,
+    style,
+    synthdistill,
+    teacher,
+)
 from fsketch import evaluate, methods, parallel, train
+from fsketch.data import pipeline
 from fsketch.nets import convolution
 
 EXPERIMENTS = {
@@ -22,6 +36,8 @@ EXPERIMENTS = {
     "style": style,
     "ifrp": ifrp,
     "ide": ide,
+    "embedder": embedder,
+    "synthdistill": synthdistill,
 }
 
 
@@ -45,8 +61,9 @@ class Setup:
         self.depth = config.data.sketch_channels
         pair = batch_of(1, self.crop, self.depth)
         one = {kind: jnp.asarray(pair[kind]) / 127.5 - 1.0 for kind in ("photo", "sketch")}
+        one["identity"] = jnp.zeros(1, jnp.int32)
         self.frozen = self.method.freeze([one])
-        canvases = type("Shapes", (), pair)
+        canvases = pipeline.Canvases(**pair, box=np.zeros((1, 4)), id=["0"])
         self.start = evaluate.initial_state(self.method, self.frozen, config, canvases)
         self.step = parallel.pmap(train._step(self.method, config.data))
 
@@ -59,7 +76,7 @@ class Setup:
 
 
 @pytest.fixture(autouse=True)
-def plain_convolutions():
+def plain_convolutions(quick_faces):
     with convolution.plain():
         yield
 

@@ -216,3 +216,17 @@ def test_what_does_not_fit_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_pairs_within_are_all_of_one_person_and_as_many_of_two():
+    identity = np.array([5, 5, 7, 5, 9, 9])
+    first, second, is_same = verification.pairs_within(identity)
+    assert is_same.tolist() == [True, False] * 4
+    same = set(zip(first[is_same].tolist(), second[is_same].tolist(), strict=True))
+    assert same == {(0, 1), (0, 3), (1, 3), (4, 5)}
+    assert (identity[first[~is_same]] != identity[second[~is_same]]).all()
+    again = verification.pairs_within(identity)
+    np.testing.assert_array_equal(second, again[1])
+    for alone in ([1, 2, 3], [4, 4, 4]):
+        with pytest.raises(ValueError, match="different persons are needed"):
+            verification.pairs_within(np.array(alone))

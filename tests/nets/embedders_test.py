@@ -13,10 +13,10 @@ import optax
 import pytest
 from golden import embedder_draws as draws
 
+from fsketch import embedders as loading
 from fsketch import state, trees
 from fsketch.convert import __main__ as program
 from fsketch.convert import published
-from fsketch.methods import embedders as methods
 from fsketch.nets import embedders, facenet, iresnet, mobilefacenet, tinynet
 
 pytestmark = pytest.mark.usefixtures("full_optimization")
@@ -86,7 +86,7 @@ def test_embeddings_equal_torch_s(name, tmp_path):
     np.savez(tmp_path / "in.npz", **state_dict(name))
     out = str(tmp_path / "out.safetensors")
     assert program.main([name, str(tmp_path / "in.npz"), out]) == 0
-    embedder = methods.load(out)
+    embedder = loading.load(out)
     images = draws.images(embedders.EMBEDDERS[name].size_px)
     found = jax.jit(lambda embedder, images: embedder(images))(embedder, images)
     assert found.shape == (2, 512) and found.dtype == np.float32
@@ -99,7 +99,7 @@ def test_other_weights_are_refused(tmp_path):
         path = str(tmp_path / f"{net}.safetensors")
         program.files.write(path, small, net=net, source="-", sha256="-")
         with pytest.raises(ValueError, match=reason):
-            methods.load(path)
+            loading.load(path)
 
 
 NETS = [

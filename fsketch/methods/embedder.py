@@ -1,0 +1,97 @@
+"""An embedder of faces, trained to tell persons apart by margin softmax.
+
+Source     ArcFace (CVPR 2019), CosFace (CVPR 2018): losses/margin.py.  Any net of
+           `embedders.ARCHITECTURES`.
+Data       photos with identities: of a data set, or drawn on the device, a new view in each step
+           (data.name "drawn"; methods/drawn.py).
+Player     embedder: the net, and one direction a person.
+Frozen     generator, of drawn faces.
+Terms      margin: margin softmax.  accuracy, which is not trained: the share of faces whose own
+           person is the nearest direction.
+"""
+
+from collections.abc import Iterable
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from fsketch import embedders, state, types
+from fsketch.data import pipeline
+from fsketch.losses import margin
+from fsketch.methods import drawn, generators, interface, optimizers
+from fsketch.nets import classified
+
+
+def method(config: ConfigDict) -> interface.Method:
+    """See the module's docstring; the fields are those of configs/embedder.py."""
+    loss = margin.of(config.margin.kind)
+    net = classified.Classified(
+        embedders.create(config.model.net, config.model.arguments), config.model.num_identities
+    )
+
+    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
+        most = max(int(batch["identity"].max()) for batch in batches)
+        if most >= config.model.num_identities:
+            raise ValueError(
+                f"model.num_identities: {config.model.num_identities}, but the training set has "
+                f"identity {most}"
+            )
+        if config.data.name != pipeline.DRAWN:
+            return {}
+        return {"generator": generators.load(config.generator.path)}
+
+    def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
+        del frozen, batch
+        photo = jnp.zeros((1, config.data.crop_px, config.data.crop_px, 3))
+        tx = optimizers.adam(config.optim, num_steps=config.num_steps)
+        player = state.create_player(key, net, tx, _adapted(photo), ema_rate=config.optim.ema_rate)
+        return state.create(embedder=player)
+
+    def train_step(
+        train_state: state.TrainState,
+        frozen: interface.Frozens,
+        batch: types.Batch,
+        keys: types.Key,
+    ) -> tuple[state.TrainState, types.Scalars]:
+        view_keys, net_keys = drawn.split(keys, 2)
+        if "photo" in batch:
+            photo = batch["photo"]
+        else:
+            photo = drawn.views(
+                frozen["generator"], batch["identity"], view_keys, side_px=config.data.crop_px
+            )
+        player = train_state["embedder"]
+
+        def loss_fn(
+            params: dict, photo: jax.Array, identity: jax.Array, keys: types.Key
+        ) -> tuple[jax.Array, tuple[dict, types.Scalars]]:
+            (embedding, directions), stats = player(
+                _adapted(photo), params=params["embedder"], train=True, keys=keys
+            )
+            cosines = margin.cosines(embedding, directions)
+            value = loss(cosines, identity, scale=config.margin.scale, margin=config.margin.margin)
+            accuracy = (cosines.argmax(-1) == identity).mean()
+            return value, ({"embedder": stats}, {"margin": value, "accuracy": accuracy})
+
+        players, terms = state.update(
+            train_state.players,
+            loss_fn,
+            photo,
+            batch["identity"],
+            net_keys,
+            num_parts=config.accumulate_steps,
+        )
+        return train_state.put(**players).next(), state.prefixed(embedder=terms)
+
+    def predict(
+        train_state: state.TrainState, frozen: interface.Frozens, batch: types.Batch
+    ) -> types.Predictions:
+        photo = _adapted(drawn.photos(frozen, batch, side_px=config.data.crop_px))
+        embedding, _ = train_state["embedder"].averaged()(photo)
+        return {"embedding_photo": embedding}
+
+    def _adapted(photo: jax.Array) -> jax.Array:
+        return embedders.adapt(config.model.net, photo)
+
+    return interface.Method(freeze, init, train_step, predict)

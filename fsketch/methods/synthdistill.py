@@ -1,0 +1,119 @@
+"""SynthDistill: a small face embedder learns a large one's embeddings of generated faces.
+
+Source     Otroshi Shahreza et al., IJCB 2023 (arXiv 2308.14852); all of the below as in its code
+           [code: github.com/otroshi/synthdistill], unless said.
+Player     student: any net of fsketch/embedders.py, the paper's TinyFaR.
+Frozen     teacher: an embedder, whose embeddings are taken raw; generator: latents -> faces.
+Terms      mse: mean over batch and numbers of (student - teacher)^2.  cosine between the two is
+           logged, and decides how far latents move.
+
+A step is two optimizer steps.  The first takes faces of fresh latents w; with the cosines of these
+embeddings, from before the update, the second takes faces of
+
+    w'_i = w_i + alpha c_i n_i,    c_i = (cos_i + 1) / 2,    n_i normal,
+
+so that faces which the student has learned are left far behind and the others varied little.
+`resampling` is "dynamic", that; "static", with c_i = 1; or "none": the second step takes fresh
+latents, too, so that all three see as many faces [inferred: the abstract names no such variants].
+No image is read: the batch that the loop brings is not looked at.
+"""
+
+from collections.abc import Iterable
+
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from fsketch import embedders, state, types
+from fsketch.methods import drawn, generators, interface, optimizers
+from fsketch.metrics import verification
+
+RESAMPLING = ("dynamic", "static", "none")
+UPDATES = 2  # optimizer steps of a step
+
+
+def method(config: ConfigDict) -> interface.Method:
+    """See the module's docstring; the fields are those of configs/synthdistill.py."""
+    if config.resampling not in RESAMPLING:
+        raise ValueError(f"resampling: {config.resampling!r}; admitted are {RESAMPLING}")
+    net = embedders.create(config.model.net, config.model.arguments)
+    side = config.data.crop_px
+
+    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
+        del batches
+        return {
+            "teacher": embedders.load(config.embedder.path),
+            "generator": generators.load(config.generator.path),
+        }
+
+    def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
+        del batch
+        embedders.check_source(frozen["teacher"], config.embedder.path, field="embedder")
+        photo = jnp.zeros((1, side, side, 3))
+        tx = optimizers.adam(config.optim, num_steps=UPDATES * config.num_steps)
+        student = state.create_player(key, net, tx, _adapted(photo), ema_rate=config.optim.ema_rate)
+        shapes = [jax.eval_shape(f, photo).shape for f in (frozen["teacher"], student)]
+        if shapes[0] != shapes[1]:
+            raise ValueError(
+                f"model.arguments: the student's embeddings have {shapes[1][1]} numbers, the "
+                f"teacher's {shapes[0][1]}"
+            )
+        return state.create(student=student)
+
+    def train_step(
+        train_state: state.TrainState,
+        frozen: interface.Frozens,
+        batch: types.Batch,
+        keys: types.Key,
+    ) -> tuple[state.TrainState, types.Scalars]:
+        del batch
+        generator = frozen["generator"]
+        latent, face, new_latent, new_face = drawn.split(keys, 4)
+        w = generator.latents(latent)
+        student, first, cosine = _learn(train_state["student"], frozen, w, face)
+        if config.resampling == "none":
+            w = generator.latents(new_latent)
+        else:
+            c = (cosine + 1) / 2 if config.resampling == "dynamic" else jnp.ones_like(cosine)
+            n = jax.vmap(lambda key: jax.random.normal(key, w.shape[1:]))(new_latent)
+            w = w + config.resampling_coefficient * c[:, None] * n
+        student, second, _ = _learn(student, frozen, w, new_face)
+        terms = {**first, **{f"{name}_again": value for name, value in second.items()}}
+        return train_state.put(student=student).next(), state.prefixed(student=terms)
+
+    def _learn(
+        student: state.Player, frozen: interface.Frozens, w: jax.Array, keys: types.Key
+    ) -> tuple[state.Player, types.Scalars, jax.Array]:
+        """(the student after an optimizer step on faces of w, terms, cosines [B] before it)."""
+        noise, own = drawn.split(keys, 2)
+        photo = frozen["generator"].face(w, noise, size_px=side)
+        target = frozen["teacher"](photo)
+
+        def loss_fn(
+            params: dict, photo: jax.Array, target: jax.Array, keys: types.Key
+        ) -> tuple[jax.Array, tuple[dict, tuple]]:
+            embedding, stats = student(
+                _adapted(photo), params=params["student"], train=True, keys=keys
+            )
+            mse = jnp.square(embedding - target).mean()
+            cosine = verification.cosine(embedding, target)
+            return mse, ({"student": stats}, ({"mse": mse, "cosine": cosine.mean()}, cosine))
+
+        players, (terms, cosine) = state.update(
+            {"student": student}, loss_fn, photo, target, own, num_parts=config.accumulate_steps
+        )
+        return players["student"], terms, cosine
+
+    def predict(
+        train_state: state.TrainState, frozen: interface.Frozens, batch: types.Batch
+    ) -> types.Predictions:
+        photo = drawn.photos(frozen, batch, side_px=side)
+        return {
+            "embedding_student": train_state["student"].averaged()(_adapted(photo)),
+            "embedding_teacher": frozen["teacher"](photo),
+        }
+
+    def _adapted(photo: jax.Array) -> jax.Array:
+        return embedders.adapt(config.model.net, photo)
+
+    return interface.Method(freeze, init, train_step, predict)

@@ -1,0 +1,117 @@
+"""Anybody's own faces, a folder for each person.  See README.md beside this file."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from fsketch.data import checks
+
+SPLITS = ("train", "validation", "test")
+
+_INSTRUCTIONS = """\
+One of two layouts:
+1. <manual_dir>/train/<person>/<image>, and the same in validation/ and test/ where these splits
+   exist; a person is in one of them;
+2. <manual_dir>/<person>/<image>: all of it is the split train."""
+
+
+def check(root: Path, config: None, report: checks.Report) -> list[checks.Row]:
+    """Checks a folder of either layout; its rows, without sketches.  There are no configs."""
+    folders = [split for split in SPLITS if (root / split).is_dir()]
+    rows = [row for split in folders for row in _rows(root / split, split, report)]
+    if folders and (others := sorted({p.name for p in _persons(root)} - {*folders})):
+        report.problem(
+            ".",
+            found=f"{', '.join(others[:5])} beside {', '.join(folders)}",
+            admitted="splits, or persons, not both",
+        )
+    if not folders:
+        rows = _rows(root, "train", report)
+        report.note(f"no split folders: all {len(rows)} faces are the split train")
+    split_of: dict[str, str] = {}
+    for row in rows:
+        if split_of.setdefault(row.identity, row.split) != row.split:
+            report.problem(
+                f"{row.split}/{row.identity}",
+                found=f"a person of {split_of[row.identity]}, too",
+                admitted="a person in one split",
+            )
+    if not rows and not report.problems:
+        report.problem(".", found="no face", admitted="at least one face", section="counts")
+    checks.check_images(rows, report, twins_admitted=True)
+    for split in SPLITS:
+        if persons := {row.identity for row in rows if row.split == split}:
+            count = sum(row.split == split for row in rows)
+            report.fact("counts", f"{split} {count} faces of {len(persons)} persons")
+    return rows
+
+
+def _persons(folder: Path) -> list[Path]:
+    hidden = (".", "__")  # __MACOSX
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(hidden))
+
+
+def _rows(folder: Path, split: str, report: checks.Report) -> list[checks.Row]:
+    return [
+        checks.Row(f"{person.name}/{stem}", path, None, split, person.name)
+        for person in _persons(folder)
+        for stem, path in sorted(checks.files_by_stem(person, report).items())
+    ]
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """Persons in the order of their names, the faces of one together (not shuffled)."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
+    MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
+    check = staticmethod(check)
+    aligned = False
+
+    def __init__(
+        self,
+        *,
+        data_dir: str | None = None,
+        config: str | tfds.core.BuilderConfig | None = None,
+        version: str | None = None,
+        file_format: str = "array_record",  # TFDS' own default needs TensorFlow
+    ) -> None:
+        super().__init__(data_dir=data_dir, config=config, version=version, file_format=file_format)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {
+                    "photo": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
+                    "id": tfds.features.Text(),
+                    "identity": tfds.features.Scalar(np.int64),
+                }
+            ),
+            supervised_keys=None,
+            disable_shuffling=True,
+        )
+
+    def _split_generators(
+        self, dl_manager: tfds.download.DownloadManager
+    ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
+        root = Path(dl_manager.manual_dir).resolve()
+        report = checks.Report(root)
+        rows = check(root, None, report)
+        report.close()
+        numbers = checks.first_use(row.identity for row in rows)
+        return {
+            split: self._generate_examples([row for row in rows if row.split == split], numbers)
+            for split in SPLITS
+            if any(row.split == split for row in rows)
+        }
+
+    def _generate_examples(
+        self, rows: list[checks.Row], numbers: dict[str, int]
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """`identity` counts persons over train, validation and test."""
+        for key, row in enumerate(rows):
+            photo = checks.png(row.photo, mode="RGB")
+            yield key, {"photo": photo, "id": row.id, "identity": numbers[row.identity]}
