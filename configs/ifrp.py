@@ -5,8 +5,10 @@ Paper      Shiri et al., "Identity-preserving Face Recovery from Stylized Portra
            64, RMSprop 1e-3, falling by 1 % an epoch [paper]; weights, warm-up and margin [code];
            the weight of the identity term and 250 epochs [inferred].
 Run        python -m fsketch.main --config=configs/ifrp.py --workdir=runs/ifrp
-           data: embedded (default; procedural faces), celeba (the paper's size), fs2k, orl; the
-           last three need --config.data.manual_dir=DIR.
+           data: embedded (default; procedural faces, painted over by a filter), celeba (the
+           paper's size), fs2k, orl; for the last three --config.portraits.manual_dir=DIR holds the
+           real faces, and the portraits are made first, and kept, beside the workdir.
+           Tests are test_seen; --config.data.test=test_unseen or test_sketches.
            losses: no word (all three), no_identity, no_adversarial, pixel_only.
            net: no word (two skips with residual blocks), skips (without the blocks), unet, plain
            (no skip), or released (the code's); no_stn leaves the transformers out.
@@ -23,14 +25,16 @@ Expect     not run yet.  Paper, SSIM and FSIM on seen and on unseen styles: pixe
 
 from ml_collections import ConfigDict
 
-from configs import base, teacher
+from configs import base, style, teacher
 
-# word -> data set, faces an epoch, epochs, batch
-PORTRAITS = {
-    "embedded": ("procedural_faces/small", 400, 20, 8),
-    "celeba": ("stylized_faces/celeba", 110_000, 250, 64),  # [paper; epochs inferred]
-    "fs2k": ("stylized_faces/fs2k", 900, 60, 16),  # [inferred]
-    "orl": ("stylized_faces/orl", 300, 100, 16),  # [inferred]
+# word of base.PORTRAITS -> portraits an epoch, faces times styles, epochs, batch
+SCHEDULES = {
+    "embedded": (480, 20, 8),  # [ours]
+    # [paper: faces, batch; that an epoch sees each style inferred from its time by their number;
+    # epochs inferred]
+    "celeba": (330_000, 250, 64),
+    "fs2k": (750, 60, 16),  # [ours]
+    "orl": (840, 100, 16),  # [ours]
 }
 RUNGS = {
     "pixel_only": ("identity", "adversarial"),
@@ -39,12 +43,12 @@ RUNGS = {
 }
 SKIPS = {"plain": "none", "unet": "unet", "skips": "top"}
 TRANSFORMERS = ("no_stn",)
-ARGUMENTS = (*PORTRAITS, *RUNGS, *SKIPS, "released", *TRANSFORMERS)
+ARGUMENTS = (*base.PORTRAITS, *RUNGS, *SKIPS, "released", *TRANSFORMERS)
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
     portraits, rung, net, transformers = base.words(
-        argument, tuple(PORTRAITS), tuple(RUNGS), (*SKIPS, "released"), TRANSFORMERS
+        argument, base.PORTRAITS, tuple(RUNGS), (*SKIPS, "released"), TRANSFORMERS
     )
     config = base.get_config()
     config.method = "ifrp"
@@ -61,22 +65,21 @@ def get_config(argument: str = "embedded") -> ConfigDict:
     for term in RUNGS[rung] if rung else ():
         config.loss_weights[term] = 0.0
 
-    config.data.name, faces, epochs, config.batch_size = PORTRAITS[portraits or "embedded"]
-    config.data.validation = "validation"
-    # Neither cut nor mirrored: the place of the aligned face is what is learnt.
-    config.data.canvas_px = config.data.crop_px = 128  # [paper]
-    config.data.flip = False
-    config.optim.steps_per_epoch = faces // config.batch_size
+    base.add_portraits(config, style.get_config())
+    base.use_portraits(config, portraits)
+    config.data.flip = False  # the place of the aligned face is what is learnt
+    size, epochs, config.batch_size = SCHEDULES[portraits or "embedded"]
+    config.optim.steps_per_epoch = size // config.batch_size
     config.num_steps = epochs * config.optim.steps_per_epoch
     config.eval_every_steps = config.save_every_steps = config.num_steps // 50
-    config.protocol = "ifrp"
     config.best_metric = "to_photo/ssim"
     if portraits in ("", "embedded"):
         _make_small(config)
     if net == "released":
         config.model.variant = "released"
         config.model.width //= 2
-        config.data.canvas_px = config.data.crop_px = 128  # it halves six times
+        if portraits in ("", "embedded"):
+            config.data.canvas_px = config.data.crop_px = 128  # it halves six times
     elif net:
         config.model.skips = SKIPS[net]
         if net == "unet":
@@ -87,9 +90,7 @@ def get_config(argument: str = "embedded") -> ConfigDict:
 
 
 def _make_small(config: ConfigDict) -> None:
-    """64 x 80 px faces; sizes chosen for minutes on two CPU cores [inferred]."""
-    config.data.canvas_px = config.data.crop_px = 96
-    config.protocol = "plain"
+    """64 px faces; sizes chosen for minutes on two CPU cores [ours]."""
     config.model.width = config.critic.width = 16
     if config.loss_weights.identity:
         config.loss_weights.identity = 0.1  # our recogniser's maps are normalised

@@ -52,7 +52,7 @@ def test_weights_fall_by_half_a_percent_an_epoch_to_their_half():
 def test_the_rate_warms_up_and_falls_by_epochs_to_its_floor():
     config = experiment.get_config("celeba").optim
     per_epoch = config.steps_per_epoch
-    assert per_epoch == 110_000 // 64
+    assert per_epoch == 3 * 110_000 // 64  # three styles
     rate = lambda step: float(optimizers.falling_rate(jnp.asarray(step), config))  # noqa: E731
     by_hand = {
         0: 1e-3 / 50, 49: 1e-3 / 50, 50: 1e-3 / 5, 99: 1e-3 / 5, 100: 1e-3, per_epoch - 1: 1e-3,
