@@ -20,7 +20,7 @@ def made(pairs_folder, tmp_path_factory):
     """(configuration, workdir) with all coarse images of the 14 drawn pairs."""
     workdir = tmp_path_factory.mktemp("made")
     config = configuration(pairs_folder, tmp_path_factory.getbasetemp() / "prepared")
-    assert prepare.PREPARE["ide"](config, workdir) is config
+    assert prepare.coarse_images(config, workdir) is config
     return config, workdir
 
 

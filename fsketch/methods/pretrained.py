@@ -113,17 +113,6 @@ def _as_they_are(spec: Mapping[str, Any], path: str) -> dict[str, Any]:
     return {**spec, "domains": (), "path": path, "as_they_are": True}
 
 
-def _read(path: str, taps: Sequence[str]) -> tuple[dict[str, Any], Mapping[str, Any]]:
-    """(the beginning of a specification, parameters)."""
-    if path.endswith(".safetensors"):
-        net, params = _of_file(path)
-        arguments: dict[str, Any] = {}
-    else:
-        net, arguments, params = _of_run(path)
-    taps = tuple(taps) or ARCHITECTURES[net].taps
-    return {"net": net, "arguments": arguments, "taps": taps}, params
-
-
 def load_perceptual(path: str, tap: str) -> state.Frozen:
     """The net at `path`, as for `load_teacher`, seen by one of its maps: image -> {tap: map}.
 
@@ -202,12 +191,15 @@ def map_shapes(frozen: state.Frozen, image: jax.Array) -> dict[str, tuple[int, i
     return {name: m.shape[1:] for name, m in jax.eval_shape(frozen, image).items()}
 
 
-def _read(path: str) -> tuple[str, dict[str, Any], Mapping[str, Any]]:
-    """(net, arguments, parameters) of a converted file or of a run."""
+def _read(path: str, taps: Sequence[str]) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    """(the beginning of a specification, parameters)."""
     if path.endswith(".safetensors"):
         net, params = _of_file(path)
-        return net, {}, params
-    return _of_run(path)
+        arguments: dict[str, Any] = {}
+    else:
+        net, arguments, params = _of_run(path)
+    taps = tuple(taps) or ARCHITECTURES[net].taps
+    return {"net": net, "arguments": arguments, "taps": taps}, params
 
 
 def _of_file(path: str) -> tuple[str, Mapping[str, Any]]:

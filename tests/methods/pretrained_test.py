@@ -136,7 +136,9 @@ def test_a_perceptual_net_is_seen_by_its_last_map_before_the_last_relu(name, tap
     path = write(tmp_path / "x.safetensors", name, params)
     frozen = pretrained.load_perceptual(path, "")
     image = jnp.asarray(draws.images()[0], jnp.float32) / 127.5 - 1
-    found = jax.jit(lambda image: frozen(image))(image)
+    maps = jax.jit(lambda image: frozen(image))(image)
+    assert list(maps) == [tap]
+    found = maps[tap]
     # Its positive part is the map of the golden numbers; that of VGG has a negative one, too.
     golden = GOLDEN[name]["taps"][tap.replace("conv", "relu")]
     after = draws.summary({tap: np.maximum(found, 0)})[tap]
@@ -148,9 +150,9 @@ def test_a_perceptual_net_is_seen_by_its_last_map_before_the_last_relu(name, tap
     assert not frozen.domains  # so that nothing remembers maps of whole images in its stead
 
     pretrained.check_perceptual(frozen, path, tap, field="perceptual")
-    with pytest.raises(ValueError, match=r"perceptual\.tap: 'conv1', but .*another workdir"):
+    with pytest.raises(ValueError, match=r"perceptual\.taps: \['conv1'\], but .*another workdir"):
         pretrained.check_perceptual(frozen, path, "conv1", field="perceptual")
-    with pytest.raises(ValueError, match=r"tap: 'logits'; admitted are \['conv1"):
+    with pytest.raises(ValueError, match=r"taps \('logits',\): one or more of \['conv1"):
         jax.eval_shape(pretrained.load_perceptual(path, "logits"), image)
 
 
