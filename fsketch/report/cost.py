@@ -23,7 +23,7 @@ BLOCK_SEC = 0.02  # a timing covers at least this, [inferred: well above the clo
 
 
 class Model(NamedTuple):
-    """function(variables, batch) -> what is predicted; batch: photo and sketch in [-1, 1].
+    """function(variables, batch) -> what is predicted; batch: photo, sketch and coarse in [-1, 1].
 
     Paths of the variables end in ROLE/params/... (or ROLE/ema/...).
     """
@@ -37,7 +37,7 @@ def batch_of(batch_size: int, *, side_px: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     return {
         name: rng.uniform(-1, 1, (batch_size, side_px, side_px, channels)).astype(np.float32)
-        for name, channels in (("photo", 3), ("sketch", 1))
+        for name, channels in (("photo", 3), ("sketch", 1), ("coarse", 1))
     }
 
 

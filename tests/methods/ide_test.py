@@ -102,12 +102,19 @@ def small(**sections):
     return config
 
 
-def test_each_player_moves_by_its_own_loss_against_the_other_as_it_was():
+@pytest.fixture(scope="module")
+def start():
+    """The state at step 0 of `small()`, which its loss weights do not change."""
+    with convolution.plain():
+        init = jax.jit(lambda key: methods.create(small()).init(key, {}, {}))
+        return jax.device_get(init(jax.random.key(0)))
+
+
+def test_each_player_moves_by_its_own_loss_against_the_other_as_it_was(start):
     """Adam's first moments against gradients written down here from the nets alone."""
     config = small(loss_weights={"adversarial": 0.5})
     method = methods.create(config)
     batch = batch_of(2, 20)
-    start = jax.device_get(jax.jit(method.init)(jax.random.key(0), {}, batch))
     step = jax.pmap(method.train_step, axis_name="device", devices=jax.devices()[:1])
     keys = jax.random.split(jax.random.key(7), 2)
     alone = jax.tree.map(lambda x: jnp.asarray(x)[None], (start, {}, batch, keys))
@@ -149,15 +156,13 @@ def test_each_player_moves_by_its_own_loss_against_the_other_as_it_was():
         assert float(weighed) == pytest.approx(float(value), rel=1e-4)
 
 
-def test_a_prediction_is_the_net_on_the_whole_image_in_its_place():
-    config = small()
-    method = methods.create(config)
+def test_a_prediction_is_the_net_on_the_whole_image_in_its_place(start):
+    predict = jax.jit(methods.create(small()).predict)
     batch = batch_of(2, 20)
-    start = jax.jit(method.init)(jax.random.key(0), {}, batch)
-    found = jax.jit(method.predict)(start, {}, batch)["sketch"]
+    found = predict(start, {}, batch)["sketch"]
     window = (slice(None), slice(2, 18), slice(2, 18))
     coarse = ide.halved(batch["coarse"][window]).repeat(3, -1)
-    fine = start["refiner"](coarse)
+    fine = jax.jit(lambda player, low: player(low))(start["refiner"], coarse)
     luma = 0.299 * fine[..., 0] + 0.587 * fine[..., 1] + 0.114 * fine[..., 2]
     np.testing.assert_allclose(found[window][..., 0], jnp.clip(luma, -1, 1), atol=1e-5)
     outside = np.ones((20, 20), bool)
@@ -165,15 +170,13 @@ def test_a_prediction_is_the_net_on_the_whole_image_in_its_place():
     np.testing.assert_array_equal(found[:, outside], batch["coarse"][:, outside])
 
     # The drawn sketch is not looked at.
-    other = jax.jit(method.predict)(start, {}, {**batch, "sketch": -batch["sketch"]})["sketch"]
+    other = predict(start, {}, {**batch, "sketch": -batch["sketch"]})["sketch"]
     np.testing.assert_array_equal(found, other)
 
 
-def test_a_batch_without_coarse_sketches_is_refused_with_the_command_that_makes_them():
+def test_a_batch_without_coarse_sketches_is_refused_with_the_command_that_makes_them(start):
     method = methods.create(small())
-    batch = batch_of(2, 20)
-    start = jax.eval_shape(method.init, jax.random.key(0), {}, batch)
-    batch = {name: batch[name] for name in ("photo", "sketch")}
+    batch = {name: image for name, image in batch_of(2, 20).items() if name != "coarse"}
     for use in (
         lambda: jax.eval_shape(method.predict, start, {}, batch),
         lambda: method.train_step(start, {}, batch, jax.random.split(jax.random.key(0), 2)),
