@@ -288,10 +288,12 @@ def _solve(
     weights = jnp.full(blocks.shape[1:4], 1 / settings.num_candidates)
     for turn in range(settings.num_alternations if count > 1 else 1):
         if turn:
-            residuals = jnp.einsum("mrckl,rck,rcl->mrc", blocks, weights, weights)
+            residuals = jnp.einsum(
+                "mrckl,rck,rcl->mrc", blocks, weights, weights, precision="highest"
+            )
             mu = representation_weights(residuals, spread=settings.spread)
         field = graph.field(
-            jnp.einsum("mrc,mrckl->rckl", mu, blocks),
+            jnp.einsum("mrc,mrckl->rckl", mu, blocks, precision="highest"),
             wanted,
             lattice,
             overlap_weight=settings.overlap_weight,

@@ -16,7 +16,7 @@ from fsketch import images
 
 def grey(image: jax.Array) -> jax.Array:
     """BT.601 luma of [..., H, W, 1 or 3]."""
-    return image if image.shape[-1] == 1 else image @ jnp.asarray(images.LUMA)[:, None]
+    return image if image.shape[-1] == 1 else _mixed(image, np.asarray([images.LUMA]))
 
 
 def colour(image: jax.Array) -> jax.Array:
@@ -29,7 +29,7 @@ def lab(image: jax.Array) -> jax.Array:
     if image.shape[-1] == 1:
         return lab(images.to_rgb(image))[..., :1]
     linear = jnp.where(image <= 0.04045, image / 12.92, ((image + 0.055) / 1.055) ** 2.4)
-    xyz = linear @ jnp.asarray(_XYZ).T / jnp.asarray(_XYZ.sum(1))
+    xyz = _mixed(linear, _XYZ / _XYZ.sum(1, keepdims=True))
     edge = 6 / 29
     root = jnp.where(xyz > edge**3, jnp.cbrt(xyz), xyz / (3 * edge**2) + 4 / 29)
     x, y, z = root[..., 0], root[..., 1], root[..., 2]
@@ -94,6 +94,11 @@ def lbp(image: jax.Array) -> jax.Array:
 REPRESENTATIONS: dict[str, Callable[[jax.Array], jax.Array]] = {
     function.__name__: function for function in (grey, colour, lab, gaussian, dog, csdn, surf, lbp)
 }
+
+
+def _mixed(image: jax.Array, matrix: np.ndarray) -> jax.Array:
+    """Channels [..., C] times a matrix [C', C]."""
+    return jnp.matmul(image, jnp.asarray(matrix.T, jnp.float32), precision="highest")
 
 
 def _blur(x: jax.Array, sigma: float) -> jax.Array:

@@ -38,7 +38,7 @@ def timed(function, *arguments):
     return result, time.perf_counter() - clock, time.process_time() - processors
 
 
-def ours(count, height, *, repeats=5):
+def ours(count, height, *, repeats=2):
     """(arrays, iterations, the least of the clock, of the processors) of one image."""
     rng = np.random.default_rng(0)
     given = rng.integers(0, 256, (count + 1, height, 200, 1)).astype(np.uint8)
