@@ -355,15 +355,17 @@ def add_generator(config: ConfigDict) -> None:
     config.generator.path = ""
 
 
-def use_drawn_faces(config: ConfigDict, *, side_px: int, persons: int, held_out: int) -> None:
-    """Faces drawn on the device: so many persons to train on, and to validate and to test.
+def use_drawn_faces(
+    config: ConfigDict, *, side_px: int, persons: int, validation: int, test: int
+) -> None:
+    """Faces drawn on the device: so many persons to train on, others to validate and to test.
 
-    Persons that are held out are shown in four views each.
+    Each of these others is shown in four views.
     """
     config.data.name = "drawn"
     config.data.train = f"0:{persons}"
-    config.data.validation = f"{persons}:{persons + held_out}*4"
-    config.data.test = f"{persons + held_out}:{persons + 2 * held_out}*4"
+    config.data.validation = f"{persons}:{persons + validation}*4"
+    config.data.test = f"{persons + validation}:{persons + validation + test}*4"
     config.data.canvas_px = config.data.crop_px = side_px
 
 
@@ -489,7 +491,7 @@ def tiny(config: ConfigDict) -> ConfigDict:
                 config[name].num_calibration = 2
             tiny(config[name].config)
     if "generator" in config:
-        use_drawn_faces(config, side_px=32, persons=8, held_out=2)
+        use_drawn_faces(config, side_px=32, persons=8, validation=2, test=2)
     if "embedder" in config:
         tiny(config.embedder.config)
     if "net" in config.model:  # an embedder

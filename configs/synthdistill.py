@@ -50,7 +50,7 @@ def _use_embedded(config: ConfigDict) -> None:
     """Sizes for minutes on two CPU cores [inferred]."""
     config.embedder.config = embedder.get_config()
     base.add_embedder(config, "tinyfar", variant="mini", embedding_size=128)
-    base.use_drawn_faces(config, side_px=48, persons=1000, held_out=64)
+    base.use_drawn_faces(config, side_px=48, persons=1000, validation=64, test=256)
     config.batch_size = 32
     config.num_steps = 1000
     _halve_every(config, 400)

@@ -252,7 +252,7 @@ def parser() -> argparse.ArgumentParser:
     add("--floor", action="store_true", help="also score the inputs themselves, as an output")
     add("--metrics", default="", metavar="A,B", help="in place of the protocol's")
     add("--weights", default="", metavar="DIR", help="folder of converted weights")
-    add("--embedder", default="", help="for identity: pixels, hog, or a run of configs/teacher.py")
+    add("--embedder", default="", help="for identity: pixels, hog, or a path, as of a run")
     add("--cache", default="", metavar="DIR", help="keep Inception's features there")
     add("--resize", default="legacy", choices=("legacy", "clean"), help="before FID's Inception")
     add("--seed", type=int, default=0, help="of resampling and of NLDA's splits")

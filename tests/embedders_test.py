@@ -41,6 +41,20 @@ def test_a_run_is_an_embedder(tiny_embedder):
     np.testing.assert_allclose(extract([picture]), trained, atol=1e-5)
 
 
+def test_running_statistics_come_along(tmp_path):
+    config = embedder.tiny()
+    with config.unlocked():
+        config.model.net = "tinyfar"
+        config.model.arguments = {"variant": "mini", "embedding_size": 8}
+    shapes = jax.eval_shape(methods.create(config).init, jax.random.key(0), {}, {})
+    host = jax.tree.map(lambda leaf: np.full(leaf.shape, 0.25, leaf.dtype), shapes)
+    keep(config, host, tmp_path)
+    net = embedders.load(str(tmp_path))
+    wanted = jax.eval_shape(net.net.init, jax.random.key(0), np.zeros((1, 32, 32, 3), np.float32))
+    assert jax.tree.structure(net.variables) == jax.tree.structure(dict(wanted))
+    assert "batch_stats" in net.variables
+
+
 def test_an_embedder_is_built_again_from_its_specification(tiny_embedder):
     net = embedders.load(tiny_embedder)
     again = embedders.build(net.spec, net.variables)
@@ -54,12 +68,17 @@ def left_behind(config, workdir):
     method = methods.create(config)
     batch = {"photo": np.zeros((1, 32, 32, 3), np.float32)}
     host = jax.device_get(jax.jit(method.init)(jax.random.key(0), {}, batch))
+    keep(config, host, workdir)
+    return host
+
+
+def keep(config, host, workdir):
+    """Saves a state as a run would."""
     places = checkpoint.open_workdir(workdir, keep=1)
     meta = {"config": checkpoint.to_json(config), "step": 3, "position": 0, "frozen": []}
     checkpoint.save(places.latest, 3, host, meta)
     places.wait()
     places.close()
-    return host
 
 
 def test_a_teacher_s_run_is_one_on_its_canvas(tmp_path):

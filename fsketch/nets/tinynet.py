@@ -50,7 +50,7 @@ VARIANTS = {
     "b": Variant((16, 24, 32, 64, 88, 144, 240), (1, 2, 2, 3, 3, 4, 1)),
     "c": Variant((8, 16, 24, 40, 64, 104, 176), (1, 2, 2, 3, 3, 3, 1)),
 }
-# Of ours, for faces of 48 px; 0.35 M parameters with an embedding of 128 numbers.
+# Of ours, for faces of 48 px; 0.40 M parameters with an embedding of 128 numbers.
 MINI = {"mini": Variant((8, 12, 16, 24, 32, 48, 64), (1, 1, 1, 2, 1, 2, 1))}
 
 _conv_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")  # [code: timm]
