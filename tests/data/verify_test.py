@@ -186,7 +186,7 @@ def test_geometry_reports_the_mean_photo_s_eyes_and_black_borders(short_lists, t
 @pytest.mark.parametrize(
     "name, place, message",
     [
-        ("cufs/none", "in", "admitted cufs, cufsf, fs2k, paired_folder, cufs/cuhk"),
+        ("cufs/none", "in", "paired_folder, stylized_faces, cufs/cuhk"),
         ("procedural_faces/small", "in", "data set name: found 'procedural_faces/small'"),
         ("paired_folder", "none", "which is no folder; admitted the folder to read"),
     ],

@@ -27,7 +27,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from fsketch import data
-from fsketch.data import checks, faces, imitation, paintings, shards, warp
+from fsketch.data import checks, faces, paintings, shards, warp
 from tfds_builders.procedural_faces import procedural_faces_dataset_builder as drawn_faces
 
 SEED = 2026
@@ -237,6 +237,9 @@ class _Drawn:
     def __call__(
         self, manifest: dict[str, Any], place: int, style: str
     ) -> tuple[io.BytesIO, io.BytesIO, warp.Pose]:
+        # Here, since the other builders must be usable without loading jax.
+        from fsketch.data import imitation
+
         id = manifest["faces"][place][0]
         photo, sketch = self._faces[place]
         pose = warp.draw(SEED, f"{id}@{style}", **MOVES)
