@@ -146,6 +146,16 @@ def check_source(embedder: state.Frozen, path: str, *, field: str) -> None:
         )
 
 
+def check_faces(embedder: state.Frozen, side_px: int, *, field: str) -> None:
+    """Raises ValueError unless the embedder takes recognition crops of this side."""
+    fields = json.loads(embedder.spec)
+    if (fields["frame"], fields["side_px"]) != ("face", side_px):
+        raise ValueError(
+            f"{field}.path: {fields['path']!r} takes {fields['side_px']} px of the frame "
+            f"{fields['frame']!r}; data.crop_px needs {side_px} px of 'face'"
+        )
+
+
 def side_px(embedder: state.Frozen) -> int:
     """The side of the images that the embedder takes."""
     return json.loads(embedder.spec)["side_px"]

@@ -49,6 +49,7 @@ def method(config: ConfigDict) -> interface.Method:
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
         del batch
         embedders.check_source(frozen["teacher"], config.embedder.path, field="embedder")
+        embedders.check_faces(frozen["teacher"], side, field="embedder")
         photo = jnp.zeros((1, side, side, 3))
         tx = optimizers.adam(config.optim, num_steps=UPDATES * config.num_steps)
         student = state.create_player(key, net, tx, _adapted(photo), ema_rate=config.optim.ema_rate)

@@ -169,6 +169,10 @@ def test_another_teacher_needs_another_workdir_and_size(config, start):
     with pytest.raises(ValueError, match=r"student's embeddings have 4 numbers, the teacher's 8"):
         jax.eval_shape(methods.create(config).init, jax.random.key(0), frozen, {})
     with config.unlocked():
+        config.data.crop_px = 48
+    with pytest.raises(ValueError, match=r"takes 32 px of the frame 'face'; .* needs 48 px"):
+        jax.eval_shape(methods.create(config).init, jax.random.key(0), frozen, {})
+    with config.unlocked():
         config.resampling = "sometimes"
     with pytest.raises(ValueError, match=r"resampling: 'sometimes'; .*'static'"):
         methods.create(config)
