@@ -32,7 +32,7 @@ def parts(request):
     }
     one = {k: jnp.asarray(v[:1]) / 127.5 - 1.0 for k, v in batch.items() if k != "identity"}
     frozen = method.freeze([one])
-    canvases = type("Shapes", (), batch)
+    canvases = type("Shapes", (), {"images": batch})
     start = evaluate.initial_state(method, frozen, config, canvases)
     return method, frozen, start, batch, config
 

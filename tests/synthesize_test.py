@@ -34,7 +34,7 @@ def leave(config, workdir):
     pair = {k: jnp.asarray(rng.integers(0, 256, shape), jnp.uint8) for k, shape in shapes.items()}
     method = methods.create(config)
     frozen = method.freeze([augment.scale(pair)])
-    start = evaluate.initial_state(method, frozen, config, type("Shapes", (), pair))
+    start = evaluate.initial_state(method, frozen, config, type("Shapes", (), {"images": pair}))
     start = jax.tree.map(lambda leaf: 4 * leaf if leaf.ndim == 4 else leaf, start)
     checkpoints = checkpoint.open_workdir(workdir, keep=1)
     meta = {"config": checkpoint.to_json(config), "step": 0, "frozen": sorted(frozen)}

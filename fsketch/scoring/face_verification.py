@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from fsketch import checkpoint, images
+from fsketch import embedders, images
 from fsketch.data import face_sets
 from fsketch.metrics import verification
 from fsketch.scoring import features, measures
@@ -194,15 +194,15 @@ FLOORS: dict[str, Callable[[], Embed | Fitted]] = {
 
 
 def embedder(name: str) -> Embed | Fitted:
-    """A key of `FLOORS`, or the workdir of a run whose embeddings `features` admits.
+    """A key of `FLOORS`, or what `embedders.load` takes: a run, or converted weights.
 
-    A run's net sees the face resized to fill its canvas.  WeightsError: no such run, or
+    A net sees the face resized to fill its canvas.  EmbedderError: no such run; WeightsError:
     scikit-image is missing for HOG.
     """
     if name in FLOORS:
         return FLOORS[name]()
-    embed = _listed(name)
-    side_px = checkpoint.from_json(checkpoint.read(name)[1]["config"]).data.crop_px
+    net = embedders.load(name)
+    side_px, embed = embedders.side_px(net), embedders.on_pictures(net)
 
     def resized(faces: np.ndarray) -> np.ndarray:
         bilinear = Image.Resampling.BILINEAR

@@ -133,7 +133,9 @@ def runner():
     """(start, the compiled step of one device) of a small IFRP."""
     config = small()
     method = methods.create(config)
-    start = evaluate.initial_state(method, {}, config, type("Shapes", (), batch_of(4, 32)))
+    start = evaluate.initial_state(
+        method, {}, config, type("Shapes", (), {"images": batch_of(4, 32)})
+    )
     step = jax.pmap(method.train_step, axis_name="device", devices=jax.devices()[:1])
 
     def run(state):
@@ -301,7 +303,7 @@ def test_what_cannot_work_is_refused(change, message):
 
 def test_the_faithful_configuration_has_the_paper_s_numbers():
     config = experiment.get_config("celeba")
-    assert (config.batch_size, config.num_steps) == (64, 250 * 1718)
+    assert (config.batch_size, config.num_steps) == (64, 250 * 5156)
     assert config.data.crop_px == config.data.canvas_px == 128 and not config.data.flip
     assert dict(config.loss_weights) == {"pixel": 1.0, "adversarial": 0.01, "identity": 1e-3}
     assert (config.optim.decay_rate, config.optim.epsilon, config.gate_margin) == (0.9, 1e-8, 0.3)
