@@ -8,6 +8,9 @@ moved face looks like the face before (mean squared difference within the middle
 the four corners of the face are from their places, in pixels of a 64 px face, on ten other
 persons: as moved, after the transformer, and after the transformer trained on the corners
 themselves, which tells what its net can do from what pixels can teach.
+
+With 600 steps of 32 (a minute of CPU time each): as moved 6.36 px, trained on pixels 3.12, trained
+on corners 3.23; 95 % of the faces are below 11.25, 5.58 and 5.41.
 """
 
 import argparse
@@ -107,7 +110,7 @@ def train(net, data, *, by_corners, steps, batch):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=pathlib.Path)
-    parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--batch", type=int, default=32)
     given = parser.parse_args()
     data = faces(given.folder)
