@@ -11,7 +11,8 @@ Run        python -m fsketch.main --config=configs/ide.py --workdir=runs/ide
            Perceptual net: --config.perceptual.path=vgg19.safetensors [code]; without, our
            recogniser is trained once.  All images must be of data.image_px.
 Cost       not run yet.  Refiner 3.07 M parameters, critic 14.50 M, the paper's 38.24 M.
-Expect     not run yet.
+Expect     both stages: not run yet.  The first alone, 88 pairs, 100 test pairs of CUHK: SSIM 0.626,
+           PSNR 15.74, FSIM 0.725, Scoot 0.471; 0.85 s of a CPU core an image.
 """
 
 from ml_collections import ConfigDict
