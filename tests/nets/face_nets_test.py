@@ -153,7 +153,7 @@ def test_training_uses_the_batch_and_moves_the_statistics():
         (mobilefacenet.MobileFaceNet(), 96, "this MobileFaceNet takes 112 x 112"),
         (mobilefacenet.MobileFaceNet(size_px=100), 100, "size_px: 100; admitted are multiples"),
         (facenet.InceptionResNetV1(), 74, r"\(74, 74, 3\); admitted are H, W >= 75"),
-        (tinynet.TinyNet("d"), 112, r"variant: 'd'; admitted are \['a', 'b', 'c'\]"),
+        (tinynet.TinyNet("d"), 112, r"variant: 'd'; admitted are \['a', 'b', 'c', 'mini'\]"),
     ],
 )
 def test_wrong_sizes_are_refused(net, size, message):

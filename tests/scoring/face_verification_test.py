@@ -2,15 +2,14 @@
 
 import json
 
-import ml_collections
 import numpy as np
 import pytest
 from PIL import Image
 
-from fsketch import checkpoint, verify_faces
+from fsketch import embedders, verify_faces
 from fsketch.data import face_pairs, face_sets
 from fsketch.metrics import verification
-from fsketch.scoring import face_verification, features
+from fsketch.scoring import face_verification
 
 NUM_PERSONS = 12  # three in each of 4 folds
 
@@ -136,11 +135,9 @@ def test_floors_by_name():
 
 
 def test_a_run_sees_faces_of_its_canvas_s_size(monkeypatch):
-    config = ml_collections.ConfigDict({"data": {"crop_px": 80}})
-    made = features.Features(lambda batch: np.stack([face.reshape(-1) for face in batch]), {})
-    monkeypatch.setattr(features, "embedding", lambda options: made)
-    monkeypatch.setattr(checkpoint, "read", lambda workdir: ({}, {"config": "stored"}))
-    monkeypatch.setattr(checkpoint, "from_json", {"stored": config}.get)
+    monkeypatch.setattr(embedders, "load", lambda path: path)
+    monkeypatch.setattr(embedders, "side_px", {"runs/teacher": 80}.get)
+    monkeypatch.setattr(embedders, "on_pictures", lambda net: lambda batch: batch.reshape(3, -1))
     faces = make_set(noise=0).faces[:3]
     embedding = face_verification.embedder("runs/teacher")(faces).reshape(3, 80, 80, 3)
     # Cells of 16 px become cells of 80 / 7 px: the middle of the fourth keeps its colour.
