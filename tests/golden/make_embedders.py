@@ -1,6 +1,6 @@
 """Reference numbers for the face embedders, by an implementation in torch (2.14).
 
-    python tests/golden/make_embedders.py          # writes embedders.npz and iresnet_tiny.onnx
+    python tests/golden/make_embedders.py     # torch, onnx; writes embedders.npz, iresnet_tiny.onnx
 
 Nets are written here once more, from the publications and with the published names of parameters;
 weights and images are drawn from numpy seeds (embedder_draws.py), so no file of them is needed.
