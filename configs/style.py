@@ -13,8 +13,11 @@ Run        python -m fsketch.main --config=configs/style.py --workdir=runs/mosai
            style: --config.style.image=waves, any of fsketch/data/paintings.py (see them by
            python -m fsketch.styles --paint=DIR), or an image file.
            use: python -m fsketch.synthesize --workdir=runs/mosaic --direction=to_sketch IN OUT
-Cost       not run yet.
-Expect     not run yet.  The scores compare with drawn sketches and say nothing of the style.
+Cost       small, 128 px, teacher SqueezeNet v1.0: 0.6 to 3.7 images/s on two CPU cores that much
+           other work shared.  johnson: not run yet.
+Expect     small, mosaic, 300 steps of 4 on 300 photos of FS2K: portraits plainly in the style;
+           means of 50 steps, first and last: style 0.44 and 0.14, content 1.31 and 1.00.  The
+           scores of an evaluation compare with drawn sketches and say nothing of the style.
 """
 
 from ml_collections import ConfigDict

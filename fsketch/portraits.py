@@ -66,20 +66,19 @@ def styles_of(config: ConfigDict) -> tuple[dict[str, str], list[str]]:
 
 
 def manifest(
-    config: ConfigDict, found: faces.Faces, *, styles: Sequence[str], seen: Sequence[str],
-    networks: Mapping[str, str],
-) -> dict:  # fmt: skip
-    """All that decides on the portraits; `networks` holds a digest for each style."""
+    config: ConfigDict, found: faces.Faces, *, networks: Mapping[str, str], seen: Sequence[str]
+) -> dict:
+    """All that decides on the portraits: `networks` are digests by style, `seen` styles' names."""
     persons = checks.first_use(row.identity for row in found.rows)
     settings = ("size_px", "crop", "seed", "rotation_deg", "shift", "scale", "num_angles")
     content = {
         "version": shards.VERSION,
         "settings": {name: config[name] for name in settings},
         "source": found.digest,
-        "styles": list(styles),
+        "styles": list(networks),
         "seen": list(seen),
         "drawn": config.drawn and found.sketch is not None,
-        "networks": {name: networks[name] for name in styles},
+        "networks": dict(networks),
         "faces": [[row.id, persons[row.identity], row.split] for row in found.rows],
         "faces_per_shard": FACES_PER_SHARD,
     }

@@ -135,9 +135,7 @@ def _portraits(
     stylists: Callable[[str], portraits.Stylist],
 ) -> epath.Path:
     """The folder of portraits of these faces in these styles, complete."""
-    manifest = portraits.manifest(
-        settings, found, styles=list(networks), seen=seen, networks=networks
-    )
+    manifest = portraits.manifest(settings, found, networks=networks, seen=seen)
     folder = portraits.folder_of(manifest, parent)
     with _turn(folder):
         portraits.make(folder, manifest, found, stylists)

@@ -58,7 +58,7 @@ def ready(config):
     found = portraits.find_faces(config.portraits, data_dir=config.data.data_dir)
     styles, seen = portraits.styles_of(config.portraits)
     content = portraits.manifest(
-        config.portraits, found, styles=list(styles), seen=seen, networks=dict.fromkeys(styles, "-")
+        config.portraits, found, networks=dict.fromkeys(styles, "-"), seen=seen
     )
     return found, content
 
