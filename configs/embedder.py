@@ -12,8 +12,10 @@ Run        python -m fsketch.main --config=configs/embedder.py --workdir=runs/em
            net: small (default; VGG form, 1.8 M parameters at 48 px), iresnet18, iresnet50,
            iresnet100, mobilefacenet (112 px); any of fsketch/embedders.py by --config.model.net.
            E.g. configs/embedder.py:folder,cosface,iresnet50.
-Cost       not run yet.
-Expect     not run yet.
+Cost       drawn, small: 0.25 s a step of 32 on 2 CPU cores, drawing included, so 6 minutes and one
+           of compilation the first time [projected from short runs].  Others: not run yet.
+Expect     drawn, small, but 300 steps in all, seed 0: verification accuracy 0.932, AUC 0.982, rank-1
+           0.644 on 256 unseen persons x 4 views.  In full: not run yet.
 """
 
 from ml_collections import ConfigDict
