@@ -9,11 +9,13 @@ Run        python -m fsketch.main --config=configs/embedder.py --workdir=runs/em
            --config.model.num_identities=N), or --config.data.name=tfds_folder with it, DIR being
            a data set that somebody's TFDS builder prepared.
            loss: arcface (default), cosface.
-           net: small (default; VGG form, 1.8 M parameters at 48 px), iresnet18, iresnet50,
+           net: small (default; VGG form, 1.5 M parameters at 48 px), iresnet18, iresnet50,
            iresnet100, mobilefacenet (112 px); any of fsketch/embedders.py by --config.model.net.
            E.g. configs/embedder.py:folder,cosface,iresnet50.
-Cost       not run yet.
-Expect     not run yet.
+Cost       drawn, small: 0.25 s a step of 32 on 2 CPU cores, drawing included, so 6 minutes and one
+           of compilation the first time [projected from short runs].  Others: not run yet.
+Expect     drawn, small, of 300 steps, seed 0, on 256 unseen persons x 4 views: verification
+           accuracy 0.932, AUC 0.982, rank-1 0.644.  In full: not run yet.
 """
 
 from ml_collections import ConfigDict
