@@ -43,6 +43,8 @@ def mirrored(keys: jax.Array, config: ConfigDict) -> jax.Array:
             f"data.crop_px: {config.crop_px} of data.canvas_px: {config.canvas_px} is cut out at "
             "random; make them equal"
         )
+    if config.part_px:
+        raise ValueError(f"data.part_px: {config.part_px} is cut out at random; set it to 0")
     for name in ("zoom", "brightness", "contrast", "saturation"):
         if config[name]:
             raise ValueError(f"data.{name}: {config[name]} is random; set it to 0")
@@ -58,6 +60,10 @@ def check(config: ConfigDict) -> None:
         raise ValueError(
             f"data.crop_px: {config.crop_px} is larger than data.canvas_px: {config.canvas_px}"
         )
+    if not 0 <= config.part_px <= config.crop_px:
+        raise ValueError(
+            f"data.part_px: {config.part_px}, must be 0 or up to data.crop_px: {config.crop_px}"
+        )
     for name in ("zoom", "brightness", "contrast", "saturation"):
         if not 0 <= config[name] < 1:
             raise ValueError(f"data.{name}: {config[name]}, must be in [0, 1)")
@@ -72,8 +78,9 @@ def training(batch: types.Batch, keys: jax.Array, config: ConfigDict) -> types.B
     """All random changes that `config.data` asks for; keys: Key[B], one an example."""
     if not any(kind in batch for kind in PAIR):
         return batch
+    side_px = config.part_px or config.crop_px
     batch = random_crop_and_flip(
-        batch, keys, crop_px=config.crop_px, flip=config.flip, zoom=config.zoom
+        batch, keys, crop_px=side_px, flip=config.flip, zoom=config.zoom
     )
     light = (config.brightness, config.contrast, config.saturation)
     if any(light) and "photo" in batch:
