@@ -321,9 +321,9 @@ def initial_state(
 
     Raises ValueError for a method that needs images which the data set does not have.
     """
-    crop = config.data.crop_px
+    side = augment.side_px(config.data)
     one = {
-        kind: jnp.zeros((1, crop, crop, array.shape[-1])) for kind, array in canvases.images.items()
+        kind: jnp.zeros((1, side, side, array.shape[-1])) for kind, array in canvases.images.items()
     }
     one["identity"] = jnp.zeros((1,), jnp.int32)
     key = parallel.initial_key(config.seed)

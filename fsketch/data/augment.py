@@ -74,13 +74,17 @@ def check(config: ConfigDict) -> None:
         )
 
 
+def side_px(config: ConfigDict) -> int:
+    """Side of the images that training sees."""
+    return config.part_px or config.crop_px
+
+
 def training(batch: types.Batch, keys: jax.Array, config: ConfigDict) -> types.Batch:
     """All random changes that `config.data` asks for; keys: Key[B], one an example."""
     if not any(kind in batch for kind in PAIR):
         return batch
-    side_px = config.part_px or config.crop_px
     batch = random_crop_and_flip(
-        batch, keys, crop_px=side_px, flip=config.flip, zoom=config.zoom
+        batch, keys, crop_px=side_px(config), flip=config.flip, zoom=config.zoom
     )
     light = (config.brightness, config.contrast, config.saturation)
     if any(light) and "photo" in batch:
