@@ -158,6 +158,7 @@ def test_mirroring_is_known_beforehand(tiny):
             {"canvas_px": 40},
             r"cache_mb: 2, but data\.crop_px: 32 of data\.canvas_px: 40 is cut out",
         ),
+        ({"part_px": 16}, r"but data\.part_px: 16 is cut out"),
         ({"zoom": 0.1}, r"but data\.zoom: 0\.1 is random"),
         ({"saturation": 0.2}, r"but data\.saturation: 0\.2 is random"),
     ],

@@ -210,6 +210,21 @@ def test_light_falls_on_photos_alone_and_is_off_by_default():
     assert (bright["photo"] != plain["photo"]).any()
 
 
+def test_parts_come_from_the_whole_canvas():
+    keys = jax.random.split(jax.random.key(0), 1000)
+    batch = ramp(1000, 9)
+    parts = augment.training(batch, keys, settings(part_px=2, flip=False))
+    assert augment.side_px(settings(part_px=2)) == 2 and augment.side_px(settings()) == 6
+    whole = np.asarray(batch["photo"])
+    corners = set()
+    for image, photo, sketch in zip(whole, parts["photo"], parts["sketch"], strict=True):
+        ((top, left),) = np.argwhere((image == photo[0, 0]).all(-1))
+        np.testing.assert_array_equal(image[top : top + 2, left : left + 2], photo)
+        np.testing.assert_array_equal(photo[..., 0] % 100, sketch[..., 0] % 100)
+        corners.add((int(top), int(left)))
+    assert len(corners) == 64  # every one of 8 x 8 places
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -217,6 +232,7 @@ def test_light_falls_on_photos_alone_and_is_off_by_default():
         ({"zoom": 0.5}, "data.zoom: 0.5 shrinks data.canvas_px: 9 below data.crop_px: 6"),
         ({"contrast": -0.1}, "data.contrast: -0.1"),
         ({"zoom": 1.0}, "data.zoom: 1.0"),
+        ({"part_px": 7}, "data.part_px: 7, must be 0 or up to data.crop_px: 6"),
     ],
 )
 def test_impossible_augmentation_names_its_field(changes, message):
