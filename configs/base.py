@@ -240,7 +240,7 @@ def add_style(config: ConfigDict) -> None:
 
 
 def add_portraits(config: ConfigDict, network: ConfigDict) -> None:
-    """How stylised portraits are made of real faces before training (fsketch/portraits.py).
+    """How stylised portraits are made of real faces before training (fsketch/stages/portraits.py).
 
     network: the whole configuration of method "style" that each style's network is trained with.
     """

@@ -43,10 +43,11 @@ import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
 
-from fsketch import evaluate, images, parallel, prepare, state, types, writers
+from fsketch import evaluate, images, parallel, state, types, writers
 from fsketch.data import checks, sources
 from fsketch.methods import interface
 from fsketch.scoring import matching
+from fsketch.stages import coarse_images
 
 DIRECTIONS = matching.DIRECTIONS
 FORMATS = {"png": writers.write_png, "jpg": writers.write_jpeg}
@@ -60,7 +61,7 @@ EVERY_SEC = 10.0  # between lines of progress, where stderr is no terminal
 FirstStage = Callable[[np.ndarray], np.ndarray]
 # method -> (workdir, configuration) -> its first stage; a method that is not named has none.
 FIRST_STAGES: dict[str, Callable[[str | os.PathLike, ConfigDict], FirstStage]] = {
-    "ide": prepare.first_stage
+    "ide": coarse_images.first_stage
 }
 
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height

@@ -23,13 +23,13 @@ FLOORS = {
     "state": 2, "checkpoint": 2, "image_pool": 3, "parallel": 3, "data": 3,
     "gallery": 3, "extractors": 3, "embedders": 3,
     "methods": 4, "scoring": 4, "recall": 4,
-    "evaluate": 5, "train": 5, "portraits": 5, "prepare": 5, "styles": 5, "benchmark": 5,
+    "evaluate": 5, "train": 5, "stages": 5, "prepare": 5, "styles": 5, "benchmark": 5,
     "score": 5, "synthesize": 5, "report": 5, "verify_faces": 5,
     "main": 6, "report.__main__": 6, "convert.__main__": 6, "data.prepare": 6, "data.verify": 6,
 }  # fmt: skip
 # Orchestration: one uses the other, in this order.
 ORDER_OF_FLOOR_5 = (
-    "evaluate", "train", "portraits", "prepare", "styles", "benchmark", "score", "synthesize",
+    "evaluate", "train", "stages", "prepare", "styles", "benchmark", "score", "synthesize",
     "report", "verify_faces",
 )  # fmt: skip
 

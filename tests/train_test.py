@@ -8,13 +8,12 @@ import jax
 import numpy as np
 import pytest
 
-from configs import cyclegan, ide, kd, kd_plus, teacher
+from configs import cyclegan, kd, kd_plus, teacher
 from fsketch import (
     checkpoint,
     evaluate,
     methods,
     parallel,
-    prepare,
     recall,
     train,
     trees,
@@ -269,38 +268,9 @@ def test_impossible_numbers_name_their_field(tiny, tmp_path, field, value, messa
         run(tiny(teacher), tmp_path, **{field: value})
 
 
-def test_a_default_net_is_trained_where_a_term_needs_it(tiny, tmp_path, monkeypatch):
-    trained = []
-    monkeypatch.setattr(train, "train", lambda config, path: trained.append((config, path)))
-    config = tiny(ide)
-    config.perceptual.path = ""
-    config.loss_weights.perceptual = 0.0
-    assert prepare.prepare(config, tmp_path / "run") == config and not trained
-    config.loss_weights.perceptual = 1.0
-    done = prepare.prepare(config, tmp_path / "run")
-    ((teacher_config, path),) = trained
-    assert teacher_config.method == "teacher" and done.perceptual.path == str(path)
-
-
 def test_images_of_another_size_than_the_configured_are_named(tiny, tmp_path):
     with pytest.raises(ValueError, match=r"data.image_px: \(30, 22\), but f00 is \(30, 24\)"):
         run(tiny(teacher), tmp_path, data={"image_px": (30, 22)})
-
-
-def test_the_default_teacher_is_trained_once_and_reused(tiny, tmp_path):
-    config = tiny(kd)
-    with config.unlocked():
-        config.teacher.path = ""
-    first = prepare.prepare(config, tmp_path / "run")
-    assert first.teacher.path.startswith(str(tmp_path / "teacher-"))
-    events = set((tmp_path / first.teacher.path).rglob("*"))
-    assert prepare.prepare(config, tmp_path / "other").teacher.path == first.teacher.path
-    assert set((tmp_path / first.teacher.path).rglob("*")) == events
-    with config.unlocked():
-        config.teacher.config.seed = 1
-    assert (
-        str(prepare.teacher_folder(config.teacher.config, tmp_path / "run")) != first.teacher.path
-    )
 
 
 def test_a_missing_checkpoint_is_named(tmp_path):

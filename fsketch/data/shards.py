@@ -1,4 +1,4 @@
-"""The folder of stylised portraits, as fsketch/portraits.py writes it and the builder reads it.
+"""The folder of stylised portraits, as stages/portraits.py writes it and the builder reads it.
 
     split           faces        styles          order
     train           train        seen            face by face

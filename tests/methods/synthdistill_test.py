@@ -9,7 +9,7 @@ import optax
 import pytest
 
 from configs import synthdistill
-from fsketch import checkpoint, embedders, methods, prepare, train, trees
+from fsketch import checkpoint, embedders, methods, train, trees
 from fsketch.data import sources
 from fsketch.methods import drawn
 from fsketch.nets import convolution
@@ -176,16 +176,6 @@ def test_another_teacher_needs_another_workdir_and_size(config, start):
         config.resampling = "sometimes"
     with pytest.raises(ValueError, match=r"resampling: 'sometimes'; .*'static'"):
         methods.create(config)
-
-
-def test_a_teacher_is_trained_beside_the_workdir_if_none_is_given(config, tmp_path, monkeypatch):
-    trained = []
-    monkeypatch.setattr(prepare.train, "train", lambda nested, path: trained.append(path))
-    with config.unlocked():
-        config.embedder.path = ""
-    found = prepare.prepare(config, tmp_path / "run").embedder.path
-    assert trained == [prepare.teacher_folder(config.embedder.config, tmp_path / "run")]
-    assert found == str(trained[0])
 
 
 def test_the_faithful_configuration_is_the_published_one():

@@ -1,7 +1,7 @@
 """Unaligned stylised portraits (sketch, in colour) and the aligned real faces of them (photo).
 
     config       side   made of
-    prepared     any    the folder that `--mode=prepare` made (fsketch/portraits.py)
+    prepared     any    the folder that `--mode=prepare` made (fsketch/stages/portraits.py)
     procedural   64     drawn faces, in three seen and seven unseen styles, and pencil sketches
     tiny         32     the same with fewer faces and styles, for tests
 

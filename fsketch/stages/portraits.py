@@ -1,5 +1,7 @@
 """Stylised portraits of real faces: the offline stage before IFRP trains.
 
+Style networks are trained first where they are missing (configs/style.py).
+
     FOLDER/manifest.json               what was made of what: styles, faces, splits, settings
     FOLDER/shard-00003-of-00021.zip    FACES_PER_SHARD faces, each
         photo/ID.png                       the aligned real face
@@ -27,17 +29,106 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import logging
+from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from fsketch import evaluate, images, writers
+from fsketch import checkpoint, evaluate, images, train, writers
 from fsketch.data import checks, faces, paintings, shards, warp
+from fsketch.stages import folders, teachers
 
+PORTRAITS = "stylized_faces/prepared"  # the data set that reads a folder of them
 FACES_PER_SHARD = 64
 NUM_SAMPLES = 8
 BATCH_SIZE = 16  # faces of one call of a network, always: XLA rounds by the batch's size
 
 Stylist = Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # uint8[S, S, 3] each, in and out
+
+
+def stylised_portraits(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
+    """Makes the portraits of `config.portraits` beside the workdir, once.
+
+    Trains the style networks first that are not there.  Folders of networks and of portraits are
+    named by a hash of all that decides on them, so another configuration, other photos or other
+    networks never find these; they may be deleted at any time.
+    """
+    settings = config.portraits
+    parent = epath.Path(workdir).absolute().parent
+    found = find_faces(settings, data_dir=config.data.data_dir)
+    styles, seen = styles_of(settings)
+    networks = _networks(config, found, styles, parent)
+    stylists = {name: load_stylist(path) for name, path in networks.items()}
+    digests = {name: stylists[name][1] if name in stylists else "" for name in styles}
+    folder = _portraits(settings, found, parent, seen, digests, lambda name: stylists[name][0])
+    config = config.copy_and_resolve_references()
+    with config.unlocked():
+        config.data.name, config.data.manual_dir = PORTRAITS, str(folder)
+    return config
+
+
+def _portraits(
+    settings: ConfigDict,
+    found: faces.Faces,
+    parent: epath.Path,
+    seen: list[str],
+    networks: dict[str, str],
+    stylists: Callable[[str], Stylist],
+) -> epath.Path:
+    """The folder of portraits of these faces in these styles, complete."""
+    content = manifest(settings, found, networks=networks, seen=seen)
+    folder = folder_of(content, parent)
+    with folders.turn(folder):
+        make(folder, content, found, stylists)
+    return folder
+
+
+def _networks(
+    config: ConfigDict, found: faces.Faces, styles: dict[str, str], parent: epath.Path
+) -> dict[str, epath.Path]:
+    """The run of each style's network, by its name; those that are missing are trained."""
+    settings = config.portraits
+    styles = {name: style for name, style in styles.items() if name != shards.PLAIN}
+    if settings.networks:
+        given = {name: epath.Path(settings.networks) / name for name in styles}
+        absent = [name for name, path in given.items() if checkpoint.last_step(path) is None]
+        if absent:
+            raise FileNotFoundError(
+                f"portraits.networks: {settings.networks} holds no runs of "
+                f"{', '.join(absent)}; make them by\n"
+                + "\n".join(
+                    "    python -m fsketch.main --config=configs/style.py "
+                    f"--config.style.image={styles[name]} --workdir={given[name]}"
+                    for name in absent
+                )
+            )
+        return given
+    if not styles:
+        return {}
+    content = content_of(found, num_faces=settings.num_content)
+    plain = {shards.PLAIN: ""}
+    folder = _portraits(settings, content, parent, list(plain), plain, lambda name: _no_stylist)
+    paths = {}
+    for name, style in styles.items():
+        nested = settings.network.copy_and_resolve_references()
+        with nested.unlocked():
+            nested.style.image = style
+            # For the folder's name: what is learnt from, not where it lies.
+            nested.data.name, nested.data.manual_dir = PORTRAITS, folder.name
+            nested.data.train, nested.data.test, nested.data.validation = "train", "test_seen", ""
+            nested.data.crop_px = nested.data.canvas_px = settings.size_px
+            image = hashlib.sha256(paintings.load(style, size_px=nested.style.size_px)).hexdigest()
+            paths[name] = folders.hashed(nested, parent, f"style-{name}", of=image)
+            nested.data.manual_dir = str(folder)
+            nested.data.data_dir = config.data.data_dir
+        with folders.turn(paths[name]):
+            if checkpoint.last_step(paths[name]) != nested.num_steps:
+                logging.info("training the network of style %s in %s, once", name, paths[name])
+                train.train(teachers.trained_teachers(nested, paths[name]), paths[name])
+    return paths
+
+
+def _no_stylist(given: list) -> list:
+    return given
 
 
 def find_faces(config: ConfigDict, *, data_dir: str) -> faces.Faces:

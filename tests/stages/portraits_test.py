@@ -12,8 +12,9 @@ from flax import linen as nn
 from PIL import Image
 
 from configs import base, style
-from fsketch import evaluate, portraits, prepare, state, train, writers
+from fsketch import evaluate, prepare, state, train, writers
 from fsketch.data import faces, shards, sources, warp
+from fsketch.stages import portraits
 
 SIZE = 16
 

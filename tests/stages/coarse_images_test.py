@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from configs import base
-from fsketch import evaluate, images, prepare
+from fsketch import evaluate, images
 from fsketch.data import augment, coarse, pipeline, sources
 from fsketch.patches import model
+from fsketch.stages import coarse_images
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def made(pairs_folder, tmp_path_factory):
     """(configuration, workdir) with all coarse images of the 14 drawn pairs."""
     workdir = tmp_path_factory.mktemp("made")
     config = configuration(pairs_folder, tmp_path_factory.getbasetemp() / "prepared")
-    assert prepare.coarse_images(config, workdir) is config
+    assert coarse_images.coarse_images(config, workdir) is config
     return config, workdir
 
 
@@ -85,29 +86,29 @@ def test_the_same_call_goes_on_after_a_kill(made, tmp_path, monkeypatch):
 
     monkeypatch.setattr(coarse, "write", killed)
     with pytest.raises(KeyboardInterrupt):
-        prepare.coarse_images(config, tmp_path)
+        coarse_images.coarse_images(config, tmp_path)
     before = contents(tmp_path)
     assert len(before) == 4
     (tmp_path / "coarse/images/.f09.png.partial").write_bytes(b"half")
     times.clear()
     monkeypatch.setattr(coarse, "write", lambda *a: (times.append(a[1].id), write(*a)))
-    prepare.coarse_images(config, tmp_path)
+    coarse_images.coarse_images(config, tmp_path)
     assert len(times) == 10
     assert not set(before) & {f"{id}.png" for id in times}
     assert contents(tmp_path) == contents(workdir)
     times.clear()
     monkeypatch.setattr(model, "ready", None)  # nothing is computed where all is there
-    prepare.coarse_images(config, tmp_path)
+    coarse_images.coarse_images(config, tmp_path)
     assert not times
 
 
 def test_processes_share_the_images(made, tmp_path, monkeypatch):
     config, workdir = made
     monkeypatch.setattr(jax, "process_count", lambda: 2)
-    monkeypatch.setattr(prepare.multihost_utils, "sync_global_devices", lambda name: None)
+    monkeypatch.setattr(coarse_images.multihost_utils, "sync_global_devices", lambda name: None)
     for process in (0, 1):
         monkeypatch.setattr(jax, "process_index", lambda process=process: process)
-        prepare.coarse_images(config, tmp_path)
+        coarse_images.coarse_images(config, tmp_path)
         assert len(contents(tmp_path)) == 7 * (process + 1)
     assert contents(tmp_path) == contents(workdir)
 
@@ -119,7 +120,7 @@ def test_results_of_another_configuration_are_refused(made):
         r"index.npz: patches.overlap_weight is 0.25 there, 3.0 here; patches.stitch is .*coarse"
     )
     with pytest.raises(coarse.StaleError, match=message):
-        prepare.coarse_images(other, workdir)
+        coarse_images.coarse_images(other, workdir)
     with pytest.raises(coarse.StaleError, match=message):
         coarse.source(other, workdir)
     assert coarse.source(changed(config, memory_mb=7), workdir).digest
@@ -127,7 +128,7 @@ def test_results_of_another_configuration_are_refused(made):
         other.direction = "to_photo"
         other.patches = config.patches
     with pytest.raises(coarse.StaleError, match="direction"):
-        prepare.coarse_images(other, workdir)
+        coarse_images.coarse_images(other, workdir)
     with pytest.raises(coarse.StaleError, match="direction"):
         coarse.source(other, workdir)
 
@@ -145,7 +146,7 @@ def test_results_of_other_data_are_refused(id, message, made, tmp_path):
     Image.fromarray(pixels).save(path)
     other = configuration(folder, tmp_path / "prepared")
     with pytest.raises(coarse.StaleError, match=message):
-        prepare.coarse_images(changed(other, path=str(workdir / "coarse")), tmp_path)
+        coarse_images.coarse_images(changed(other, path=str(workdir / "coarse")), tmp_path)
 
 
 def test_a_file_of_somebody_else_is_refused(made, tmp_path):
@@ -153,7 +154,7 @@ def test_a_file_of_somebody_else_is_refused(made, tmp_path):
     shutil.copytree(workdir / "coarse", tmp_path / "coarse")
     Image.fromarray(np.zeros((30, 24), np.uint8)).save(tmp_path / "coarse/images/f01.png")
     with pytest.raises(coarse.StaleError, match=r"f01.png: key None.*Delete"):
-        prepare.coarse_images(config, tmp_path)
+        coarse_images.coarse_images(config, tmp_path)
 
 
 def test_a_photo_of_another_size_is_named(made):
@@ -162,12 +163,12 @@ def test_a_photo_of_another_size_is_named(made):
     source = coarse.source(config, workdir)
     request = coarse.Request("new", np.zeros((30, 25, 3), np.uint8), 9, "")
     with pytest.raises(ValueError, match=r"new: 25 x 30 px.*24 x 30 px"):
-        prepare._make(index, source, [request])
+        coarse_images._make(index, source, [request])
 
 
 def test_a_new_photo_is_drawn_as_a_test_pair_is(made):
     config, workdir = made
-    draw = prepare.first_stage(workdir, config)
+    draw = coarse_images.first_stage(workdir, config)
     test = load(config, "test")
     for image, id in zip(draw(np.stack(test.photo)), test.id, strict=True):
         expected = np.asarray(Image.open(workdir / f"coarse/images/{id}.png"))

@@ -1,0 +1,145 @@
+"""Coarse images: IDE's first stage, a patch model fitted to the training pairs that draws them all.
+
+`fsketch/data/coarse.py` keeps what is made here and joins it with its pairs.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+import jax
+import numpy as np
+from absl import logging
+from etils import epath
+from jax.experimental import multihost_utils
+from ml_collections import ConfigDict
+
+from fsketch import images, parallel
+from fsketch.data import coarse, sources
+from fsketch.patches import model
+from fsketch.stages import folders
+
+EVERY_SEC = 10.0  # between lines of progress
+
+
+def coarse_images(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
+    """Fits the patch model to the training pairs and makes the coarse image of every pair.
+
+    They lie in `patches.path` or WORKDIR/coarse (data/coarse.py).  An image is made from the pairs
+    of other identities, so training pairs are left out of their own.  What is there is kept: the
+    same call goes on after an interruption; what does not belong there raises
+    `coarse.StaleError`.  Processes share the images between them, and devices those of a process;
+    each image is computed alone, so it depends on neither.
+    """
+    place = coarse.folder(config, workdir)
+    with folders.turn(place):
+        splits = {
+            split: sources.load(
+                config.data.name,
+                split,
+                data_dir=config.data.data_dir,
+                manual_dir=config.data.manual_dir,
+            )
+            for split in (config.data.train, config.data.validation, config.data.test)
+            if split
+        }
+        given, wanted = coarse.DIRECTIONS[config.direction]
+        pairs = splits[config.data.train]
+        index = model.fit(
+            getattr(pairs, given),
+            getattr(pairs, wanted),
+            pairs.id,
+            pairs.identity,
+            coarse.settings(config.patches),
+        )
+        path = place / "index.npz"
+        if path.exists():
+            coarse.check_index(model.load(path), index, path)
+        elif jax.process_index() == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            model.save(path, index)
+        source = coarse.Source(place, given, index.digest())
+        requests = [r for part in splits.values() for r in coarse.requests(part, source)]
+        # Splits may overlap.
+        _make(index, source, list({(r.id, r.key): r for r in requests}.values()))
+        if jax.process_count() > 1:
+            multihost_utils.sync_global_devices("coarse images made")
+    return config
+
+
+def first_stage(
+    workdir: str | epath.Path, config: ConfigDict
+) -> Callable[[np.ndarray], np.ndarray]:
+    """What `coarse_images` fitted, for new images: uint8[B, H, W, C] -> uint8[B, H, W, C'].
+
+    Test pairs come out as they were prepared, to the bit.  Raises ValueError for images of another
+    size than the training images, and what `coarse.source` raises.
+    """
+    source = coarse.source(config, workdir)
+    index = model.load(source.folder / "index.npz")
+    translate = _translator(index)
+
+    def draw(batch: np.ndarray) -> np.ndarray:
+        _check_size(index, "an image", batch.shape[1:3])
+        return translate(batch, np.stack([index.admitted(None)] * len(batch)))
+
+    return draw
+
+
+def _make(index: model.Index, source: coarse.Source, requests: Sequence[coarse.Request]) -> None:
+    """Computes and writes what is missing of this process's share, one image a device at a time."""
+    for request in requests:
+        _check_size(index, request.id, request.image.shape[:2])
+    share = requests[jax.process_index() :: jax.process_count()]
+    left = [request for request in share if not coarse.is_done(source, request)]
+    logging.info("%s: %d of %d images are there", source.folder, len(share) - len(left), len(share))
+    if not left:
+        return
+    translate = _translator(index)
+    devices = jax.local_device_count()
+    start = shown = time.monotonic()
+    for first in range(0, len(left), devices):
+        group = left[first : first + devices]
+        made = translate(
+            np.stack([request.image for request in group]),
+            np.stack([index.admitted(request.identity) for request in group]),
+        )
+        for request, image in zip(group, made, strict=True):
+            coarse.write(source, request, image)
+        now, done = time.monotonic(), first + len(group)
+        if now - shown >= EVERY_SEC or done == len(left):
+            shown, rate = now, done / (now - start)
+            seconds = (len(left) - done) / rate
+            line = "coarse images: %d/%d  %.2f images/s  %.0f s left"
+            logging.info(line, done, len(left), rate, seconds)
+
+
+def _translator(index: model.Index) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """(uint8[B, H, W, C], admitted bool[B, N]) -> uint8[B, H, W, C'], each image alone."""
+    fitted = parallel.replicate(model.ready(index))
+    devices = jax.local_device_count()
+
+    def one_device(fitted: model.Fitted, image: jax.Array, admitted: jax.Array) -> jax.Array:
+        image = images.from_uint8(image[0])
+        return model.translate(fitted, image, admitted[0], index.settings).image[None]
+
+    program = parallel.pmap(one_device)
+
+    def translate(batch: np.ndarray, admitted: np.ndarray) -> np.ndarray:
+        made = []
+        for first in range(0, len(batch), devices):
+            # The last group is filled up with its last image.
+            place = np.minimum(np.arange(first, first + devices), len(batch) - 1)
+            parts = parallel.split({"image": batch[place], "admitted": admitted[place]})
+            made.append(parallel.join(program(fitted, parts["image"], parts["admitted"])))
+        return images.to_uint8(np.concatenate(made)[: len(batch)])
+
+    return translate
+
+
+def _check_size(index: model.Index, name: str, size: tuple[int, int]) -> None:
+    height, width = index.given.shape[1:3]
+    if size != (height, width):
+        raise ValueError(
+            f"{name}: {size[1]} x {size[0]} px (width x height), but the training images of the "
+            f"patch model have {width} x {height} px"
+        )

@@ -1,0 +1,45 @@
+"""Default frozen nets: trained beside the workdir where they are needed, once, and found again."""
+
+from configs import ide, kd, synthdistill
+from fsketch import prepare, train
+from fsketch.stages import teachers
+
+
+def test_a_default_net_is_trained_where_a_term_needs_it(tiny, tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(train, "train", lambda config, path: trained.append((config, path)))
+    config = tiny(ide)
+    config.perceptual.path = ""
+    config.loss_weights.perceptual = 0.0
+    assert prepare.prepare(config, tmp_path / "run") == config and not trained
+    config.loss_weights.perceptual = 1.0
+    done = prepare.prepare(config, tmp_path / "run")
+    ((teacher_config, path),) = trained
+    assert teacher_config.method == "teacher" and done.perceptual.path == str(path)
+
+
+def test_the_default_teacher_is_trained_once_and_reused(tiny, tmp_path):
+    config = tiny(kd)
+    with config.unlocked():
+        config.teacher.path = ""
+    first = prepare.prepare(config, tmp_path / "run")
+    assert first.teacher.path.startswith(str(tmp_path / "teacher-"))
+    events = set((tmp_path / first.teacher.path).rglob("*"))
+    assert prepare.prepare(config, tmp_path / "other").teacher.path == first.teacher.path
+    assert set((tmp_path / first.teacher.path).rglob("*")) == events
+    with config.unlocked():
+        config.teacher.config.seed = 1
+    assert (
+        str(teachers.teacher_folder(config.teacher.config, tmp_path / "run")) != first.teacher.path
+    )
+
+
+def test_an_embedder_is_trained_beside_the_workdir_if_none_is_given(tiny, tmp_path, monkeypatch):
+    trained = []
+    config = tiny(synthdistill)
+    monkeypatch.setattr(train, "train", lambda nested, path: trained.append(path))
+    with config.unlocked():
+        config.embedder.path = ""
+    found = prepare.prepare(config, tmp_path / "run").embedder.path
+    assert trained == [teachers.teacher_folder(config.embedder.config, tmp_path / "run")]
+    assert found == str(trained[0])
