@@ -320,6 +320,7 @@ def add_transfer(config: ConfigDict, variant: str) -> None:
     config.loss_weights.mutual = 1.0  # [inferred]
     config.loss_weights.structure = 0.0  # [ours] 1 - SSIM
     config.loss_weights.feature = 0.0  # [ours] 1 - FSIM
+    config.loss_weights.texture = 0.0  # [ours] Gram matrices of the teacher's maps, relative
     for term, weight in VARIANTS[variant].items() if variant else ():
         config.loss_weights[term] = weight
 

@@ -37,14 +37,14 @@ def style(
 ) -> jax.Array:
     """Sum over taps of the mean squared difference of Gram matrices (eq. 4).
 
-    features: maps [B, H, W, C] of the made images, `grams` of the taps that count, float32[C, C]
-    of the style image.
+    features: maps [B, H, W, C] of the made images; `grams` of the taps that count, float32[C, C]
+    of one style image, or [B, C, C] of as many.
     """
     total = jnp.zeros(())
     for tap in sorted(grams):
         made = gram(features[tap])
         target = jnp.broadcast_to(grams[tap], made.shape)
-        chex.assert_equal_shape([made[0], grams[tap]])
+        chex.assert_equal_shape_suffix([made, grams[tap]], 2)
         total = total + _distance(made, target, relative)
     return total
 

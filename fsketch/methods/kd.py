@@ -83,12 +83,13 @@ def method_plus(config: ConfigDict) -> interface.Method:
 
         def loss_fn(params: dict, batch: types.Batch) -> tuple[jax.Array, tuple[dict, tuple]]:
             outputs, stats = students.apply(train_state.players, params, batch)
-            maps = students.look(_teachers(frozen), batch)
+            teachers = _teachers(frozen)
+            maps = students.look(teachers, batch)
             pairs, terms = {}, {}
             for critic, role in CRITICS.items():
                 source, _ = students.ROLES[role]
                 pairs[critic] = critics.pair(batch[source], outputs[role][0])
-                formulas = students.formulas(role, outputs, maps, batch)
+                formulas = students.formulas(role, outputs, teachers, maps, batch)
                 formulas["adversarial"] = critics.formula(
                     train_state[critic], pairs[critic], losses=losses
                 )

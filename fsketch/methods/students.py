@@ -8,7 +8,8 @@ Terms, for each student (x its input, y its target, T the teacher of an image's 
     mutual          its maps against its peer's of the same domain, the peer held constant
     structure       1 - SSIM of S(x) and y [ours]
     feature         1 - FSIM of S(x) and y [ours]
-A term whose weight is 0 is not computed; without mimic and transform there is no teacher.
+    texture         Gram matrices of T(S(x)) against those of T(y), relative [ours]
+A term whose weight is 0 is not computed; without mimic, transform and texture there is no teacher.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ import jax
 from ml_collections import ConfigDict
 
 from fsketch import state, types
-from fsketch.losses import reconstruction, structure, transfer
+from fsketch.losses import perceptual, reconstruction, structure, transfer
 from fsketch.methods import optimizers, pretrained
 from fsketch.nets import resnet
 
@@ -31,7 +32,7 @@ Outputs = dict[str, tuple[jax.Array, types.Taps, types.Taps]]  # role -> fake, t
 
 def need_teachers(weights: Mapping[str, float]) -> bool:
     """Whether any term compares with a teacher."""
-    return bool(weights["mimic"] or weights["transform"])
+    return any(weights[term] for term in ("mimic", "transform", "texture"))
 
 
 def create(
@@ -90,11 +91,20 @@ def look(teachers: Teachers, batch: types.Batch) -> dict[str, types.Taps]:
 
 
 def formulas(
-    role: str, outputs: Outputs, maps: Mapping[str, types.Taps], batch: types.Batch
+    role: str,
+    outputs: Outputs,
+    teachers: Teachers,
+    maps: Mapping[str, types.Taps],
+    batch: types.Batch,
 ) -> dict[str, Callable[[], jax.Array]]:
-    """The terms of one student, for `state.compute`; `maps` are the teachers', by domain."""
+    """The terms of one student, for `state.compute`; `maps` is what the teachers `look` at."""
     source, target = ROLES[role]
     fake, taps, matched = outputs[role]
+
+    def texture() -> jax.Array:
+        grams = {tap: perceptual.gram(seen) for tap, seen in maps[target].items()}
+        return perceptual.style(teachers[target](fake), grams, relative=True)
+
     return {
         "reconstruction": lambda: reconstruction.l1(fake, batch[target]),
         "mimic": lambda: transfer.mimic(matched, maps[source]),
@@ -102,6 +112,7 @@ def formulas(
         "mutual": lambda: transfer.mutual(taps, outputs[PEERS[role]][1]),
         "structure": lambda: structure.structure(fake, batch[target]),
         "feature": lambda: structure.feature(fake, batch[target]),
+        "texture": texture,
     }
 
 
@@ -115,7 +126,10 @@ def loss(
     """(summed loss of both students, (new statistics, terms)) for `state.update`."""
     outputs, stats = apply(players, params, batch)
     maps = look(teachers, batch)
-    terms = {role: state.compute(formulas(role, outputs, maps, batch), weights) for role in ROLES}
+    terms = {
+        role: state.compute(formulas(role, outputs, teachers, maps, batch), weights)
+        for role in ROLES
+    }
     return sum(state.weigh(group, weights) for group in terms.values()), (stats, terms)
 
 

@@ -33,6 +33,17 @@ def test_style_by_hand_sees_no_places(maps):
     assert float(perceptual.style(moved, target)) == pytest.approx(0, abs=1e-10)
 
 
+def test_styles_image_by_image(maps):
+    grams = perceptual.gram(maps)
+    assert float(perceptual.style({"a": maps}, {"a": grams})) == pytest.approx(0, abs=1e-12)
+    turned = perceptual.style({"a": maps}, {"a": grams[::-1]}, relative=True)
+    alone = [
+        perceptual.style({"a": maps[i : i + 1]}, {"a": grams[2 - i]}, relative=True)
+        for i in range(3)
+    ]
+    assert float(turned) == pytest.approx(np.mean(alone), rel=1e-5) and float(turned) > 0.01
+
+
 def test_content_by_hand(maps):
     assert float(perceptual.content(maps, maps)) == 0
     assert float(perceptual.content(maps + 2, maps)) == pytest.approx(4, rel=1e-5)

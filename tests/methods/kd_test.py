@@ -8,7 +8,7 @@ import pytest
 from configs import kd
 from fsketch import methods
 from fsketch.losses import transfer
-from fsketch.methods import optimizers, pretrained
+from fsketch.methods import optimizers, pretrained, students
 
 
 def batches(count=3, size=32):
@@ -65,6 +65,29 @@ def test_students_get_adapters_only_where_shapes_differ(tiny, tiny_teacher):
     shapes = jax.eval_shape(methods.create(config).init, jax.random.key(0), frozen, next(batches()))
     assert "adapt_in" not in shapes["student_sketch"].params
     assert "adapt_d1" in shapes["student_sketch"].params
+
+
+def test_texture_sees_strokes_but_not_their_places(tiny_teacher):
+    """Equal images have none, a moved one little, a smooth one much; a teacher is needed for it."""
+    teacher = pretrained.calibrate(pretrained.load_teacher(tiny_teacher, ()), batches())
+    teachers = dict.fromkeys(students.DOMAINS, teacher)
+    batch = next(batches())
+    batch["sketch"] = jnp.tile(batch["sketch"][:, :8, :8], (1, 4, 4, 1))  # of period 8
+    maps = students.look(teachers, batch)
+
+    def texture(fake):
+        outputs = {"student_sketch": (fake, {}, {})}
+        return float(
+            students.formulas("student_sketch", outputs, teachers, maps, batch)["texture"]()
+        )
+
+    assert texture(batch["sketch"]) == pytest.approx(0, abs=1e-6)
+    moved = texture(jnp.roll(batch["sketch"], 4, axis=(1, 2)))
+    smooth = texture(jnp.full_like(batch["sketch"], batch["sketch"].mean()))
+    assert moved < 0.2 * smooth
+    weights = dict.fromkeys(("mimic", "transform", "texture"), 0.0)
+    assert not students.need_teachers(weights)
+    assert students.need_teachers({**weights, "texture": 1.0})
 
 
 @pytest.mark.parametrize("path", ["nowhere", "nowhere.safetensors"])
