@@ -62,6 +62,9 @@ def get_config() -> ConfigDict:
     # from a sketch's paper, and photos made from sketches then have white patches at the border.
     config.data.fill_photo = 0
     config.data.fill_sketch = 0
+    # Around an image lies its mirror image in place of these colours [ours]: black canvas beside
+    # dark hair draws black blots into it.
+    config.data.fill_mirrored = False
     # 1, or 3 for sketches in colour (stylised portraits); grey ones are repeated then.
     config.data.sketch_channels = 1
     config.data.flip = True  # mirror pairs at random

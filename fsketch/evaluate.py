@@ -190,8 +190,7 @@ def load_canvases(
     return pipeline.place(
         pairs,
         canvas_px=canvas_px,
-        fill_photo=data.fill_photo,
-        fill_sketch=data.fill_sketch,
+        **pipeline.fills(data),
         sketch_channels=data.sketch_channels,
         coarse=coarse.read(pairs, coarse_source) if coarse_source else None,
     )

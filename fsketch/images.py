@@ -58,6 +58,21 @@ def centre(size: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int]:
     return (canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2
 
 
+def laid(image: np.ndarray, canvas: tuple[int, int], *, fill: int | None) -> np.ndarray:
+    """uint8[H, W, C] in the middle of a canvas (H, W), see `centre`.
+
+    Around it lies the colour `fill` (0..255), or the image mirrored at its edges for None.
+    """
+    corner = centre(image.shape[:2], canvas)
+    pads = [
+        (start, px - side - start)
+        for start, side, px in zip(corner, image.shape[:2], canvas, strict=True)
+    ]
+    if fill is None:
+        return np.pad(image, [*pads, (0, 0)], mode="symmetric")
+    return np.pad(image, [*pads, (0, 0)], constant_values=fill)
+
+
 def grid(rows: Sequence[Sequence[np.ndarray]], *, gap_px: int = 2) -> np.ndarray:
     """Images uint8[H, W, 1 or 3] in rows -> one uint8[H', W', 3] contact sheet on white.
 

@@ -4,7 +4,7 @@ Sketches of photos, or photos of sketches, by a run's checkpoint.  IN: images an
 of any size; OUT: a folder, which gets an image of the same name and size for each.  Nothing but
 the workdir is needed.  Run the same command again to go on after an interruption.
 
-An image is laid in the middle of a canvas of the run's fill colour, as in training and evaluation,
+An image is laid in the middle of a canvas of the run's fill, as in training and evaluation,
 and cut out again.  A side of the canvas is the run's crop_px or, for a longer side, that side
 rounded up to an eighth of an octave (257 to 512 px: a multiple of 32) and to what the net halves:
 one program is compiled for each size of canvas.  Test pairs of the run hence come out as in
@@ -44,7 +44,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from fsketch import evaluate, images, parallel, state, types, writers
-from fsketch.data import checks, sources
+from fsketch.data import checks, pipeline, sources
 from fsketch.methods import interface
 from fsketch.scoring import matching
 from fsketch.stages import coarse_images
@@ -115,8 +115,8 @@ class Translator:
         self._target = target
         self._first_stage = first_stage
         self._size = tuple(restored.config.data.image_px)
-        self._fill = restored.config.data[f"fill_{self._source}"]
-        self._fill_coarse = restored.config.data.fill_sketch
+        fills = pipeline.fills(restored.config.data)
+        self._fill, self._fill_coarse = fills[f"fill_{self._source}"], fills["fill_sketch"]
         self._crop = restored.config.data.crop_px
         self._channels = evaluate.channels(restored.config)
         self._method = _one_way(restored.method, self._source, target, depth=self._channels[target])
@@ -146,10 +146,10 @@ class Translator:
         converted = [self._convert(image) for image in batch]
         boxes = [_box(image.shape[:2], canvas) for image in batch]
 
-        def place(domain: str, parts: Iterable[np.ndarray], fill: int) -> np.ndarray:
-            placed = np.full((size, *canvas, self._channels[domain]), fill, np.uint8)
-            for i, (box, part) in enumerate(zip(boxes, parts, strict=True)):
-                placed[(i, *box)] = part
+        def place(domain: str, parts: Iterable[np.ndarray], fill: int | None) -> np.ndarray:
+            placed = np.zeros((size, *canvas, self._channels[domain]), np.uint8)
+            for i, part in enumerate(parts):
+                placed[i] = images.laid(part, canvas, fill=fill)
             return placed
 
         inputs = {self._source: place(self._source, converted, self._fill)}

@@ -30,6 +30,23 @@ def test_centre_is_the_field_s_place():
         images.centre((250, 300), (256, 256))
 
 
+def test_laid_fills_around_or_mirrors():
+    image = np.array([[1, 2], [3, 4]], np.uint8)[..., None]
+    assert images.laid(image, (3, 4), fill=9)[..., 0].tolist() == [
+        [9, 1, 2, 9],
+        [9, 3, 4, 9],
+        [9, 9, 9, 9],
+    ]
+    assert images.laid(image, (3, 4), fill=None)[..., 0].tolist() == [
+        [1, 1, 2, 2],
+        [3, 3, 4, 4],
+        [3, 3, 4, 4],
+    ]
+    assert (
+        images.laid(image, (2, 12), fill=None)[0, :, 0].tolist() == [1, 2, 2, 1] * 3
+    )  # twice over
+
+
 def test_grid_places_cells_on_white():
     black = np.zeros((2, 3, 1), np.uint8)
     sheet = images.grid([[black, black], [black]], gap_px=1)

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from fsketch import images
 from fsketch.data import sources
@@ -53,54 +54,59 @@ class Canvases(NamedTuple):
         return {name: array[index] for name, array in arrays.items()}
 
 
+def fills(data: ConfigDict) -> dict[str, int | None]:
+    """What `place` lays around photos and sketches: colours, or None for their mirror images."""
+    names = ("fill_photo", "fill_sketch")
+    return {name: None if data.fill_mirrored else data[name] for name in names}
+
+
 def place(
     pairs: sources.Pairs,
     *,
     canvas_px: int,
-    fill_photo: int,
-    fill_sketch: int,
+    fill_photo: int | None,
+    fill_sketch: int | None,
     sketch_channels: int = 1,
     coarse: Sequence[np.ndarray] | None = None,
 ) -> Canvases:
-    """Puts every pair in the middle of a canvas_px square of the fill colours (0..255).
+    """Puts every pair in the middle of a canvas_px square; for the fills see `images.laid`.
 
     sketch_channels: 1, or 3, where grey sketches are repeated.  coarse: uint8[H, W, 1 or 3] for
     each pair, of its size, laid on the fill of what it shows: a sketch with 1 channel, a photo
     with 3.  Raises ValueError naming the first pair that is larger than the canvas, or in colour
     where one channel is wanted.
     """
-    count = len(pairs.id)
+    count, canvas = len(pairs.id), (canvas_px, canvas_px)
     if not count:
         raise ValueError("the split holds no pairs")
-    photo = np.full((count, canvas_px, canvas_px, 3), fill_photo, np.uint8)
+    photo = np.empty((count, *canvas, 3), np.uint8)
     sketch = None
     if pairs.sketch is not None:
-        sketch = np.full((count, canvas_px, canvas_px, sketch_channels), fill_sketch, np.uint8)
+        sketch = np.empty((count, *canvas, sketch_channels), np.uint8)
     box = np.zeros((count, 4), np.int32)
     rough = None
     if coarse is not None:
         depth = coarse[0].shape[-1]
-        fill = fill_sketch if depth == 1 else fill_photo
-        rough = np.full((count, canvas_px, canvas_px, depth), fill, np.uint8)
+        fill_coarse = fill_sketch if depth == 1 else fill_photo
+        rough = np.empty((count, *canvas, depth), np.uint8)
     for i in range(count):
-        height, width = pairs.photo[i].shape[:2]
+        size = pairs.photo[i].shape[:2]
         if sketch is not None and pairs.sketch[i].shape[-1] > sketch_channels:
             raise ValueError(
                 f"{pairs.id[i]}: its sketch is in colour; data.sketch_channels: "
                 f"{sketch_channels}, set it to 3"
             )
         try:
-            top, left = images.centre((height, width), (canvas_px, canvas_px))
+            box[i] = *images.centre(size, canvas), *size
         except ValueError as error:
             raise ValueError(
                 f"{pairs.id[i]}: {error}; use a larger data.canvas_px and data.crop_px"
             ) from None
-        photo[i, top : top + height, left : left + width] = pairs.photo[i]
+        photo[i] = images.laid(pairs.photo[i], canvas, fill=fill_photo)
         if sketch is not None:
-            sketch[i, top : top + height, left : left + width] = pairs.sketch[i]
+            sketch[i] = images.laid(pairs.sketch[i], canvas, fill=fill_sketch)
         if rough is not None:
-            rough[i, top : top + height, left : left + width] = coarse[i]
-        box[i] = top, left, height, width
+            rough[i] = images.laid(coarse[i], canvas, fill=fill_coarse)
     identity = np.asarray(pairs.identity, np.int32)
     return Canvases(photo, sketch, box, list(pairs.id), identity, rough)
 

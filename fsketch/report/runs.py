@@ -175,8 +175,7 @@ def test_pairs(run: Run) -> pipeline.Canvases:
     return pipeline.place(
         sources.Pairs(**images, id=ids, identity=np.zeros(len(ids), np.int32)),
         canvas_px=data.crop_px,
-        fill_photo=data.fill_photo,
-        fill_sketch=data.fill_sketch,
+        **pipeline.fills(data),
         sketch_channels=data.sketch_channels,
     )
 

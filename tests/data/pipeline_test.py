@@ -38,6 +38,17 @@ def test_place_and_cut_are_inverse():
         assert (cut == 10 * i).all()
 
 
+def test_fills_are_colours_or_mirror_images():
+    data = base.get_config().data
+    data.fill_photo = 7
+    assert pipeline.fills(data) == {"fill_photo": 7, "fill_sketch": 0}
+    data.fill_mirrored = True
+    canvases = pipeline.place(pairs([(6, 4)] * 2), canvas_px=8, **pipeline.fills(data))
+    assert (canvases.photo[1] == 10).all() and (
+        canvases.sketch[1] == canvases.sketch[1, 3, 3]
+    ).all()
+
+
 def test_a_pair_larger_than_the_canvas_is_named():
     with pytest.raises(ValueError, match=r"p1.*9 px.*data.canvas_px"):
         pipeline.place(pairs([(6, 4), (9, 4)]), canvas_px=8, fill_photo=0, fill_sketch=0)
