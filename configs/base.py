@@ -106,6 +106,8 @@ def add_translator(config: ConfigDict) -> None:
     config.model.num_blocks = 9
     # "instance", "batch" or "none" [inferred: the code has batch, with batches of one]
     config.model.norm = "instance"
+    # "transposed" [secondary] or "nearest" [ours], which leaves no lattice in flat areas
+    config.model.up = "transposed"
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
 
 

@@ -49,6 +49,7 @@ def method(config: ConfigDict) -> interface.Method:
                 width=config.model.width,
                 num_blocks=config.model.num_blocks,
                 norm=config.model.norm,
+                up=config.model.up,
                 relu_after_add=False,
                 dtype=config.model.dtype,
             )

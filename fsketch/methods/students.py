@@ -58,6 +58,7 @@ def create(
             width=config.model.width,
             num_blocks=config.model.num_blocks,
             norm=config.model.norm,
+            up=config.model.up,
             dtype=config.model.dtype,
         )
         players[role] = state.create_player(

@@ -62,6 +62,8 @@ class Translator(nn.Module):
       width: channels of the first layer; 64 in the author's code [secondary].
       num_blocks: residual blocks; 9 for 256 px in that code [secondary].
       norm: "instance", "batch" or "none".
+      up: "transposed", or "nearest" [ours]: doubled, then convolved, which leaves no lattice in
+        flat areas and has as many parameters, at about four times the cost of these two layers.
       relu_after_add: whether residual blocks end with ReLU, unusual and the author's; without
         it this is the generator of CycleGAN (Zhu et al., ICCV 2017, section 7.2), whose
         padding is the same.
@@ -72,6 +74,7 @@ class Translator(nn.Module):
     width: int = 64
     num_blocks: int = 9
     norm: str = "instance"
+    up: str = "transposed"
     relu_after_add: bool = True
     dtype: Any = None
 
@@ -83,6 +86,8 @@ class Translator(nn.Module):
             raise ValueError(
                 f"the translator needs height and width divisible by 4, got {height} x {width_px}"
             )
+        if self.up not in ("transposed", "nearest"):
+            raise ValueError(f"model.up: {self.up!r}, admitted are 'transposed' and 'nearest'")
         bias = self.norm == "none"
 
         def norm_relu(x: jax.Array) -> jax.Array:
@@ -95,8 +100,9 @@ class Translator(nn.Module):
             return norm_relu(conv(x, features, 3, stride=2, padding=1, use_bias=bias))
 
         def up(x: jax.Array, features: int) -> jax.Array:
-            x = layers.ConvTranspose(features, use_bias=bias, dtype=self.dtype)(x)
-            return norm_relu(x)
+            if self.up == "nearest":
+                return norm_relu(conv(layers.upsample(x), features, 3, use_bias=bias))
+            return norm_relu(layers.ConvTranspose(features, use_bias=bias, dtype=self.dtype)(x))
 
         taps: types.Taps = {}
         w = self.width

@@ -83,3 +83,20 @@ def test_bfloat16_computes_in_bfloat16_and_keeps_float32_parameters():
 def test_a_size_that_is_no_multiple_of_four_is_refused():
     with pytest.raises(ValueError, match="30 x 32"):
         shapes(resnet.Translator(features=1), 3, (30, 32))
+
+
+def test_up_by_nearest_neighbours_leaves_no_lattice():
+    """Of an even image the inner pixels of its maps are alike, which transposed ones are not."""
+    image = jnp.full((1, 64, 64, 3), 0.3)
+    spreads, counts = {}, {}
+    for up in ("transposed", "nearest"):
+        net = resnet.Translator(features=1, width=4, num_blocks=1, norm="none", up=up)
+        variables = net.init(jax.random.key(0), image)
+        _, taps = net.apply(variables, image)
+        inner = taps["u2"][:, 28:36, 28:36]
+        spreads[up] = float(inner.std((1, 2)).max() / jnp.abs(inner).max())
+        counts[up] = sum(leaf.size for leaf in jax.tree.leaves(variables))
+    assert counts["nearest"] == counts["transposed"]
+    assert spreads["nearest"] < 1e-5 < 1e-2 < spreads["transposed"]
+    with pytest.raises(ValueError, match=r"model\.up: 'bilinear', admitted"):
+        shapes(resnet.Translator(features=1, up="bilinear"), 3, (16, 16))
