@@ -7,7 +7,7 @@ Paper      Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consiste
 Run        python -m fsketch.main --config=configs/cyclegan.py --workdir=runs/cyclegan
            data: embedded (default), cuhk, cufs (the last two with --config.data.manual_dir=DIR);
            translators: full (default on cuhk and cufs), medium, small, mini, the sizes of
-           configs/kd.py.  E.g. configs/cyclegan.py:cuhk,medium.
+           configs/kd.py; schedule: quick, as there.  E.g. configs/cyclegan.py:cuhk,medium.
 Cost       not run yet.  Each translator has 11.38 M parameters at full size, each critic 2.77 M.
 Expect     not run yet.
 """
@@ -16,11 +16,11 @@ from ml_collections import ConfigDict
 
 from configs import base
 
-ARGUMENTS = (*base.PAIRS, *base.STUDENTS)
+ARGUMENTS = (*base.PAIRS, *base.STUDENTS, "cuhk,quick")
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, size = base.words(argument, base.PAIRS, tuple(base.STUDENTS))
+    pairs, size, quick = base.words(argument, base.PAIRS, tuple(base.STUDENTS), base.QUICK)
     config = base.get_config()
     config.method = "cyclegan"
     base.use_pairs(config, pairs)
@@ -37,6 +37,8 @@ def get_config(argument: str = "embedded") -> ConfigDict:
     if pairs in ("", "embedded"):
         config.optim.learning_rate = 2e-4
         config.critic.width = 32
+    if quick:
+        base.use_quick(config)
     config.lock()
     return config
 

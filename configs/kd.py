@@ -38,12 +38,12 @@ RUNGS = {
     "mimic": ("transform", "mutual"),
     "no_mutual": ("mutual",),
 }
-ARGUMENTS = (*base.PAIRS, *RUNGS, *base.STUDENTS, *base.VARIANTS)
+ARGUMENTS = (*base.PAIRS, *RUNGS, *base.STUDENTS, *base.VARIANTS, "cuhk,quick")
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, rung, size, variant = base.words(
-        argument, base.PAIRS, tuple(RUNGS), tuple(base.STUDENTS), tuple(base.VARIANTS)
+    pairs, rung, size, variant, quick = base.words(
+        argument, base.PAIRS, tuple(RUNGS), tuple(base.STUDENTS), tuple(base.VARIANTS), base.QUICK
     )
     config = base.get_config()
     config.method = "kd"
@@ -56,6 +56,8 @@ def get_config(argument: str = "embedded") -> ConfigDict:
     base.add_transfer(config, variant)
     for term in RUNGS[rung] if rung else ():
         config.loss_weights[term] = 0.0
+    if quick:
+        base.use_quick(config)
     config.lock()
     return config
 

@@ -20,17 +20,19 @@ from configs import base, kd
 
 RUNGS = ("no_teacher",)
 STAGES = ("staged",)
-ARGUMENTS = (*base.PAIRS, *RUNGS, *base.STUDENTS, *STAGES, *base.VARIANTS)
+ARGUMENTS = (*base.PAIRS, *RUNGS, *base.STUDENTS, *STAGES, *base.VARIANTS, "cuhk,quick")
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, rung, size, stage, variant = base.words(
-        argument, base.PAIRS, RUNGS, tuple(base.STUDENTS), STAGES, tuple(base.VARIANTS)
+    pairs, rung, size, stage, variant, quick = base.words(
+        argument, base.PAIRS, RUNGS, tuple(base.STUDENTS), STAGES, tuple(base.VARIANTS), base.QUICK
     )
-    config = kd.get_config(",".join((pairs, size, variant)))
+    config = kd.get_config(",".join((pairs, size, variant, quick)))
     config.unlock()
     config.method = "kd_plus"
     base.add_critic(config)
+    if quick:
+        config.critic.width, config.critic.norm = 32, "batch"
     # L1 : adversarial = 10 : 1 [secondary: the author's pix2pix; use inferred]
     config.loss_weights.adversarial = 1.0
     if rung == "no_teacher":

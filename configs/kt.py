@@ -4,7 +4,8 @@ Paper      "Face Photo-Sketch Synthesis via Knowledge Transfer", IJCAI 2019.  On
            read: two teachers, two mutual students [paper].  Networks, losses, weights and
            schedule are a reconstruction, the one of configs/kd.py.
 Run        python -m fsketch.main --config=configs/kt.py --workdir=runs/kt
-           data and student: the words of configs/kd.py, e.g. configs/kt.py:cuhk,small.
+           data, student, variant and schedule: the words of configs/kd.py, e.g.
+           configs/kt.py:cuhk,small.
            Teachers: --config.teacher_photo.path=... and --config.teacher_sketch.path=...; both
            may be one file.  Without, both are the default teacher, trained once.
 Cost       not run yet.
@@ -15,12 +16,12 @@ from ml_collections import ConfigDict
 
 from configs import base, teacher
 
-ARGUMENTS = (*base.PAIRS, *base.STUDENTS)
+ARGUMENTS = (*base.PAIRS, *base.STUDENTS, *base.VARIANTS, "cuhk,quick")
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, size, variant = base.words(
-        argument, base.PAIRS, tuple(base.STUDENTS), tuple(base.VARIANTS)
+    pairs, size, variant, quick = base.words(
+        argument, base.PAIRS, tuple(base.STUDENTS), tuple(base.VARIANTS), base.QUICK
     )
     config = base.get_config()
     config.method = "kt"
@@ -32,6 +33,8 @@ def get_config(argument: str = "embedded") -> ConfigDict:
         config[role].config = teacher.get_config("small" if pairs in ("", "embedded") else "full")
     config.best_metric = "to_sketch/ssim"
     base.add_transfer(config, variant)
+    if quick:
+        base.use_quick(config)
     config.lock()
     return config
 

@@ -6,7 +6,8 @@ Paper      Isola et al., "Image-to-Image Translation with Conditional Adversaria
            schedule of 200 epochs is that of the published code [secondary].
 Run        python -m fsketch.main --config=configs/pix2pix.py --workdir=runs/pix2pix
            data: embedded (default), cuhk, cufs (the last two with --config.data.manual_dir=DIR);
-           direction: to_sketch (default), to_photo.  E.g. configs/pix2pix.py:cuhk,to_photo.
+           direction: to_sketch (default), to_photo; schedule: quick, as in configs/kd.py, with
+           half the width.  E.g. configs/pix2pix.py:cuhk,to_photo.
 Cost       not run yet.  The translator has 54.41 M parameters at 256 px, the critic 2.77 M.
 Expect     not run yet.
 """
@@ -16,11 +17,11 @@ from ml_collections import ConfigDict
 from configs import base
 
 DIRECTIONS = ("to_sketch", "to_photo")
-ARGUMENTS = (*base.PAIRS, *DIRECTIONS)
+ARGUMENTS = (*base.PAIRS, *DIRECTIONS, "cuhk,quick")
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, direction = base.words(argument, base.PAIRS, DIRECTIONS)
+    pairs, direction, quick = base.words(argument, base.PAIRS, DIRECTIONS, base.QUICK)
     config = base.get_config()
     config.method = "pix2pix"
     base.use_pairs(config, pairs)
@@ -39,6 +40,8 @@ def get_config(argument: str = "embedded") -> ConfigDict:
         config.model.width, config.model.depth = 32, 5
         config.critic.width = 32
         config.optim.learning_rate = 2e-4
+    if quick:
+        base.use_quick(config)
     config.lock()
     return config
 
