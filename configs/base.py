@@ -110,6 +110,7 @@ def add_translator(config: ConfigDict) -> None:
     config.model.norm = "instance"
     # "transposed" [secondary] or "nearest" [ours], which leaves no lattice in flat areas
     config.model.up = "transposed"
+    config.model.skips = False  # from encoder to decoder, as in a U-Net [ours]
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
 
 

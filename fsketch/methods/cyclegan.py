@@ -50,6 +50,7 @@ def method(config: ConfigDict) -> interface.Method:
                 num_blocks=config.model.num_blocks,
                 norm=config.model.norm,
                 up=config.model.up,
+                skips=config.model.skips,
                 relu_after_add=False,
                 dtype=config.model.dtype,
             )

@@ -59,6 +59,7 @@ def create(
             num_blocks=config.model.num_blocks,
             norm=config.model.norm,
             up=config.model.up,
+            skips=config.model.skips,
             dtype=config.model.dtype,
         )
         players[role] = state.create_player(

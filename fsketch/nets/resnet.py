@@ -64,6 +64,8 @@ class Translator(nn.Module):
       norm: "instance", "batch" or "none".
       up: "transposed", or "nearest" [ours]: doubled, then convolved, which leaves no lattice in
         flat areas and has as many parameters, at about four times the cost of these two layers.
+      skips: whether the maps d1 and in are handed to the convolutions that make u1 and u2, beside
+        the enlarged ones, as in a U-Net [ours]; needs `up` "nearest".
       relu_after_add: whether residual blocks end with ReLU, unusual and the author's; without
         it this is the generator of CycleGAN (Zhu et al., ICCV 2017, section 7.2), whose
         padding is the same.
@@ -75,6 +77,7 @@ class Translator(nn.Module):
     num_blocks: int = 9
     norm: str = "instance"
     up: str = "transposed"
+    skips: bool = False
     relu_after_add: bool = True
     dtype: Any = None
 
@@ -88,6 +91,8 @@ class Translator(nn.Module):
             )
         if self.up not in ("transposed", "nearest"):
             raise ValueError(f"model.up: {self.up!r}, admitted are 'transposed' and 'nearest'")
+        if self.skips and self.up != "nearest":
+            raise ValueError(f"model.up: {self.up!r}, model.skips needs 'nearest'")
         bias = self.norm == "none"
 
         def norm_relu(x: jax.Array) -> jax.Array:
@@ -99,9 +104,11 @@ class Translator(nn.Module):
         def down(x: jax.Array, features: int) -> jax.Array:
             return norm_relu(conv(x, features, 3, stride=2, padding=1, use_bias=bias))
 
-        def up(x: jax.Array, features: int) -> jax.Array:
+        def up(x: jax.Array, features: int, skip: jax.Array) -> jax.Array:
             if self.up == "nearest":
-                return norm_relu(conv(layers.upsample(x), features, 3, use_bias=bias))
+                x = layers.upsample(x)
+                x = jnp.concatenate([x, skip], -1) if self.skips else x
+                return norm_relu(conv(x, features, 3, use_bias=bias))
             return norm_relu(layers.ConvTranspose(features, use_bias=bias, dtype=self.dtype)(x))
 
         taps: types.Taps = {}
@@ -113,8 +120,8 @@ class Translator(nn.Module):
         for _ in range(self.num_blocks):
             x = ResidualBlock(self.norm, self.relu_after_add, dtype=self.dtype)(x, train=train)
         taps["bottle"] = x
-        x = taps["u1"] = up(x, 2 * w)  # B x H/2 x W/2 x 2w
-        x = taps["u2"] = up(x, w)  # B x H x W x w
+        x = taps["u1"] = up(x, 2 * w, taps["d1"])  # B x H/2 x W/2 x 2w
+        x = taps["u2"] = up(x, w, taps["in"])  # B x H x W x w
         x = conv(x, self.features, 7, pad_mode="reflect")
         return jnp.tanh(x.astype(jnp.float32)), taps
 
