@@ -101,3 +101,17 @@ def test_up_by_nearest_neighbours_leaves_no_lattice():
     assert spreads["nearest"] < 1e-5 < 1e-2 < spreads["transposed"]
     with pytest.raises(ValueError, match=r"model\.up: 'bilinear', admitted"):
         shapes(resnet.Translator(features=1, up="bilinear"), 3, (16, 16))
+
+
+def test_skips_hand_the_encoder_s_maps_to_the_decoder():
+    net = resnet.Translator(features=1, width=4, num_blocks=1, up="nearest", skips=True)
+    variables, _ = shapes(net, 3, (16, 16))
+    kernels = {
+        name: leaves["kernel"].shape
+        for name, leaves in variables["params"].items()
+        if "kernel" in leaves
+    }
+    assert kernels["Conv_3"] == (3, 3, 16 + 8, 8)  # bottle and d1 -> u1
+    assert kernels["Conv_4"] == (3, 3, 8 + 4, 4)  # u1 and in -> u2
+    with pytest.raises(ValueError, match=r"model\.up: 'transposed', model\.skips needs"):
+        shapes(resnet.Translator(features=1, skips=True), 3, (16, 16))
