@@ -22,10 +22,14 @@ STUDENTS = {"full": (64, 9), "medium": (32, 9), "small": (24, 6), "mini": (16, 4
 
 QUICK = ("quick",)  # the schedule of `use_quick`
 
-# Terms of our own beside the papers' (losses/structure.py): variant -> their weights, tuned on
-# validation pairs.  At 10, `feature` scores higher still, but by ribs along contours and a lattice
-# in the hair: FSIM asks for gradients, and the net gives the cheapest.
-VARIANTS = {"structured": {"structure": 10.0, "feature": 2.0}}
+# Terms of our own beside the papers' (losses/structure.py, methods/students.py): variant -> their
+# weights, tuned on validation pairs.  With any of them the decoder enlarges by nearest neighbours
+# and has skips: transposed convolutions serve FSIM by a lattice in the hair, and texture needs what
+# the photo's own pixels show.  At 10, `feature` scores higher still, by ribs along contours.
+VARIANTS = {
+    "structured": {"structure": 10.0, "feature": 4.0},
+    "textured": {"structure": 8.0, "feature": 3.0, "texture": 15.0},
+}
 
 
 def get_config() -> ConfigDict:
@@ -329,8 +333,9 @@ def add_transfer(config: ConfigDict, variant: str) -> None:
     config.loss_weights.structure = 0.0  # [ours] 1 - SSIM
     config.loss_weights.feature = 0.0  # [ours] 1 - FSIM
     config.loss_weights.texture = 0.0  # [ours] Gram matrices of the teacher's maps, relative
-    for term, weight in VARIANTS[variant].items() if variant else ():
-        config.loss_weights[term] = weight
+    if variant:
+        config.loss_weights.update(VARIANTS[variant])
+        config.model.up, config.model.skips = "nearest", True
 
 
 def add_recogniser(config: ConfigDict) -> None:
