@@ -1,0 +1,175 @@
+"""python -m fsketch.report.seeds LABEL=WORKDIR [LABEL=WORKDIR ...] [--json=FILE]
+
+Experiments that were run several times: workdirs of one LABEL differ in their seed alone.  Prints
+mean and 95 % interval of every metric over seeds, then the differences of each experiment to the
+one named before it, seed by seed.  It tells whether an ordering is more than the luck of a seed;
+how sure a score is on its test images is what fsketch.report says.
+
+Intervals are Student's t, for runs drawn independently from a normal distribution.  Exit code 1,
+with every problem listed, for runs that are not evaluated or do not belong together.
+"""
+
+import argparse
+import itertools
+import json
+import math
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from etils import epath
+
+from fsketch import checkpoint, writers
+from fsketch.gallery import text
+
+# Student's t that 95 % stay within, for 1, 2, 3, ... degrees of freedom, then the normal's.
+T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+NORMAL_95 = 1.960
+# Where a run lies and is read from, which no experiment depends on.
+PLACES = ("data.data_dir", "data.manual_dir")
+FIXED = ("data", "split", "protocol", "num_images")  # of evaluation.json, equal in all runs
+
+
+class Mean(NamedTuple):
+    """Mean over seeds with its 95 % interval; `half` is infinite for a single one."""
+
+    value: float
+    half: float
+    count: int
+
+    def __str__(self) -> str:
+        if math.isinf(self.half):
+            return f"{self.value:.4f}"
+        return f"{self.value:.4f} ± {self.half:.4f}"
+
+
+class Seeds(NamedTuple):
+    """One experiment: metrics by seed, by the name of the metric."""
+
+    label: str
+    scores: dict[int, dict[str, float]]
+
+
+def mean(values: Sequence[float]) -> Mean:
+    """Mean and half the width of Student's 95 % interval."""
+    count = len(values)
+    if count == 1:
+        return Mean(values[0], math.inf, 1)
+    t = T_95[count - 2] if count - 2 < len(T_95) else NORMAL_95
+    return Mean(statistics.fmean(values), t * statistics.stdev(values) / math.sqrt(count), count)
+
+
+def read(arguments: Sequence[str]) -> list[Seeds]:
+    """The experiments of "LABEL=WORKDIR" arguments, in order; ValueError with all problems."""
+    found: dict[str, Seeds] = {}
+    experiments: dict[str, dict[str, Any]] = {}
+    fixed: dict[str, Any] = {}
+    problems = []
+    for argument in arguments:
+        label, _, workdir = argument.partition("=")
+        path = Path(workdir) / "evaluation.json"
+        if not (label and workdir) or not path.is_file():
+            problems.append(f"{argument}: no evaluated run; admitted is LABEL=WORKDIR")
+            continue
+        evaluation = json.loads(path.read_text())
+        fields = _flat(checkpoint.read(workdir, kind="latest")[1]["config"])
+        seed = fields.pop("seed")
+        for name in PLACES:
+            fields.pop(name)
+        here = {name: evaluation[name] for name in FIXED}
+        fixed = fixed or here
+        for name, value in here.items():
+            if value != fixed[name]:
+                problems.append(f"{workdir}: {name} is {value!r}, elsewhere {fixed[name]!r}")
+        known = experiments.setdefault(label, fields)
+        changed = [name for name in known | fields if known.get(name) != fields.get(name)]
+        if changed:
+            problems.append(f"{workdir}: {', '.join(changed)} of {label} differ; only the seed may")
+        group = found.setdefault(label, Seeds(label, {}))
+        if seed in group.scores:
+            problems.append(f"{workdir}: seed {seed} of {label} is there already")
+        group.scores[seed] = evaluation["metrics"]
+    if problems:
+        raise ValueError("\n".join(problems))
+    return list(found.values())
+
+
+def summary(groups: Sequence[Seeds]) -> dict[str, Any]:
+    """Means of each metric by label, and of differences to the label before, for JSON."""
+    names = [name for name in next(iter(groups[0].scores.values()))]
+    means = {
+        group.label: {
+            name: mean([scores[name] for scores in group.scores.values()]) for name in names
+        }
+        for group in groups
+    }
+    differences = {}
+    for before, after in itertools.pairwise(groups):
+        both = sorted(before.scores.keys() & after.scores.keys())
+        if both:
+            differences[f"{after.label} - {before.label}"] = {
+                name: mean([after.scores[s][name] - before.scores[s][name] for s in both])
+                for name in names
+            }
+    return {"means": means, "differences": differences}
+
+
+def terminal(content: Mapping[str, Mapping[str, Mapping[str, Mean]]]) -> str:
+    """The tables as text, one metric a block."""
+    lines = []
+    for name in next(iter(content["means"].values())):
+        lines += ["", name]
+        rows = [(label, scores[name]) for label, scores in content["means"].items()]
+        rows += [(label, scores[name]) for label, scores in content["differences"].items()]
+        width = max(len(label) for label, _ in rows)
+        lines += [
+            f"  {label.ljust(width)}  {score}  ({text.count(score.count, 'seed')})"
+            for label, score in rows
+        ]
+    return "\n".join(lines[1:])
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 reported, 1 refused."""
+    parser = argparse.ArgumentParser(
+        prog="python -m fsketch.report.seeds", description="Experiments over several seeds."
+    )
+    parser.add_argument("runs", nargs="+", metavar="LABEL=WORKDIR")
+    parser.add_argument("--json", metavar="FILE")
+    given = parser.parse_args(arguments)
+    try:
+        content = summary(read(given.runs))
+    except (ValueError, FileNotFoundError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(terminal(content))
+    if given.json:
+        writers.write_whole(epath.Path(given.json), _to_json(content).encode())
+    return 0
+
+
+def _to_json(content: Mapping[str, Any]) -> str:
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mean):
+            half = None if math.isinf(value.half) else value.half
+            return {"mean": value.value, "half_width": half, "seeds": value.count}
+        return {name: plain(inner) for name, inner in value.items()}
+
+    return json.dumps(plain(content), indent=1) + "\n"
+
+
+def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """{"data": {"name": ...}} -> {"data.name": ...}."""
+    result: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping):
+            result |= {f"{name}.{inner}": leaf for inner, leaf in _flat(value).items()}
+        else:
+            result[name] = value
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,79 @@
+"""Experiments over seeds, from workdirs of three numbers."""
+
+import json
+import math
+
+import jax.numpy as jnp
+import pytest
+
+from configs import kd
+from fsketch import checkpoint
+from fsketch.report import seeds
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    """A function: name, seed, score, changes -> the argument of an evaluated run."""
+
+    def make(name, seed, score, *, protocol="plain", **fields):
+        config = kd.get_config()
+        config.seed = seed
+        config.data.manual_dir = f"somewhere/{seed}"
+        config.update(fields)
+        folder = tmp_path / f"{name}-{seed}-{len(list(tmp_path.iterdir()))}"
+        checkpoints = checkpoint.open_workdir(folder, keep=1)
+        meta = {"config": checkpoint.to_json(config), "step": 1}
+        checkpoint.save(checkpoints.latest, 1, {"x": jnp.zeros(1)}, meta)
+        checkpoints.wait()
+        checkpoints.close()
+        evaluation = {"data": "d", "split": "test", "protocol": protocol, "num_images": 4}
+        evaluation["metrics"] = {"to_sketch/ssim": score}
+        (folder / "evaluation.json").write_text(json.dumps(evaluation))
+        return f"{name}={folder}"
+
+    return make
+
+
+def test_means_intervals_and_differences_by_seed(workdir, tmp_path, capsys):
+    arguments = [workdir("a", seed, score) for seed, score in enumerate((0.5, 0.6, 0.7))]
+    arguments += [workdir("b", seed, score) for seed, score in ((2, 0.8), (0, 0.6), (5, 0.1))]
+    assert seeds.main([*arguments, f"--json={tmp_path / 's.json'}"]) == 0
+    content = json.loads((tmp_path / "s.json").read_text())
+    mean = content["means"]["a"]["to_sketch/ssim"]
+    # t for two degrees of freedom, deviation 0.1, three seeds.
+    assert mean["mean"] == pytest.approx(0.6) and mean["seeds"] == 3
+    assert mean["half_width"] == pytest.approx(0.24842, rel=1e-4)
+    difference = content["differences"]["b - a"]["to_sketch/ssim"]
+    assert difference["mean"] == pytest.approx(0.1) and difference["seeds"] == 2
+    assert difference["half_width"] == pytest.approx(0, abs=1e-6)
+    shown = capsys.readouterr().out
+    assert "a      0.6000 ± 0.2484  (3 seeds)" in shown
+    assert "b - a  0.1000 ± 0.0000  (2 seeds)" in shown
+
+
+def test_one_seed_has_no_interval_and_many_approach_the_normal():
+    assert math.isinf(seeds.mean([0.5]).half) and str(seeds.mean([0.5])) == "0.5000"
+    many = seeds.mean([0.0, 1.0] * 50)
+    assert many.half == pytest.approx(1.96 * 0.5 / math.sqrt(99))
+
+
+def test_all_that_does_not_belong_together_is_named(workdir, capsys):
+    arguments = [
+        workdir("a", 0, 0.5),
+        workdir("a", 1, 0.5, batch_size=8),
+        workdir("a", 0, 0.5),
+        workdir("b", 0, 0.5, protocol="cufs"),
+        "c=nowhere",
+        "nowhere",
+    ]
+    assert seeds.main(arguments) == 1
+    message = capsys.readouterr().err
+    for part in (
+        "batch_size of a differ; only the seed may",
+        "seed 0 of a is there already",
+        "protocol is 'cufs', elsewhere 'plain'",
+        "c=nowhere: no evaluated run",
+        "\nnowhere: no evaluated run",
+    ):
+        assert part in message
+    assert message.count("\n") == 5
