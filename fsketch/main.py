@@ -1,7 +1,8 @@
 """python -m fsketch.main --config=configs/kd.py --workdir=runs/kd [--mode=...]
 
 Modes: train (default; resumes by itself and evaluates at the end), evaluate (scores the
-workdir's best checkpoint on the test pairs), prepare (offline stages only).
+workdir's best checkpoint on the test pairs; with --sets=DIR also verifies persons by it on LFW,
+CALFW, CPLFW, CFP-FP and AgeDB-30, see fsketch/verify_faces.py), prepare (offline stages only).
 """
 
 from fsketch import startup
@@ -16,7 +17,7 @@ import jax  # noqa: E402
 from absl import app, flags, logging  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 
-from fsketch import evaluate, prepare, train  # noqa: E402
+from fsketch import evaluate, prepare, train, verify_faces  # noqa: E402
 
 MODES = ("train", "evaluate", "prepare")
 
@@ -26,6 +27,7 @@ _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ("best", "latest"), "What to evaluate.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "evaluate: where prepared data lies now.")
 _MANUAL_DIR = flags.DEFINE_string("manual_dir", "", "evaluate: where the images lie now.")
+_SETS = flags.DEFINE_string("sets", "", "evaluate: folder of the sets to verify persons on.")
 _DISTRIBUTED = flags.DEFINE_boolean(
     "distributed", False, "Run as one of several processes; on Cloud TPU they find each other."
 )
@@ -61,6 +63,10 @@ def main(arguments: list[str]) -> None:
             manual_dir=_MANUAL_DIR.value,
         )
         print(json.dumps(result, indent=2))
+        if _SETS.value:
+            table = f"{_WORKDIR.value}/verification.json"
+            sets = ["--sets", _SETS.value, "--embedder", _WORKDIR.value, "--json", table]
+            sys.exit(verify_faces.main(sets))
         return
     if _CONFIG.value is None:
         raise app.UsageError(f"--config is needed for --mode={_MODE.value}")
