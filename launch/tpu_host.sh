@@ -89,12 +89,19 @@ case $command in
     [ -z "$bucket" ] || restore "$object"
     rm -f "$code_file"
     setsid nohup bash launch/tpu_host.sh watch "$@" >>"$log" 2>&1 </dev/null &
-    echo "$(hostname): started; launch/tpu_vm.sh logs -f follows it"
+    for _ in {1..100}; do
+      if is_running || [ -e "$code_file" ]; then
+        echo "$(hostname): started; launch/tpu_vm.sh logs -f follows it"
+        exit
+      fi
+      sleep 0.1
+    done
+    die "not started: see launch/tpu_vm.sh logs"
     ;;
   watch)
     exec 9>"$lock"
-    flock -n 9 || die "a run is going on"
-    echo "$(date -u +%FT%TZ) $(hostname) $(cat "$revision_file"): $*"
+    flock -w 5 9 || die "a run is going on"  # is_running takes it for a moment, too
+    echo "$(date -u +%FT%TZ) $(hostname) $(cat "$revision_file"):$(printf ' %q' "$@")"
     PYTHON=$(find_python)
     export PYTHON
     launch/local.sh "$@" 9>&- &

@@ -6,6 +6,7 @@ runs `ssh` commands here in a home folder for each host, and keeps a bucket in a
 
 import ast
 import importlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -62,7 +63,8 @@ elif "scp" in words and "--recurse" not in words:
             for member in whole:
                 if member.name.startswith("launch/tpu"):
                     part.addfile(member, whole.extractfile(member))
-            stub = b'#!/bin/bash\\n[ "$2" = -c ] && echo $FSKETCH_EXTRAS made || exec "$@"\\n'
+            stub = b'[ "$1 $2" = "python -c" ] && echo $FSKETCH_EXTRAS made || exec "$@"\\n'
+            stub = b"#!/usr/bin/env bash\\n" + stub
             member = tarfile.TarInfo("launch/local.sh")
             member.size, member.mode = len(stub), 0o755
             part.addfile(member, io.BytesIO(stub))
@@ -315,6 +317,7 @@ def test_create_says_that_there_is_none(cloud):
     assert "faces was not made" in result.stderr
 
 
+@pytest.mark.programs
 def test_setup_copies_tracked_files_and_keeps_runs(ready):
     assert (ready.home / "fsketch" / "launch" / "tpu_host.sh").exists()
     (ready.home / "fsketch" / "runs" / "mine").write_text("")
@@ -324,15 +327,14 @@ def test_setup_copies_tracked_files_and_keeps_runs(ready):
     assert not (ready.home / "fsketch" / "old.py").exists()
 
 
+@pytest.mark.programs
 def test_a_run_goes_on_alone_and_its_words_arrive_as_they_are(ready):
     words = ["it's", "$HOME", "a  b", '"', "*", "", "x=(1,'y')"]
     program = "import sys, time; print(sys.argv[1:], flush=True); time.sleep(60)"
-    command = ["python3", "-uc", f"{program}", *words]
-    # The stub of local.sh takes `python -c` alone for the look at the devices.
-    started = ready("run", *command)
+    started = ready("run", "python3", "-c", program, *words)
     assert started.returncode == 0, started.stderr
     deadline = time.time() + 20
-    while "$HOME" not in ready.log() and time.time() < deadline:
+    while repr(words) not in ready.log() and time.time() < deadline:
         time.sleep(0.1)
     assert repr(words) in ready.log()
     assert repr(words) in ready("logs").stdout
@@ -356,6 +358,7 @@ exit 7
 """
 
 
+@pytest.mark.programs
 def test_a_new_tpu_goes_on_with_the_workdir_of_the_bucket(ready):
     command = ["run", "bash", "-c", COUNTER, "-", "--workdir=runs/kd"]
     assert ready(*command, BUCKET="gs://mine/f").returncode == 0
@@ -381,6 +384,7 @@ def test_a_new_tpu_goes_on_with_the_workdir_of_the_bucket(ready):
     assert sorted(p.name for p in (ready.home / "fsketch-runs").iterdir()) == ["kd", "run.log"]
 
 
+@pytest.mark.programs
 def test_a_bucket_that_cannot_be_asked_starts_nothing(ready):
     ready.breaks("storage")
     result = ready("run", "echo", "--workdir=runs/kd", BUCKET="gs://mine/f")
@@ -389,6 +393,7 @@ def test_a_bucket_that_cannot_be_asked_starts_nothing(ready):
     assert not (ready.home / "fsketch-runs" / "run.log").exists()
 
 
+@pytest.mark.programs
 def test_several_hosts_need_one_workdir(cloud):
     if not (ROOT / ".git").exists():
         pytest.skip("setup copies what git tracks, and this is no git checkout")
@@ -406,9 +411,10 @@ def test_several_hosts_need_one_workdir(cloud):
     assert cloud.outcome() == "ended 0"
     for home in ("home0", "home1"):
         log = (cloud.folder / home / "fsketch-runs" / "run.log").read_text()
-        assert f"fsketch.main -v --workdir={cloud.folder / 'share'} --distributed\n" in log
+        assert f"echo fsketch.main -v --workdir={cloud.folder / 'share'} --distributed\n" in log
 
 
+@pytest.mark.programs
 def test_persist_begins_again_on_a_new_tpu(ready):
     """The TPU is taken away in the middle of the run; on the next one the run ends."""
     once = ready.folder / "once"
@@ -427,7 +433,115 @@ def test_persist_begins_again_on_a_new_tpu(ready):
     assert "create" in verbs(ready.calls())
 
 
+@pytest.mark.programs
 def test_persist_does_not_repeat_an_error(ready):
     result = ready("persist", "bash", "-c", "exit 3", TYPE="v4-8", POLL_SEC="0.2")
     assert result.returncode == 1
     assert "the run ended 3: see launch/tpu_vm.sh logs" in result.stderr
+
+
+@pytest.fixture(scope="module")
+def notebook():
+    return json.loads(NOTEBOOK.read_text())
+
+
+def sources(notebook, kind):
+    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def test_the_notebook_is_one_and_holds_no_results(notebook):
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    for cell in notebook["cells"]:
+        keys = {"cell_type", "id", "metadata", "source"}
+        if cell["cell_type"] == "code":
+            keys |= {"outputs", "execution_count"}
+            assert cell["outputs"] == []
+            assert cell["execution_count"] is None
+        else:
+            assert cell["cell_type"] == "markdown"
+        assert set(cell) == keys
+        assert re.fullmatch("[a-zA-Z0-9_-]{1,64}", cell["id"])
+        assert cell["source"]
+        assert all(line.endswith("\n") for line in cell["source"][:-1])
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(ids) == len(set(ids))
+
+
+def commands(source):
+    """The lines of a cell that a shell gets, continued ones joined."""
+    joined = source.replace("\\\n", " ")
+    return [line.strip()[1:] for line in joined.splitlines() if line.strip().startswith("!")]
+
+
+def test_the_code_is_python(notebook):
+    """After what IPython does with ! and %."""
+    names = set()
+    for source in sources(notebook, "code"):
+        joined = source.replace("\\\n", " ")
+        tree = ast.parse(re.sub(r"^(\s*)[!%].*$", r"\1pass", joined, flags=re.M))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+        # What a command takes from Python is known by then.
+        for command in commands(source):
+            assert set(re.findall(r"\{(\w+)\}", command)) <= names, command
+    python = [c for source in sources(notebook, "code") for c in commands(source) if "import" in c]
+    for command in python:
+        ast.parse(shlex.split(command)[2])
+
+
+def known_flags(module, monkeypatch):
+    """Names of the flags of a program."""
+    monkeypatch.setenv("FSKETCH_STARTUP", "0")
+    found = importlib.import_module(module)
+    if importlib.util.find_spec(module).submodule_search_locations:
+        found = importlib.import_module(f"{module}.__main__")
+    if hasattr(found, "parser"):
+        return {option.lstrip("-") for option in found.parser()._option_string_actions}
+    return {flag.name for flag in flags.FLAGS.flags_by_module_dict()[module]}
+
+
+def has_field(config, field):
+    for name in field.split("."):
+        if name not in config:
+            return False
+        config = config[name]
+    return True
+
+
+def test_programs_flags_and_fields_of_the_notebook_exist(notebook, monkeypatch):
+    text = "\n".join(sources(notebook, "code") + sources(notebook, "markdown"))
+    configs = set(re.findall(r"configs/(\w+)\.py(?::([\w,]+))?", text))
+    assert configs
+    experiments = [
+        importlib.import_module(f"configs.{name}").get_config(*filter(None, [argument]))
+        for name, argument in configs
+    ]
+    seen = set()
+    for source in sources(notebook, "code"):
+        for command in commands(source):
+            words = shlex.split(command)
+            if words[:2] != ["python", "-m"]:
+                continue
+            seen.add(words[2])
+            known = known_flags(words[2], monkeypatch)
+            for word in words[3:]:
+                name = word.removeprefix("--").split("=")[0]
+                if word.startswith("--") and not name.startswith("config."):
+                    assert name in known, f"{words[2]} {word}"
+    assert seen == {"fsketch.main", "fsketch.synthesize", "fsketch.report"}
+    fields = re.findall(r"--config\.([\w.]+)=", text)
+    assert len(fields) > 5
+    for field in fields:
+        assert all(has_field(config, field) for config in experiments), field
+    for path in re.findall(r"\blaunch/[\w.-]+", text):
+        assert (ROOT / path).exists(), path
+
+
+def test_an_unknown_flag_or_field_would_be_noticed(monkeypatch):
+    assert "workdri" not in known_flags("fsketch.main", monkeypatch)
+    assert "workdir" in known_flags("fsketch.main", monkeypatch)
+    config = importlib.import_module("configs.kd").get_config()
+    assert has_field(config, "data.manual_dir")
+    assert not has_field(config, "data.manual_dri")
