@@ -26,10 +26,12 @@
 #
 # The same run command resumes, whatever ended the last one.  A TPU that was taken away lost its disk:
 # on a new one, run fetches the workdir from BUCKET first, and what came after the last save is done
-# again.  A workdir gs://... is refused: the programs need a file system.
+# again.  The TPU's service account must be allowed to write there.  A workdir gs://... is refused: the
+# programs need a file system.
 # Several hosts (v5litepod-16, v4-16 and larger): --distributed is added to fsketch.main, and the
 # workdir must be a folder that all hosts see under one path, such as a mounted NFS share; run checks
 # that.  BUCKET is then neither needed nor admitted.
+# None of this was run on a real TPU yet; the tests stand in for gcloud.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -240,7 +242,7 @@ if [ "${1:-}" = --dry_run ]; then
   shift
 fi
 if [ $# -eq 0 ]; then
-  sed -n '2,37s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
+  sed -n '2,34s/^# \{0,1\}//p' "${BASH_SOURCE[0]}"
   exit 2
 fi
 command=$1
