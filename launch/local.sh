@@ -46,11 +46,11 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   if uv --version >/dev/null 2>&1; then
     uv venv --quiet --python "$python" "$venv"
     uv pip install --quiet --python "$venv/bin/python" \
-      --constraint "$constraints" --editable "$root[$extras]"
+      --constraint "$constraints" --editable "${root}[$extras]"
   else
     "$python" -m venv "$venv"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
-      --constraint "$constraints" --editable "$root[$extras]"
+      --constraint "$constraints" --editable "${root}[$extras]"
   fi
   echo "$wanted" >"$stamp"
   echo "local.sh: done" >&2
