@@ -148,22 +148,23 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
 def sample_sheet(
     predict: Predict, canvases: pipeline.Canvases, *, num_samples: int, batch_size: int
 ) -> np.ndarray | None:
-    """A contact sheet of the first pairs: photo, drawn sketch, fake sketch, fake photo by row.
+    """A contact sheet of the first pairs by row: photo, drawn sketch, coarse image, fakes.
 
-    None for a method that predicts no images.
+    What there is none of has no row.  None for a method that predicts no images.
     """
     first = canvases.first(num_samples)
     rows: dict[str, list[np.ndarray]] = {
         "photo": [],
         "sketch": [],
+        "coarse": [],
         "fake sketch": [],
         "fake photo": [],
     }
     for index, outputs in predictions(predict, first, batch_size=batch_size):
         box = first.box[index]
+        for kind, canvas in first.images.items():
+            rows[kind].append(pipeline.cut(canvas[index], box))
         for kind in DIRECTIONS.values():
-            if kind in first.images:
-                rows[kind].append(pipeline.cut(first.images[kind][index], box))
             if kind in outputs:
                 rows[f"fake {kind}"].append(images.to_uint8(pipeline.cut(outputs[kind], box)))
     if not rows["fake sketch"] and not rows["fake photo"]:
