@@ -4,9 +4,11 @@ import importlib
 import pathlib
 import re
 
+import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
+from configs import kd
 from fsketch import checkpoint, methods
 
 FOLDER = pathlib.Path(__file__).parents[1] / "configs"
@@ -57,6 +59,25 @@ def test_configurations_survive_json(experiment):
     again = checkpoint.from_json(checkpoint.to_json(config))
     assert isinstance(again, ConfigDict)
     assert again == config
+
+
+@pytest.mark.parametrize(("words", "pairs"), [("cuhk", 88), ("cufs", 268)])
+def test_validation_is_held_out_of_all_parts_of_the_training_pairs(words, pairs):
+    data = kd.get_config(words).data
+
+    def chosen(split):
+        pieces = re.findall(r"train\[(\d+):(\d+)\]", split)
+        return [i for first, end in pieces for i in range(int(first), int(end))]
+
+    held_out = chosen(data.validation)
+    assert len(held_out) == 8 and sorted(held_out + chosen(data.train)) == list(range(pairs))
+    assert np.diff(held_out).min() == np.diff(held_out).max()
+    assert data.test == "test"
+
+
+def test_the_quick_schedule_is_for_real_pairs():
+    with pytest.raises(ValueError, match="'quick' is for pairs of 256 px, cuhk and cufs"):
+        kd.get_config("quick")
 
 
 def test_every_field_is_read_somewhere(experiment):
