@@ -449,10 +449,10 @@ def use_quick(config: ConfigDict) -> None:
     else:
         config.optim.learning_rate = 1e-3
     config.optim.decay_from = 0.4
-    config.optim.ema_rate = 0.99
+    config.optim.ema_rate = 0.985
     config.batch_size = 4
-    config.num_steps = 1200
-    config.eval_every_steps, config.save_every_steps = 150, 75
+    config.num_steps = 1000
+    config.eval_every_steps = config.save_every_steps = 125
 
 
 def use_student(config: ConfigDict, size: str) -> None:
