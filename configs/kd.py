@@ -12,20 +12,21 @@ Run        python -m fsketch.main --config=configs/kd.py --workdir=runs/kd
            --config.data.canvas_px=256 --config.cache_mb=9500, without random crops.
            ablation ladder: reconstruction (L_rec), mimic (+ L_mim), no_mutual (+ L_tra), no word
            (+ L_mut, KD); it goes on in configs/kd_plus.py.  E.g. configs/kd.py:cuhk,no_mutual.
-           variant: structured adds SSIM and FSIM to the loss, which is not the paper's.
+           variants, not the paper's: structured adds SSIM and FSIM to the loss, textured the
+           teacher's Gram matrices besides; both hand the encoder's maps to the decoder.
+           schedule: quick, parts of 128 px on a mirrored canvas (cuhk and cufs only).
            student, parameters for 3 channels in and out: full (64 channels, 9 blocks) 11.38 M,
-           medium (32, 9) 2.85 M, small (24, 6) 1.11 M, mini (16, 4) 0.35 M; adapters to the
-           teacher's shapes, not needed after training, come on top.
+           medium (32, 9) 2.85 M, small (24, 6) 1.11 M, mini (16, 4) 0.35 M, 2 % more with a
+           variant; adapters to the teacher's shapes, not needed after training, come on top.
 Cost       embedded: 6.2 minutes on 2 CPU cores, environment, data and teacher included.
-           cuhk and cufs at the sizes below: not run yet.  cuhk,small, 800 steps of 4 (the README's
-           command): about 40 minutes on 2 CPU cores, 1.6 images/s, 3 GB.
+           cuhk,small,structured,quick: 33 minutes of one CPU core, 2.2 parts/s, 2.2 GB.  cuhk and
+           cufs at the sizes below: not run yet.
 Expect     embedded, seed 0, 48 test pairs, protocol plain: to_sketch SSIM 0.668, PSNR 19.95, FSIM
            0.821, Scoot 0.351; to_photo SSIM 0.654, PSNR 15.79, FSIM 0.789, Scoot 0.487.
-           cuhk,small as above, white canvas, seed 0, 100 test pairs: to_sketch SSIM 0.635,
-           PSNR 15.67; to_photo SSIM 0.672, PSNR 16.23.  cuhk,small,structured, 700 steps of 4 (the
-           README's command), seed 0: to_sketch SSIM 0.643, PSNR 14.98, FSIM 0.741, Scoot 0.482;
-           to_photo SSIM 0.713, PSNR 15.84, FSIM 0.788, Scoot 0.601.  Full width, cufs, and the
-           lower rungs of the ladder: not run yet.
+           cuhk,small,structured,quick, SqueezeNet v1.0, seed 0, 100 test pairs: to_sketch SSIM
+           0.644, PSNR 15.30, FSIM 0.747, Scoot 0.481; to_photo SSIM 0.719, PSNR 16.94, FSIM 0.801,
+           Scoot 0.608.  Ladder, three seeds of 160 steps of cuhk,mini,quick: the README's table.
+           Full width and cufs: not run yet.
 """
 
 from ml_collections import ConfigDict
