@@ -112,7 +112,7 @@ def add_translator(config: ConfigDict) -> None:
     config.model.num_blocks = 9
     # "instance", "batch" or "none" [inferred: the code has batch, with batches of one]
     config.model.norm = "instance"
-    # "transposed" [secondary] or "nearest" [ours], which leaves no lattice in flat areas
+    # "transposed" [secondary] or "nearest" [ours], which leaves no lattice of its own
     config.model.up = "transposed"
     config.model.skips = False  # from encoder to decoder, as in a U-Net [ours]
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
