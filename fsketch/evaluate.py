@@ -301,8 +301,19 @@ def restore(workdir: str | epath.Path, *, kind: str) -> Restored:
     key, crop = parallel.initial_key(config.seed), config.data.crop_px
     one = blank(crop, crop, channels(config))
     shapes = jax.eval_shape(method.init, key, frozen, one)
-    host = checkpoint.fill(shapes, arrays, source=f"{workdir} (step {meta['step']})")
+    host = fill_players(shapes, arrays, source=f"{workdir} (step {meta['step']})")
     return Restored(method, config, host, frozen, meta["step"])
+
+
+def fill_players(
+    like: state.TrainState, arrays: checkpoint.Arrays, *, source: str
+) -> state.TrainState:
+    """`checkpoint.fill` without the memory (image pools), which predictions do not need.
+
+    Its images have the size that training sees, which data.part_px makes another than `like`'s.
+    """
+    kept = {name: array for name, array in arrays.items() if not name.startswith("memory/")}
+    return checkpoint.fill(like.replace(memory={}), kept, source=source)
 
 
 def restore_frozen(workdir: str | epath.Path) -> dict[str, state.Frozen]:

@@ -1,9 +1,11 @@
-"""The sample sheet; evaluations of whole runs are in train_test.py and programs_test.py."""
+"""Restoring and the sample sheet; evaluations of whole runs: train_test.py, programs_test.py."""
 
+import jax
 import numpy as np
 import pytest
 
-from fsketch import evaluate
+from configs import cyclegan
+from fsketch import checkpoint, evaluate, methods
 from fsketch.data import pipeline
 
 
@@ -37,3 +39,24 @@ def test_what_predicts_no_image_has_no_sheet():
         lambda batch: {"embedding": np.zeros((2, 8))}, faces, num_samples=2, batch_size=2
     )
     assert sheet is None
+
+
+def test_a_run_on_parts_is_restored_without_its_pool_of_parts(tiny, tmp_path):
+    config = tiny(cyclegan)
+    config.data.part_px = 16
+    canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
+    fresh = evaluate.initial_state(methods.create(config), {}, config, canvases)
+    assert {x.shape[1:3] for x in jax.tree.leaves(fresh.memory) if x.ndim == 4} == {(16, 16)}
+    places = checkpoint.open_workdir(tmp_path, keep=1)
+    meta = {"config": checkpoint.to_json(config), "step": 0, "position": 0, "frozen": []}
+    checkpoint.save(places.latest, 0, fresh, meta)
+    places.wait()
+    places.close()
+
+    restored = evaluate.restore(tmp_path, kind="latest")
+    leaves = [jax.tree.leaves(players) for players in (restored.state.players, fresh.players)]
+    for one, other in zip(*leaves, strict=True):
+        np.testing.assert_array_equal(one, other)
+    whole = evaluate.blank(32, 32, evaluate.channels(config))
+    made = jax.eval_shape(restored.method.predict, restored.state, {}, whole)
+    assert made["sketch"].shape == (1, 32, 32, 1) and made["photo"].shape == (1, 32, 32, 3)

@@ -98,7 +98,7 @@ def read(label: str, workdir: Path) -> Run:
         method=method,
         config=config,
         evaluation=evaluation,
-        state=checkpoint.fill(like, arrays, source=f"{workdir} (step {step})"),
+        state=evaluate.fill_players(like, arrays, source=f"{workdir} (step {step})"),
         frozen=frozen,
         training=training(workdir, latest),
     )
