@@ -8,8 +8,11 @@ Run        python -m fsketch.main --config=configs/cyclegan.py --workdir=runs/cy
            data: embedded (default), cuhk, cufs (the last two with --config.data.manual_dir=DIR);
            translators: full (default on cuhk and cufs), medium, small, mini, the sizes of
            configs/kd.py; schedule: quick, as there.  E.g. configs/cyclegan.py:cuhk,medium.
-Cost       not run yet.  Each translator has 11.38 M parameters at full size, each critic 2.77 M.
-Expect     not run yet.
+Cost       cuhk,mini,quick: 6 minutes of one CPU core for 160 steps.  Others: not run yet.  Each
+           translator has 11.38 M parameters at full size, each critic 2.77 M.
+Expect     that run, at rate 1e-3, seed 0, 100 test pairs: to_sketch SSIM 0.563, PSNR 13.78, FSIM
+           0.677, Scoot 0.469; to_photo SSIM 0.582, FSIM 0.738.  It was far from its end.  Others:
+           not run yet.
 """
 
 from ml_collections import ConfigDict

@@ -8,8 +8,10 @@ Run        python -m fsketch.main --config=configs/kt.py --workdir=runs/kt
            configs/kt.py:cuhk,small.
            Teachers: --config.teacher_photo.path=... and --config.teacher_sketch.path=...; both
            may be one file.  Without, both are the default teacher, trained once.
-Cost       not run yet.
-Expect     not run yet.
+Cost       cuhk,mini,quick: 3 minutes of one CPU core for 160 steps.  Others: not run yet.
+Expect     that run, at rate 1e-3, SqueezeNet v1.0 for both, seed 0, 100 test pairs: to_sketch SSIM
+           0.612, PSNR 14.90, FSIM 0.694, Scoot 0.441; to_photo SSIM 0.656, FSIM 0.758.  It was far
+           from its end.  Others: not run yet.
 """
 
 from ml_collections import ConfigDict

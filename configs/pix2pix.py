@@ -8,8 +8,10 @@ Run        python -m fsketch.main --config=configs/pix2pix.py --workdir=runs/pix
            data: embedded (default), cuhk, cufs (the last two with --config.data.manual_dir=DIR);
            direction: to_sketch (default), to_photo; schedule: quick, as in configs/kd.py, with
            half the width.  E.g. configs/pix2pix.py:cuhk,to_photo.
-Cost       not run yet.  The translator has 54.41 M parameters at 256 px, the critic 2.77 M.
-Expect     not run yet.
+Cost       cuhk,quick: 2 minutes of one CPU core for 160 steps.  Others: not run yet.  The
+           translator has 54.41 M parameters at 256 px, the critic 2.77 M.
+Expect     that run, at rate 1e-3, seed 0, 100 test pairs: SSIM 0.618, PSNR 14.94, FSIM 0.700, Scoot
+           0.450.  It was far from its end.  Others: not run yet.
 """
 
 from ml_collections import ConfigDict
