@@ -15,8 +15,8 @@ Run        python -m fsketch.main --config=configs/embedder.py --workdir=runs/em
 Cost       drawn, small: 0.25 s a step of 32 on 2 CPU cores, drawing included, so 6 minutes and one
            of compilation the first time [projected from short runs].  Others: not run yet.
 Expect     drawn, small, of 700 steps, seed 0, on 256 unseen persons x 4 views: verification
-           accuracy 0.998, AUC 1.000, rank-1 0.999 (300 steps: 0.932, 0.982, 0.644).  The same on ORL,
-           3600 pairs of real faces: accuracy 0.835, AUC 0.909, beside pixels 0.804, PCA 0.868, HOG
+           accuracy 0.998, AUC 1.000, rank-1 0.999 (300 steps: 0.932, 0.982, 0.644).  On ORL, 3600
+           pairs of real faces: accuracy 0.835, AUC 0.909, beside pixels 0.804, PCA 0.868, HOG
            0.822.  In full: not run yet.
 """
 
