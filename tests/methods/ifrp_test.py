@@ -11,6 +11,7 @@ from configs import ifrp as experiment
 from fsketch import checkpoint, evaluate, methods, parallel, prepare
 from fsketch.methods import ifrp, optimizers
 from fsketch.nets import convolution
+from fsketch.stages import teachers
 
 
 @pytest.fixture(autouse=True)
@@ -270,7 +271,7 @@ def test_each_rung_trains_exactly_its_terms_and_players(trace, argument, frozen,
 
 
 def test_the_face_recogniser_is_trained_only_for_an_identity_term(monkeypatch, tmp_path):
-    monkeypatch.setattr(prepare, "_trained_teacher", lambda config, role, workdir: f"made/{role}")
+    monkeypatch.setattr(teachers, "_trained_teacher", lambda config, role, workdir: f"made/{role}")
     monkeypatch.setattr(checkpoint, "frozen_specs", lambda workdir: {})
     found = prepare.prepare(experiment.tiny(), tmp_path)
     assert found.face.path == "made/face"
