@@ -62,8 +62,8 @@ class Translator(nn.Module):
       width: channels of the first layer; 64 in the author's code [secondary].
       num_blocks: residual blocks; 9 for 256 px in that code [secondary].
       norm: "instance", "batch" or "none".
-      up: "transposed", or "nearest" [ours]: doubled, then convolved, which leaves no lattice in
-        flat areas and has as many parameters, at about four times the cost of these two layers.
+      up: "transposed", or "nearest" [ours]: doubled, then convolved, which leaves no lattice
+        of its own; as many parameters, four times the multiply-adds of these two layers.
       skips: whether the maps d1 and in are handed to the convolutions that make u1 and u2, beside
         the enlarged ones, as in a U-Net [ours]; needs `up` "nearest".
       relu_after_add: whether residual blocks end with ReLU, unusual and the author's; without
