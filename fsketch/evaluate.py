@@ -214,16 +214,23 @@ def report(config: ConfigDict, metrics: dict[str, float], *, step: int, num_imag
 
 
 def evaluate_workdir(
-    workdir: str | epath.Path, *, kind: str = "best", data_dir: str = "", manual_dir: str = ""
+    workdir: str | epath.Path,
+    *,
+    kind: str = "best",
+    split: str = "",
+    data_dir: str = "",
+    manual_dir: str = "",
 ) -> dict:
     """Scores a run's checkpoint on its test split; writes WORKDIR/evaluation.json and outputs/.
 
-    Needs nothing but the workdir and the data; `kind` is "best" or "latest".  data_dir and
-    manual_dir say where the data lies now, if it moved since.
+    Needs nothing but the workdir and the data; `kind` is "best" or "latest".  With another `split`
+    of the data both are written to WORKDIR/splits/SPLIT.  data_dir and manual_dir say where the
+    data lies now, if it moved since.
     """
     restored = restore(workdir, kind=kind)
     config = restored.config
     with config.unlocked():
+        config.data.test = split or config.data.test
         config.data.data_dir = data_dir or config.data.data_dir
         config.data.manual_dir = manual_dir or config.data.manual_dir
     canvases = load_canvases(
@@ -236,17 +243,18 @@ def evaluate_workdir(
         parallel.replicate(restored.state), parallel.replicate(restored.frozen)
     )
     is_first = jax.process_index() == 0
-    if is_first and matching.is_workdir(epath.Path(workdir)):
-        (epath.Path(workdir) / "outputs").rmtree()  # of an earlier checkpoint or split
+    folder = epath.Path(workdir) / "splits" / split if split else epath.Path(workdir)
+    if is_first and matching.is_workdir(folder):
+        (folder / "outputs").rmtree()  # of an earlier checkpoint
     metrics = evaluate(
         predict,
         canvases,
         batch_size=local_batch(config.eval_batch_size),
         protocol=config.protocol,
-        workdir=workdir if is_first else None,
+        workdir=folder if is_first else None,
     )
     result = report(config, metrics, step=restored.step, num_images=len(canvases))
-    write_report(workdir, result)
+    write_report(folder, result)
     return result
 
 
@@ -254,6 +262,7 @@ def write_report(workdir: str | epath.Path, result: dict) -> None:
     """WORKDIR/evaluation.json, by the first process."""
     if jax.process_index() == 0:
         content = json.dumps(result, indent=2, allow_nan=False) + "\n"
+        epath.Path(workdir).mkdir(parents=True, exist_ok=True)
         writers.write_whole(epath.Path(workdir) / "evaluation.json", content.encode())
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("evaluation written")

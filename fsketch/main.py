@@ -27,6 +27,7 @@ _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ("best", "latest"), "What to evaluate.")
 _DATA_DIR = flags.DEFINE_string("data_dir", "", "evaluate: where prepared data lies now.")
 _MANUAL_DIR = flags.DEFINE_string("manual_dir", "", "evaluate: where the images lie now.")
+_SPLIT = flags.DEFINE_string("split", "", "evaluate: another split, e.g. test_unseen.")
 _SETS = flags.DEFINE_string("sets", "", "evaluate: folder of the sets to verify persons on.")
 _DISTRIBUTED = flags.DEFINE_boolean(
     "distributed", False, "Run as one of several processes; on Cloud TPU they find each other."
@@ -59,6 +60,7 @@ def main(arguments: list[str]) -> None:
         result = evaluate.evaluate_workdir(
             _WORKDIR.value,
             kind=_CHECKPOINT.value,
+            split=_SPLIT.value,
             data_dir=_DATA_DIR.value,
             manual_dir=_MANUAL_DIR.value,
         )
