@@ -13,6 +13,16 @@ from ml_collections import ConfigDict
 PAIRS = ("embedded", "cuhk", "cufs")  # what `use_pairs` knows
 PORTRAITS = ("embedded", "celeba", "fs2k", "orl")  # what `use_portraits` knows
 
+# Of PORTRAITS: portraits an epoch (faces times styles), epochs, batch.
+SCHEDULES = {
+    "embedded": (480, 20, 8),  # [ours]
+    # [paper: IFRP: faces, batch; that an epoch sees each style inferred from its time by their
+    # number; epochs inferred]
+    "celeba": (330_000, 250, 64),
+    "fs2k": (750, 60, 16),  # [ours]
+    "orl": (840, 100, 16),  # [ours]
+}
+
 TEACHERS = ("teacher", "teacher_photo", "teacher_sketch")  # sections of `add_teacher`
 # Sections whose net is trained first where no path is given.
 FROZEN = (*TEACHERS, "face", "perceptual")
@@ -407,7 +417,11 @@ def use_pairs(config: ConfigDict, pairs: str) -> None:
 
 
 def use_portraits(config: ConfigDict, faces: str) -> None:
-    """Stylised portraits of one of PORTRAITS; "" is the first.  Needs `add_portraits` before."""
+    """Data and schedule of one of PORTRAITS; "" is the first.  Needs `add_portraits` before."""
+    size, epochs, config.batch_size = SCHEDULES[faces or "embedded"]
+    config.num_steps = epochs * (size // config.batch_size)
+    config.eval_every_steps = config.save_every_steps = config.num_steps // 50
+    config.data.flip = False  # the place of the aligned face is what is learnt
     config.data.sketch_channels = 3
     config.data.train, config.data.validation = "train", "validation"
     config.data.test = "test_seen"  # test_unseen, test_sketches

@@ -27,15 +27,6 @@ from ml_collections import ConfigDict
 
 from configs import base, style, teacher
 
-# word of base.PORTRAITS -> portraits an epoch, faces times styles, epochs, batch
-SCHEDULES = {
-    "embedded": (480, 20, 8),  # [ours]
-    # [paper: faces, batch; that an epoch sees each style inferred from its time by their number;
-    # epochs inferred]
-    "celeba": (330_000, 250, 64),
-    "fs2k": (750, 60, 16),  # [ours]
-    "orl": (840, 100, 16),  # [ours]
-}
 RUNGS = {
     "pixel_only": ("identity", "adversarial"),
     "no_identity": ("identity",),
@@ -67,11 +58,7 @@ def get_config(argument: str = "embedded") -> ConfigDict:
 
     base.add_portraits(config, style.get_config())
     base.use_portraits(config, portraits)
-    config.data.flip = False  # the place of the aligned face is what is learnt
-    size, epochs, config.batch_size = SCHEDULES[portraits or "embedded"]
-    config.optim.steps_per_epoch = size // config.batch_size
-    config.num_steps = epochs * config.optim.steps_per_epoch
-    config.eval_every_steps = config.save_every_steps = config.num_steps // 50
+    config.optim.steps_per_epoch = base.SCHEDULES[portraits or "embedded"][0] // config.batch_size
     config.best_metric = "to_photo/ssim"
     if portraits in ("", "embedded"):
         _make_small(config)

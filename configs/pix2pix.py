@@ -5,7 +5,9 @@ Paper      Isola et al., "Image-to-Image Translation with Conditional Adversaria
            2e-4, batches of one [paper].  No result on faces and sketches is in the paper; the
            schedule of 200 epochs is that of the published code [secondary].
 Run        python -m fsketch.main --config=configs/pix2pix.py --workdir=runs/pix2pix
-           data: embedded (default), cuhk, cufs (the last two with --config.data.manual_dir=DIR);
+           data: embedded (default), cuhk, cufs (the last two with --config.data.manual_dir=DIR),
+           or celeba, fs2k, orl: the stylised portraits of configs/ifrp.py, made into photos with
+           its batches and steps, of which it is the baseline (--config.portraits.manual_dir=DIR).
            direction: to_sketch (default), to_photo; schedule: quick, as in configs/kd.py, with
            half the width.  E.g. configs/pix2pix.py:cuhk,to_photo.
 Cost       cuhk,quick: 2 minutes of one CPU core for 160 steps.  Others: not run yet.  The
@@ -16,18 +18,25 @@ Expect     that run, at rate 1e-3, seed 0, 100 test pairs: SSIM 0.618, PSNR 14.9
 
 from ml_collections import ConfigDict
 
-from configs import base
+from configs import base, style
 
+PORTRAITS = base.PORTRAITS[1:]  # embedded means pairs here
 DIRECTIONS = ("to_sketch", "to_photo")
-ARGUMENTS = (*base.PAIRS, *DIRECTIONS, "cuhk,quick")
+ARGUMENTS = (*base.PAIRS, *PORTRAITS, *DIRECTIONS, "cuhk,quick")
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, direction, quick = base.words(argument, base.PAIRS, DIRECTIONS, base.QUICK)
+    data, direction, quick = base.words(argument, (*base.PAIRS, *PORTRAITS), DIRECTIONS, base.QUICK)
     config = base.get_config()
     config.method = "pix2pix"
-    base.use_pairs(config, pairs)
     base.add_unet(config)
+    if data in PORTRAITS:
+        base.add_portraits(config, style.get_config())
+        base.use_portraits(config, data)
+        config.model.depth = 7  # for 128 px
+        direction = direction or "to_photo"
+    else:
+        base.use_pairs(config, data)
     base.add_critic(config)
     base.add_direction(config)
     config.direction = direction or "to_sketch"
@@ -37,7 +46,7 @@ def get_config(argument: str = "embedded") -> ConfigDict:
     config.loss_weights = ConfigDict()
     config.loss_weights.reconstruction = 100.0  # [paper]
     config.loss_weights.adversarial = 1.0  # [paper]
-    if pairs in ("", "embedded"):  # a small one for minutes on two CPU cores [inferred]
+    if data in ("", "embedded"):  # a small one for minutes on two CPU cores [inferred]
         config.data.canvas_px, config.data.crop_px = 104, 96
         config.model.width, config.model.depth = 32, 5
         config.critic.width = 32

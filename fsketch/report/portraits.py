@@ -1,0 +1,282 @@
+"""python -m fsketch.report.portraits TABLE --parent=DIR [--data=fs2k] [-- --config.FIELD=VALUE ...]
+
+A table of IFRP's paper (arXiv 1904.04241) made again: trains its rows where they are missing, one
+workdir each in DIR, evaluates them on the three test sets and prints them in the paper's order,
+the paper's numbers in brackets beside.  Killed, it goes on where it was; --dry_run prints the
+commands alone.  Flags after -- go to every training, as --config.portraits.manual_dir=FACES; for
+others take another DIR.
+
+Numbers of the paper are those of its 128 px CelebA faces and artworks [paper]; which rows its
+tables of losses and of rotations name is [inferred].  FRR and FCR, in percent, are the measures of
+metrics/retrieval.py by --embedder.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from etils import epath
+
+from configs import base
+from fsketch import writers
+from fsketch.metrics import retrieval
+from fsketch.scoring import features, matching, measures
+
+SETS = ("test_seen", "test_unseen", "test_sketches")
+METRICS = {"psnr": "to_photo/psnr_rgb", "ssim": "to_photo/ssim", "fsim": "to_photo/fsim"}
+# Paintings in the order in which the paper's table adds training styles; all others are unseen.
+STYLES = ("scream", "candy", "mosaic", "waves", "feathers")
+OTHERS = ("pencil", "shapes", "swirls", "facets", "glass")
+
+
+class Row(NamedTuple):
+    """config: file and argument, {data} to be filled in; "" = not ours to train.
+
+    paper: numbers by column, "test_seen/ssim", "fcr", ...  name: of what `flags` change.
+    """
+
+    label: str
+    config: str
+    paper: dict[str, float]
+    name: str = ""
+    flags: tuple[str, ...] = ()
+
+    @property
+    def workdir(self) -> str:
+        """The name of its folder; rows of several tables that are the same experiment share it."""
+        words = self.config.replace(".py:{data}", "").split(",")
+        return "-".join((*words, self.name) if self.name else words)
+
+
+class Table(NamedTuple):
+    """What is printed: the columns and the rows of a table of the paper."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+
+def _quality(seen: str, unseen: str, sketches: str = "") -> dict[str, float]:
+    """ "20.82 0.59 0.80" of each set, or "0.59 0.80" without PSNR, by column."""
+    result = {}
+    for name, numbers in zip(SETS, (seen, unseen, sketches), strict=True):
+        values = numbers.split()
+        metrics = list(METRICS)[len(METRICS) - len(values) :]
+        for metric, value in zip(metrics, values, strict=True):
+            result[f"{name}/{metric}"] = float(value)
+    return result
+
+
+def _identity(numbers: str) -> dict[str, float]:
+    names = (*(f"{name}/frr" for name in SETS), "fcr")
+    return dict(zip(names, map(float, numbers.split()), strict=True))
+
+
+def _trained_on(count: int) -> tuple[str, tuple[str, ...]]:
+    """Name and flags of so many training styles; the test styles are the others."""
+    seen, unseen = STYLES[:count], (*STYLES[count:], *OTHERS)
+    section = "--config.portraits"
+    flags = (f"{section}.train_styles={_tuple(seen)}", f"{section}.test_styles={_tuple(unseen)}")
+    return f"{count}_styles", flags
+
+
+def _tuple(names: Sequence[str]) -> str:
+    return f"({', '.join(repr(name) for name in names)},)"
+
+
+_OURS = "ifrp.py:{data}"
+_PAIR = ("ssim", "fsim")
+_SEEN_UNSEEN = tuple(f"{name}/{metric}" for name in SETS[:2] for metric in _PAIR)
+_FULL = _quality("0.72 0.88", "0.68 0.84")
+TABLES = {
+    "comparison": Table(
+        (*(f"{name}/{metric}" for name in SETS for metric in (*METRICS, "frr")), "fcr"),
+        (
+            Row("Gatys", "", _quality("20.18 0.57 0.73", "20.25 0.57 0.66", "19.93 0.55 0.67")
+                | _identity("64.67 62.28 68.36 72.89")),
+            Row("Johnson", "", _quality("15.65 0.34 0.68", "15.81 0.33 0.70", "16.27 0.35 0.68")
+                | _identity("50.54 38.87 40.27 44.99")),
+            Row("MGAN", "", _quality("16.22 0.44 0.64", "16.17 0.47 0.60", "16.01 0.46 0.61")
+                | _identity("26.97 22.52 24.99 38.24")),
+            Row("pix2pix", "pix2pix.py:{data}",
+                _quality("20.82 0.59 0.80", "18.90 0.54 0.67", "19.01 0.55 0.66")
+                | _identity("75.13 59.98 66.63 87.73")),
+            Row("CycleGAN", "", _quality("18.58 0.32 0.69", "15.89 0.27 0.64", "15.65 0.31 0.65")
+                | _identity("25.07 25.68 26.70 24.97")),
+            Row("Shiri", "", _quality("21.57 0.58 0.79", "20.21 0.56 0.70", "21.35 0.57 0.71")
+                | _identity("84.51 75.32 76.44 89.09")),
+            Row("IFRP", _OURS, _quality("26.08 0.72 0.88", "24.83 0.68 0.84", "24.89 0.68 0.83")
+                | _identity("90.93 84.92 89.05 92.06")),
+        ),
+    ),
+    "losses": Table(
+        _SEEN_UNSEEN,
+        (
+            Row("pixel", f"{_OURS},pixel_only", _quality("0.60 0.72", "0.54 0.65")),
+            Row("pixel, critic", f"{_OURS},no_identity", _quality("0.62 0.75", "0.58 0.72")),
+            Row("all", _OURS, _FULL),
+        ),
+    ),
+    "architecture": Table(
+        _SEEN_UNSEEN,
+        (
+            Row("no skips", f"{_OURS},plain", _quality("0.65 0.84", "0.62 0.80")),
+            Row("U-Net", f"{_OURS},unet", _quality("0.65 0.87", "0.61 0.78")),
+            Row("two skips", f"{_OURS},skips", _quality("0.66 0.86", "0.63 0.82")),
+            Row("two skips, blocks", _OURS, _FULL),
+        ),
+    ),
+    "styles": Table(
+        _SEEN_UNSEEN,
+        (
+            Row("1", _OURS, _quality("0.69 0.72", "0.54 0.66"), *_trained_on(1)),
+            Row("2", _OURS, _quality("0.70 0.77", "0.60 0.78"), *_trained_on(2)),
+            Row("3", _OURS, _FULL),
+            Row("4", _OURS, _quality("0.72 0.88", "0.68 0.85"), *_trained_on(4)),
+            Row("5", _OURS, _quality("0.73 0.88", "0.69 0.85"), *_trained_on(5)),
+        ),
+    ),
+    "rotations": Table(
+        ("test_seen/ssim",),
+        tuple(
+            Row(f"{angles} angles, {label}", f"{_OURS}{word}", {"test_seen/ssim": ssim},
+                f"{angles}_angles", (f"--config.portraits.num_angles={angles}",))
+            for angles, numbers in ((11, (0.64, 0.66)), (5, (0.64, 0.65)))
+            for label, word, ssim in zip(
+                ("no transformers", "transformers"), (",no_stn", ""), numbers, strict=True
+            )
+        ),
+    ),
+}  # fmt: skip
+
+
+def commands(row: Row, *, data: str, parent: Path, flags: Sequence[str]) -> list[list[str]]:
+    """What is still to be run for a row: its training, then its evaluation on the other sets."""
+    workdir = parent / row.workdir
+    main = [sys.executable, "-m", "fsketch.main"]
+    result = []
+    if not (workdir / "evaluation.json").is_file():
+        config = f"--config=configs/{row.config.format(data=data)}"
+        result.append([*main, config, f"--workdir={workdir}", *row.flags, *flags])
+    for name in SETS[1:]:
+        if not (_folder(workdir, name) / "evaluation.json").is_file():
+            result.append([*main, "--mode=evaluate", f"--workdir={workdir}", f"--split={name}"])
+    return result
+
+
+def scores(workdir: Path, *, embedder: str) -> dict[str, float]:
+    """Scores of an evaluated run by column; with an embedder FRR and FCR, too, in percent."""
+    result = {}
+    for name in SETS:
+        metrics = json.loads((_folder(workdir, name) / "evaluation.json").read_text())["metrics"]
+        result |= {f"{name}/{short}": metrics.get(full) for short, full in METRICS.items()}
+    if embedder:
+        extract = features.embedding(measures.Options(embedder=embedder)).extract
+        result |= identity_rates([_folder(workdir, name) for name in SETS], extract)
+    return {name: value for name, value in result.items() if value is not None}
+
+
+def identity_rates(
+    folders: Sequence[Path], extract: Callable[[list[np.ndarray]], np.ndarray]
+) -> dict[str, float]:
+    """FRR of each of SETS, FCR over all styles but drawn sketches, in percent.
+
+    folders: of the outputs of each set, whose names are ID@STYLE; every style of a set must show
+    the same faces.  ValueError or DataError for images that are unreadable or missing.
+    """
+    recovered: dict[str, np.ndarray] = {}
+    result = {}
+    problems = matching.Problems()
+
+    def embedded(paths: Iterable[Path]) -> np.ndarray:
+        decoded = [matching.decode(path, problems) for path in paths]
+        problems.close()
+        return extract(decoded)
+
+    for name, folder in zip(SETS, folders, strict=True):
+        of_style: dict[str, dict[str, Path]] = defaultdict(dict)
+        for path in sorted(Path(matching.outputs_of(folder, "to_photo")).iterdir()):
+            id, _, style = path.stem.partition("@")
+            of_style[style][id] = path
+        first, ids = next((style, list(paths)) for style, paths in of_style.items())
+        for style, paths in of_style.items():
+            if list(paths) != ids:
+                raise ValueError(f"{folder}: style {style!r} shows other faces than {first!r}")
+            recovered[style] = embedded(paths.values())
+        truth = Path(matching.outputs_of(folder, "photo"))
+        faces = embedded(truth / f"{id}@{first}.png" for id in ids)
+        stacked = np.stack([recovered[style] for style in of_style])
+        result[f"{name}/frr"] = 100 * float(retrieval.frr(stacked, faces, np.arange(len(ids))))
+    painted = np.stack([recovered[style] for style in recovered if style not in of_style])
+    result["fcr"] = 100 * float(retrieval.fcr(painted, np.arange(painted.shape[1])))
+    return result
+
+
+def _folder(workdir: Path, name: str) -> Path:
+    return workdir if name == SETS[0] else workdir / "splits" / name
+
+
+def terminal(table: Table, found: Mapping[str, Mapping[str, float]]) -> str:
+    """The table as text: ours, and the paper's in brackets; - where a row is not ours."""
+    lines = [["", *table.columns]]
+    for row in table.rows:
+        cells = []
+        for column in table.columns:
+            digits = 2 if column.endswith(("psnr", "frr", "fcr")) else 3
+            ours = found.get(row.label, {}).get(column)
+            cell = "-" if ours is None else f"{ours:.{digits}f}"
+            if column in row.paper:
+                cell += f" ({row.paper[column]:.2f})"
+            cells.append(cell)
+        lines.append([row.label, *cells])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code: 0 printed, else that of the run that failed."""
+    given = list(arguments)
+    end = given.index("--") if "--" in given else len(given)
+    flags = given[end + 1 :]
+    parser = argparse.ArgumentParser(
+        prog="python -m fsketch.report.portraits", description="Tables of IFRP's paper made again."
+    )
+    parser.add_argument("table", choices=TABLES)
+    parser.add_argument("--parent", required=True, type=Path, help="where the workdirs are or go")
+    parser.add_argument("--data", default="fs2k", choices=base.PORTRAITS[1:])
+    parser.add_argument("--embedder", default="", help="for FRR and FCR; as of fsketch.score")
+    parser.add_argument("--dry_run", action="store_true", help="print what would be run")
+    parser.add_argument("--json", metavar="FILE")
+    given = parser.parse_args(given[:end])
+    table = TABLES[given.table]
+    found: dict[str, Any] = {}
+    for row in table.rows:
+        if not row.config:
+            continue
+        for command in commands(row, data=given.data, parent=given.parent, flags=flags):
+            print(" ".join(command), file=sys.stderr, flush=True)
+            if not given.dry_run and (code := subprocess.run(command, check=False).returncode):
+                print(f"{row.label}: ended with {code}", file=sys.stderr)
+                return code
+        if not given.dry_run:
+            found[row.label] = scores(given.parent / row.workdir, embedder=given.embedder)
+    if given.dry_run:
+        return 0
+    print(terminal(table, found))
+    if given.json:
+        content = {row.label: {"ours": found.get(row.label), "paper": row.paper}
+                   for row in table.rows}  # fmt: skip
+        writers.write_whole(epath.Path(given.json), (json.dumps(content, indent=1) + "\n").encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
