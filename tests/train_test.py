@@ -72,6 +72,17 @@ def test_evaluation_needs_the_workdir_alone_and_repeats_itself(finished):
     assert json.loads((finished / "evaluation.json").read_text()) == before
 
 
+def test_another_split_is_evaluated_beside(finished):
+    before = (finished / "evaluation.json").read_bytes()
+    result = evaluate.evaluate_workdir(finished, split="validation[:2]")
+    assert result["split"] == "validation[:2]" and result["num_images"] == 2
+    beside = finished / "splits" / "validation[:2]"
+    assert json.loads((beside / "evaluation.json").read_text()) == result
+    assert len(list((beside / "outputs" / "to_sketch").iterdir())) == 2
+    assert (finished / "evaluation.json").read_bytes() == before
+    assert len(list((finished / "outputs" / "to_sketch").iterdir())) == 4
+
+
 def test_evaluation_does_not_depend_on_the_batch_size(finished):
     method, config, stored, meta = evaluate.restore_method(finished, kind="latest")
     frozen = evaluate.restore_frozen(finished)
