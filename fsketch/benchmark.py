@@ -1,8 +1,11 @@
-"""python -m fsketch.benchmark: time and memory of a training step of KD, on this machine.
+"""python -m fsketch.benchmark: time and memory of a training step, on this machine.
 
-Compares in one run, in turn, the step as it is with the same step made of plain lax
-convolutions, and with the machine's own matrix product.  Each form runs in a process of its
-own, because flags of XLA cannot change once it has started.
+Of KD, compared in one run, in turn, with the same step made of plain lax convolutions, and with
+the machine's own matrix product.  Each form runs in a process of its own, because flags of XLA
+cannot change once it has started.
+
+With --synthdistill, of the published SynthDistill (configs/synthdistill.py:stylegan2) with random
+weights of StyleGAN2 and of its teacher: what a run would take before their files are at hand.
 """
 
 from fsketch import startup
@@ -22,11 +25,12 @@ from collections.abc import Callable  # noqa: E402
 
 import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
+from ml_collections import ConfigDict  # noqa: E402
 
-from configs import kd  # noqa: E402
-from fsketch import methods, parallel, state, train  # noqa: E402
+from configs import kd, synthdistill  # noqa: E402
+from fsketch import embedders, methods, parallel, state, train, types  # noqa: E402
 from fsketch.data import augment  # noqa: E402
-from fsketch.methods import interface, pretrained  # noqa: E402
+from fsketch.methods import generators, interface, pretrained  # noqa: E402
 from fsketch.nets import convolution, vgg  # noqa: E402
 
 # form -> (plain convolutions?, environment)
@@ -72,20 +76,7 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
     with convolution.plain() if plain else contextlib.nullcontext():
         one = {k: jnp.zeros((1, args.size, args.size, x.shape[-1])) for k, x in batch.items()}
         fresh = jax.jit(method.init)(jax.random.key(0), frozen, one)
-        step = parallel.pmap(train._step(method, config.data), donate=(0,))
-        holder = [parallel.replicate(jax.device_get(fresh))]
-        nets = parallel.replicate(frozen)
-        keys = parallel.step_keys(0, 1, global_batch=args.batch)
-        parts = parallel.split({k: jax.device_get(x) for k, x in batch.items()})
-
-        def advance() -> dict:
-            holder[0], scalars = step(holder[0], nets, parts, keys)
-            return scalars
-
-        start = time.perf_counter()
-        jax.block_until_ready(advance())
-        compile_sec = time.perf_counter() - start
-        times = seconds(advance, repeats=args.repeats)
+        compile_sec, times = timed(config, fresh, frozen, batch, repeats=args.repeats)
     gflop = flop(method, frozen, fresh, batch) / 1e9
     peak = matrix_product(2048, repeats=5) / 1e9
     median = statistics.median(times)
@@ -99,6 +90,56 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
         "share_of_sgemm": gflop / median / peak,
         "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
     }
+
+
+def measure_synthdistill(batch_size: int, *, repeats: int) -> dict[str, float]:
+    """Times the published step in this process: two updates, each of `batch_size` fresh faces."""
+    config = synthdistill.get_config("stylegan2")
+    num_faces = 2 * config.batch_size * config.num_steps  # of the published run
+    with config.unlocked():
+        config.batch_size = batch_size
+    frozen = {
+        "teacher": random_embedder("iresnet100", config_path=config.embedder.path),
+        "generator": random_generator("stylegan2_ffhq256"),
+    }
+    init = methods.create(config).init
+    fresh = jax.jit(lambda key: init(key, frozen, {}))(jax.random.key(0))
+    batch = {"identity": jnp.zeros(batch_size, jnp.int32)}
+    compile_sec, times = timed(config, fresh, frozen, batch, repeats=repeats)
+    median = statistics.median(times)
+    return {
+        "parameters": sum(x.size for x in jax.tree.leaves(fresh["student"].params)),
+        "step_ms": 1e3 * median,
+        "fastest_ms": 1e3 * min(times),
+        "compile_sec": compile_sec,
+        "faces_per_sec": 2 * batch_size / median,
+        "hours_of_the_run": num_faces / (2 * batch_size / median) / 3600,
+        "peak_memory_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+    }
+
+
+def timed(
+    config: ConfigDict,
+    fresh: state.TrainState,
+    frozen: interface.Frozens,
+    batch: types.Batch,
+    *,
+    repeats: int,
+) -> tuple[float, list[float]]:
+    """(seconds of the first step with its compilation, of each of `repeats` later ones)."""
+    step = parallel.pmap(train._step(methods.create(config), config.data), donate=(0,))
+    holder = [parallel.replicate(jax.device_get(fresh))]
+    nets = parallel.replicate(frozen)
+    keys = parallel.step_keys(0, 1, global_batch=config.batch_size)
+    parts = parallel.split({k: jax.device_get(x) for k, x in batch.items()})
+
+    def advance() -> dict:
+        holder[0], scalars = step(holder[0], nets, parts, keys)
+        return scalars
+
+    start = time.perf_counter()
+    jax.block_until_ready(advance())
+    return time.perf_counter() - start, seconds(advance, repeats=repeats)
 
 
 def flop(
@@ -153,6 +194,22 @@ def random_vgg19(size: int, *, config_path: str) -> state.Frozen:
     return pretrained.build(spec, variables)
 
 
+def random_embedder(net: str, *, config_path: str) -> state.Frozen:
+    """A published embedder with random weights."""
+    side = embedders.ARCHITECTURES[net].size_px
+    init = jax.jit(embedders.create(net, {}).init)
+    variables = init(jax.random.key(4), jnp.zeros((1, side, side, 3)))
+    spec = {"net": net, "arguments": {}, "side_px": side, "frame": "face", "fill": 0, "step": 0}
+    return embedders.build(json.dumps({**spec, "path": config_path}), variables)
+
+
+def random_generator(name: str) -> generators.StyleGAN2:
+    """A published StyleGAN2 with random weights."""
+    net = generators.NETS[name]
+    variables = jax.jit(net.init)(jax.random.key(5), jnp.zeros((1, net.width)))
+    return generators.StyleGAN2(variables, net, json.dumps({"net": name, "path": ""}))
+
+
 def main(arguments: list[str]) -> int:
     """Measures every form in turn, or one in this process; prints JSON."""
     parser = argparse.ArgumentParser(prog="python -m fsketch.benchmark", description=__doc__)
@@ -163,7 +220,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--repeats", type=int, default=5, help="steps per process")
     parser.add_argument("--rounds", type=int, default=2, help="processes per form, in turn")
     parser.add_argument("--form", choices=sorted(FORMS), help="measure one form in this process")
+    parser.add_argument("--synthdistill", action="store_true", help="that step, of --batch faces")
     args = parser.parse_args(arguments)
+    if args.synthdistill:
+        print(json.dumps(measure_synthdistill(args.batch, repeats=args.repeats), indent=2))
+        return 0
     if args.form:
         print(json.dumps(measure(args)))
         return 0
