@@ -12,15 +12,16 @@ Run        python -m fsketch.main --config=configs/ifrp.py --workdir=runs/ifrp
            losses: no word (all three), no_identity, no_adversarial, pixel_only.
            net: no word (two skips with residual blocks), skips (without the blocks), unet, plain
            (no skip), or released (the code's); no_stn leaves the transformers out.
-           E.g. configs/ifrp.py:celeba,no_identity,no_stn.
+           E.g. configs/ifrp.py:celeba,no_identity,no_stn.  Baseline: configs/pix2pix.py:fs2k.
            Identity: our recogniser, trained first, or --config.face.path=vgg_face.safetensors,
            whose maps are much larger: the weight of the last three is meant for it.
-Cost       not run yet.  Parameters at full width: remover 11.66 M with 1.66 M of its transformers
-           (released: 8.36 M with 0.89 M), critic 6.66 M.
-Expect     not run yet.  Paper, SSIM and FSIM on seen and on unseen styles: pixel_only 0.60, 0.72
-           and 0.54, 0.65; two terms 0.62, 0.75 and 0.58, 0.72; all 0.72, 0.88 and 0.68, 0.84;
-           plain 0.65, 0.84 and 0.62, 0.80; unet 0.65, 0.87 and 0.61, 0.78; skips 0.66, 0.86 and
-           0.63, 0.82.
+Cost       fs2k: ten style networks of 500 steps in two minutes and 3249 portraits in half a minute
+           of an H200; then 370 to 770 portraits/s, shared with other trainings.  A face takes 32
+           ms of two CPU cores (paper: 8 ms of a GPU).  Parameters at full width: remover 11.66 M
+           with 1.66 M of its transformers (released: 8.36 M with 0.89 M), critic 6.66 M.
+Expect     fs2k, 600 steps of 2760, identity weight 0.1 and our recogniser: the README's table;
+           blurred faces.  celeba, orl: not run yet.  python -m fsketch.report.portraits makes the
+           paper's tables again and prints its numbers beside.
 """
 
 from ml_collections import ConfigDict
