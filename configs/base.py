@@ -424,7 +424,7 @@ def use_portraits(config: ConfigDict, faces: str) -> None:
     config.data.flip = False  # the place of the aligned face is what is learnt
     config.data.sketch_channels = 3
     config.data.train, config.data.validation = "train", "validation"
-    config.data.test = "test_seen"  # test_unseen, test_sketches
+    config.data.test = "test_seen"  # beside it are test_unseen and test_sketches
     if faces in ("", "embedded"):
         config.data.name = "stylized_faces/procedural"
         config.data.canvas_px = config.data.crop_px = 64

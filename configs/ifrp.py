@@ -8,7 +8,7 @@ Run        python -m fsketch.main --config=configs/ifrp.py --workdir=runs/ifrp
            data: embedded (default; procedural faces, painted over by a filter), celeba (the
            paper's size), fs2k, orl; for the last three --config.portraits.manual_dir=DIR holds the
            real faces, and the portraits are made first, and kept, beside the workdir.
-           Tests are test_seen; --config.data.test=test_unseen or test_sketches.
+           Tests are test_seen; then --mode=evaluate --split=test_unseen or test_sketches.
            losses: no word (all three), no_identity, no_adversarial, pixel_only.
            net: no word (two skips with residual blocks), skips (without the blocks), unet, plain
            (no skip), or released (the code's); no_stn leaves the transformers out.
