@@ -13,6 +13,7 @@ metrics/retrieval.py by --embedder.
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 from collections import defaultdict
@@ -28,7 +29,9 @@ from fsketch import writers
 from fsketch.metrics import retrieval
 from fsketch.scoring import features, matching, measures
 
-SETS = ("test_seen", "test_unseen", "test_sketches")
+SKETCHES = "test_sketches"
+SETS = ("test_seen", "test_unseen", SKETCHES)
+DRAWN = ("fs2k",)  # whose faces have drawn sketches; there are no SKETCHES of others
 METRICS = {"psnr": "to_photo/psnr_rgb", "ssim": "to_photo/ssim", "fsim": "to_photo/fsim"}
 # Paintings in the order in which the paper's table adds training styles; all others are unseen.
 STYLES = ("scream", "candy", "mosaic", "waves", "feathers")
@@ -155,6 +158,11 @@ TABLES = {
 }  # fmt: skip
 
 
+def sets_of(data: str) -> tuple[str, ...]:
+    """Those of SETS that these faces have."""
+    return SETS if data in DRAWN else SETS[:-1]
+
+
 def commands(row: Row, *, data: str, parent: Path, flags: Sequence[str]) -> list[list[str]]:
     """What is still to be run for a row: its training, then its evaluation on the other sets."""
     workdir = parent / row.workdir
@@ -163,33 +171,34 @@ def commands(row: Row, *, data: str, parent: Path, flags: Sequence[str]) -> list
     if not (workdir / "evaluation.json").is_file():
         config = f"--config=configs/{row.config.format(data=data)}"
         result.append([*main, config, f"--workdir={workdir}", *row.flags, *flags])
-    for name in SETS[1:]:
+    for name in sets_of(data)[1:]:
         if not (_folder(workdir, name) / "evaluation.json").is_file():
             result.append([*main, "--mode=evaluate", f"--workdir={workdir}", f"--split={name}"])
     return result
 
 
-def scores(workdir: Path, *, embedder: str) -> dict[str, float]:
+def scores(workdir: Path, *, data: str, embedder: str) -> dict[str, float]:
     """Scores of an evaluated run by column; with an embedder FRR and FCR, too, in percent."""
+    folders = {name: _folder(workdir, name) for name in sets_of(data)}
     result = {}
-    for name in SETS:
-        metrics = json.loads((_folder(workdir, name) / "evaluation.json").read_text())["metrics"]
+    for name, folder in folders.items():
+        metrics = json.loads((folder / "evaluation.json").read_text())["metrics"]
         result |= {f"{name}/{short}": metrics.get(full) for short, full in METRICS.items()}
     if embedder:
         extract = features.embedding(measures.Options(embedder=embedder)).extract
-        result |= identity_rates([_folder(workdir, name) for name in SETS], extract)
+        result |= identity_rates(folders, extract)
     return {name: value for name, value in result.items() if value is not None}
 
 
 def identity_rates(
-    folders: Sequence[Path], extract: Callable[[list[np.ndarray]], np.ndarray]
+    folders: Mapping[str, Path], extract: Callable[[list[np.ndarray]], np.ndarray]
 ) -> dict[str, float]:
-    """FRR of each of SETS, FCR over all styles but drawn sketches, in percent.
+    """FRR of each set, FCR over all styles but drawn sketches, in percent.
 
-    folders: of the outputs of each set, whose names are ID@STYLE; every style of a set must show
-    the same faces.  ValueError or DataError for images that are unreadable or missing.
+    folders: of each of SETS, with outputs named ID@STYLE; every style of a set must show the same
+    faces.  ValueError or DataError for images that are unreadable or missing.
     """
-    recovered: dict[str, np.ndarray] = {}
+    painted: list[np.ndarray] = []
     result = {}
     problems = matching.Problems()
 
@@ -198,7 +207,7 @@ def identity_rates(
         problems.close()
         return extract(decoded)
 
-    for name, folder in zip(SETS, folders, strict=True):
+    for name, folder in folders.items():
         of_style: dict[str, dict[str, Path]] = defaultdict(dict)
         for path in sorted(Path(matching.outputs_of(folder, "to_photo")).iterdir()):
             id, _, style = path.stem.partition("@")
@@ -207,13 +216,14 @@ def identity_rates(
         for style, paths in of_style.items():
             if list(paths) != ids:
                 raise ValueError(f"{folder}: style {style!r} shows other faces than {first!r}")
-            recovered[style] = embedded(paths.values())
         truth = Path(matching.outputs_of(folder, "photo"))
         faces = embedded(truth / f"{id}@{first}.png" for id in ids)
-        stacked = np.stack([recovered[style] for style in of_style])
-        result[f"{name}/frr"] = 100 * float(retrieval.frr(stacked, faces, np.arange(len(ids))))
-    painted = np.stack([recovered[style] for style in recovered if style not in of_style])
-    result["fcr"] = 100 * float(retrieval.fcr(painted, np.arange(painted.shape[1])))
+        recovered = [embedded(paths.values()) for paths in of_style.values()]
+        rate = retrieval.frr(np.stack(recovered), faces, np.arange(len(ids)))
+        result[f"{name}/frr"] = 100 * float(rate)
+        if name != SKETCHES:
+            painted += recovered
+    result["fcr"] = 100 * float(retrieval.fcr(np.stack(painted), np.arange(len(painted[0]))))
     return result
 
 
@@ -243,9 +253,8 @@ def terminal(table: Table, found: Mapping[str, Mapping[str, float]]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """The exit code: 0 printed, else that of the run that failed."""
-    given = list(arguments)
-    end = given.index("--") if "--" in given else len(given)
-    flags = given[end + 1 :]
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    flags = arguments[end + 1 :]
     parser = argparse.ArgumentParser(
         prog="python -m fsketch.report.portraits", description="Tables of IFRP's paper made again."
     )
@@ -255,19 +264,21 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--embedder", default="", help="for FRR and FCR; as of fsketch.score")
     parser.add_argument("--dry_run", action="store_true", help="print what would be run")
     parser.add_argument("--json", metavar="FILE")
-    given = parser.parse_args(given[:end])
+    given = parser.parse_args(arguments[:end])
     table = TABLES[given.table]
     found: dict[str, Any] = {}
     for row in table.rows:
         if not row.config:
             continue
         for command in commands(row, data=given.data, parent=given.parent, flags=flags):
-            print(" ".join(command), file=sys.stderr, flush=True)
+            print(shlex.join(command), file=sys.stderr, flush=True)
             if not given.dry_run and (code := subprocess.run(command, check=False).returncode):
                 print(f"{row.label}: ended with {code}", file=sys.stderr)
                 return code
         if not given.dry_run:
-            found[row.label] = scores(given.parent / row.workdir, embedder=given.embedder)
+            found[row.label] = scores(
+                given.parent / row.workdir, data=given.data, embedder=given.embedder
+            )
     if given.dry_run:
         return 0
     print(terminal(table, found))

@@ -61,13 +61,14 @@ def test_only_what_is_missing_is_run(tmp_path):
         f"--workdir={tmp_path}/ifrp-pixel_only",
         "--config.seed=3",
     ]
-    assert [c[-1] for c in whole[1:]] == ["--split=test_unseen", "--split=test_sketches"]
+    assert [c[-1] for c in whole[1:]] == ["--split=test_unseen"]  # ORL has no drawn sketches
     workdir = tmp_path / row.workdir
-    for folder in (workdir, workdir / "splits" / "test_sketches"):
+    for folder in (workdir, workdir / "splits" / "test_unseen"):
         folder.mkdir(parents=True)
         (folder / "evaluation.json").write_text("{}")
-    (rest,) = portraits.commands(row, data="orl", parent=tmp_path, flags=[])
-    assert rest[-1] == "--split=test_unseen" and "--mode=evaluate" in rest
+    assert not portraits.commands(row, data="orl", parent=tmp_path, flags=[])
+    (rest,) = portraits.commands(row, data="fs2k", parent=tmp_path, flags=[])
+    assert rest[-1] == "--split=test_sketches" and "--mode=evaluate" in rest
 
 
 @pytest.fixture
@@ -100,11 +101,12 @@ def test_identity_rates_by_hand(outputs):
     unit = colours / np.linalg.norm(colours, axis=1, keepdims=True)
     near = np.argsort(((unit[:, None] - unit[None]) ** 2).sum(-1), axis=1)[:, :5]
     hits = np.mean([person in near[7 - person] for person in same])
-    folders = [
-        outputs("test_seen", {"a": same, "b": mirrored}),
-        outputs("test_unseen", {"c": same}),
-        outputs("test_sketches", {"drawn": mirrored}),
-    ]
+    shown = {
+        "test_seen": {"a": same, "b": mirrored},
+        "test_unseen": {"c": same},
+        "test_sketches": {"drawn": mirrored},
+    }
+    folders = {name: outputs(name, styles) for name, styles in shown.items()}
     rates = portraits.identity_rates(folders, _colour)
     assert rates["test_unseen/frr"] == 100
     assert rates["test_sketches/frr"] == pytest.approx(100 * hits)
@@ -116,10 +118,10 @@ def test_a_style_that_shows_others_and_a_missing_truth_are_refused(outputs):
     whole = outputs("test_seen", {"a": range(8)})
     others = outputs("test_unseen", {"b": range(8), "c": range(6)})
     with pytest.raises(ValueError, match="'c' shows other faces than 'b'"):
-        portraits.identity_rates([whole, others, whole], _colour)
+        portraits.identity_rates({"test_seen": whole, "test_unseen": others}, _colour)
     (whole / "outputs" / "photo" / "3@a.png").unlink()
     with pytest.raises(sources.DataError, match=r"3@a\.png"):
-        portraits.identity_rates([whole, whole, whole], _colour)
+        portraits.identity_rates({"test_seen": whole}, _colour)
 
 
 def test_the_program_trains_evaluates_and_prints(tmp_path, monkeypatch, capsys):
