@@ -12,8 +12,8 @@ Run        python -m fsketch.main --config=configs/kd_plus.py --workdir=runs/kd_
            pairs [inferred]; add --config.start_from=runs/kd.
            E.g. configs/kd_plus.py:cuhk,small,no_teacher.
 Cost       cuhk,small,textured,quick,staged: 31 minutes of one CPU core for 600 steps (the README's
-           command), other work beside, 1.8 parts/s.  Each critic has 2.77 M parameters, 0.70 M with quick.  Others:
-           not run yet.
+           command), other work beside, 1.8 parts/s.  Each critic has 2.77 M parameters, 0.70 M
+           with quick.  Others: not run yet.
 Expect     that run, from 2500 steps of configs/kd.py:cuhk,small,structured,quick, seed 0, 100 test
            pairs: to_sketch SSIM 0.624, PSNR 15.37, FSIM 0.742, Scoot 0.566; to_photo SSIM 0.687,
            PSNR 16.71, FSIM 0.800, Scoot 0.605.  cuhk,mini,quick, 160 steps, three seeds, and
