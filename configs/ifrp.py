@@ -20,7 +20,7 @@ Cost       fs2k: ten style networks of 500 steps in two minutes and 3249 portrai
            ms of two CPU cores (paper: 8 ms of a GPU).  Parameters at full width: remover 11.66 M
            with 1.66 M of its transformers (released: 8.36 M with 0.89 M), critic 6.66 M.
 Expect     fs2k, 600 steps of 2760, identity weight 0.1 and our recogniser: the README's table;
-           blurred faces.  celeba, orl: not run yet.  python -m fsketch.report.portraits makes the
+           blurred faces.  celeba, orl: not run yet.  python -m fsketch.report.ifrp_tables makes the
            paper's tables again and prints its numbers beside.
 """
 

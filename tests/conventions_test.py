@@ -25,7 +25,7 @@ FLOORS = {
     "methods": 4, "scoring": 4, "recall": 4,
     "evaluate": 5, "train": 5, "stages": 5, "prepare": 5, "styles": 5, "benchmark": 5,
     "score": 5, "synthesize": 5, "report": 5, "verify_faces": 5,
-    "main": 6, "report.__main__": 6, "report.seeds": 6, "report.portraits": 6,
+    "main": 6, "report.__main__": 6, "report.seeds": 6, "report.ifrp_tables": 6,
     "convert.__main__": 6, "data.prepare": 6, "data.verify": 6,
 }  # fmt: skip
 # Orchestration: one uses the other, in this order.

@@ -1,4 +1,4 @@
-"""python -m fsketch.report.portraits TABLE --parent=DIR [--data=fs2k] [-- --config.FIELD=VALUE ...]
+"""python -m fsketch.report.ifrp_tables TABLE --parent=DIR [--data=fs2k] [-- --config.FIELD=VALUE]
 
 A table of IFRP's paper (arXiv 1904.04241) made again: trains its rows where they are missing, one
 workdir each in DIR, evaluates them on the three test sets and prints them in the paper's order,
@@ -256,7 +256,8 @@ def main(arguments: Sequence[str]) -> int:
     end = arguments.index("--") if "--" in arguments else len(arguments)
     flags = arguments[end + 1 :]
     parser = argparse.ArgumentParser(
-        prog="python -m fsketch.report.portraits", description="Tables of IFRP's paper made again."
+        prog="python -m fsketch.report.ifrp_tables",
+        description="Tables of IFRP's paper made again.",
     )
     parser.add_argument("table", choices=TABLES)
     parser.add_argument("--parent", required=True, type=Path, help="where the workdirs are or go")

@@ -12,22 +12,22 @@ from ml_collections import config_flags
 from configs import base
 from fsketch import writers
 from fsketch.data import sources
-from fsketch.report import portraits
+from fsketch.report import ifrp_tables
 
-ROWS = [row for table in portraits.TABLES.values() for row in table.rows if row.config]
+ROWS = [row for table in ifrp_tables.TABLES.values() for row in table.rows if row.config]
 
 
 @pytest.mark.parametrize("data", base.PORTRAITS[1:])
 def test_every_row_is_a_configuration(data, tmp_path, monkeypatch):
     for row in ROWS:
-        command, *_ = portraits.commands(row, data=data, parent=tmp_path, flags=())
+        command, *_ = ifrp_tables.commands(row, data=data, parent=tmp_path, flags=())
         monkeypatch.setattr(sys, "argv", command[2:])  # where overrides are looked for
         values = flags.FlagValues()
         holder = config_flags.DEFINE_config_file("config", flag_values=values)
         flags.DEFINE_string("workdir", None, "", flag_values=values)
         values(command[2:])
         config = holder.value
-        assert config.portraits.faces and config.data.test == portraits.SETS[0]
+        assert config.portraits.faces and config.data.test == ifrp_tables.SETS[0]
         if row.name.endswith("styles"):
             seen, unseen = config.portraits.train_styles, config.portraits.test_styles
             assert len(seen) == int(row.label) and len({*seen, *unseen}) == 10
@@ -46,16 +46,16 @@ def test_one_folder_is_one_experiment():
 
 
 def test_numbers_of_the_paper_stand_in_their_columns():
-    (row,) = [row for row in portraits.TABLES["comparison"].rows if row.label == "pix2pix"]
+    (row,) = [row for row in ifrp_tables.TABLES["comparison"].rows if row.label == "pix2pix"]
     assert row.paper["test_unseen/psnr"] == 18.90 and row.paper["test_seen/fsim"] == 0.80
     assert row.paper["test_sketches/frr"] == 66.63 and row.paper["fcr"] == 87.73
-    for table in portraits.TABLES.values():
+    for table in ifrp_tables.TABLES.values():
         assert all(set(row.paper) == set(table.columns) for row in table.rows)
 
 
 def test_only_what_is_missing_is_run(tmp_path):
-    row = portraits.TABLES["losses"].rows[0]
-    whole = portraits.commands(row, data="orl", parent=tmp_path, flags=["--config.seed=3"])
+    row = ifrp_tables.TABLES["losses"].rows[0]
+    whole = ifrp_tables.commands(row, data="orl", parent=tmp_path, flags=["--config.seed=3"])
     assert [part for part in whole[0] if part.startswith("--")] == [
         "--config=configs/ifrp.py:orl,pixel_only",
         f"--workdir={tmp_path}/ifrp-pixel_only",
@@ -66,8 +66,8 @@ def test_only_what_is_missing_is_run(tmp_path):
     for folder in (workdir, workdir / "splits" / "test_unseen"):
         folder.mkdir(parents=True)
         (folder / "evaluation.json").write_text("{}")
-    assert not portraits.commands(row, data="orl", parent=tmp_path, flags=[])
-    (rest,) = portraits.commands(row, data="fs2k", parent=tmp_path, flags=[])
+    assert not ifrp_tables.commands(row, data="orl", parent=tmp_path, flags=[])
+    (rest,) = ifrp_tables.commands(row, data="fs2k", parent=tmp_path, flags=[])
     assert rest[-1] == "--split=test_sketches" and "--mode=evaluate" in rest
 
 
@@ -107,7 +107,7 @@ def test_identity_rates_by_hand(outputs):
         "test_sketches": {"drawn": mirrored},
     }
     folders = {name: outputs(name, styles) for name, styles in shown.items()}
-    rates = portraits.identity_rates(folders, _colour)
+    rates = ifrp_tables.identity_rates(folders, _colour)
     assert rates["test_unseen/frr"] == 100
     assert rates["test_sketches/frr"] == pytest.approx(100 * hits)
     assert rates["test_seen/frr"] == pytest.approx(50 + 50 * hits)
@@ -118,10 +118,10 @@ def test_a_style_that_shows_others_and_a_missing_truth_are_refused(outputs):
     whole = outputs("test_seen", {"a": range(8)})
     others = outputs("test_unseen", {"b": range(8), "c": range(6)})
     with pytest.raises(ValueError, match="'c' shows other faces than 'b'"):
-        portraits.identity_rates({"test_seen": whole, "test_unseen": others}, _colour)
+        ifrp_tables.identity_rates({"test_seen": whole, "test_unseen": others}, _colour)
     (whole / "outputs" / "photo" / "3@a.png").unlink()
     with pytest.raises(sources.DataError, match=r"3@a\.png"):
-        portraits.identity_rates({"test_seen": whole}, _colour)
+        ifrp_tables.identity_rates({"test_seen": whole}, _colour)
 
 
 def test_the_program_trains_evaluates_and_prints(tmp_path, monkeypatch, capsys):
@@ -137,10 +137,12 @@ def test_the_program_trains_evaluates_and_prints(tmp_path, monkeypatch, capsys):
         (folder / "evaluation.json").write_text(json.dumps({"metrics": metrics}))
         return types.SimpleNamespace(returncode=7 if len(ran) == 8 else 0)
 
-    monkeypatch.setattr(portraits.subprocess, "run", run)
+    monkeypatch.setattr(ifrp_tables.subprocess, "run", run)
     arguments = ["losses", f"--parent={tmp_path}", f"--json={tmp_path / 't.json'}", "--", "--x=1"]
-    assert portraits.main([*arguments]) == 7  # the eighth of nine commands failed
-    assert portraits.main(arguments) == 0 and len(ran) == 9  # and is not run again: it had written
+    assert ifrp_tables.main([*arguments]) == 7  # the eighth of nine commands failed
+    assert (
+        ifrp_tables.main(arguments) == 0 and len(ran) == 9
+    )  # and is not run again: it had written
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["test_seen/ssim", "test_seen/fsim", "test_unseen/ssim",
                                 "test_unseen/fsim"]  # fmt: skip
