@@ -16,8 +16,8 @@ Cost       cuhk,quick: 2 minutes of one CPU core for 160 steps; at full width, 8
 Expect     cuhk,quick at full width, seed 0, 100 test pairs, the best of 800, 1600 and 2400 such
            steps by validation SSIM, the first: SSIM 0.626, PSNR 15.48, FSIM 0.717, Scoot 0.483.
            Validation SSIM then falls, 0.644, 0.643, 0.631, while Scoot rises, 0.525, 0.567, 0.603.
-           160 steps of 4 at rate 1e-3: SSIM 0.618, PSNR 14.94, FSIM 0.700, Scoot 0.450.  Others:
-           not run yet.
+           160 steps of 4 at rate 1e-3: SSIM 0.618, PSNR 14.94, FSIM 0.700, Scoot 0.450.  fs2k at
+           width 32, 600 steps: the README's table.  Others: not run yet.
 """
 
 from ml_collections import ConfigDict
