@@ -28,7 +28,7 @@ import jax.numpy as jnp  # noqa: E402
 from ml_collections import ConfigDict  # noqa: E402
 
 from configs import kd, synthdistill  # noqa: E402
-from fsketch import embedders, methods, parallel, state, train, types  # noqa: E402
+from fsketch import embedders, methods, parallel, state, train, trees, types  # noqa: E402
 from fsketch.data import augment  # noqa: E402
 from fsketch.methods import generators, interface, pretrained  # noqa: E402
 from fsketch.nets import convolution, vgg  # noqa: E402
@@ -108,7 +108,7 @@ def measure_synthdistill(batch_size: int, *, repeats: int) -> dict[str, float]:
     compile_sec, times = timed(config, fresh, frozen, batch, repeats=repeats)
     median = statistics.median(times)
     return {
-        "parameters": sum(x.size for x in jax.tree.leaves(fresh["student"].params)),
+        "parameters": trees.count(fresh["student"].params),
         "step_ms": 1e3 * median,
         "fastest_ms": 1e3 * min(times),
         "compile_sec": compile_sec,

@@ -243,7 +243,7 @@ def evaluate_workdir(
         parallel.replicate(restored.state), parallel.replicate(restored.frozen)
     )
     is_first = jax.process_index() == 0
-    folder = epath.Path(workdir) / "splits" / split if split else epath.Path(workdir)
+    folder = matching.split_of(workdir, split) if split else epath.Path(workdir)
     if is_first and matching.is_workdir(folder):
         (folder / "outputs").rmtree()  # of an earlier checkpoint
     metrics = evaluate(

@@ -4,7 +4,7 @@ A table of IFRP's paper (arXiv 1904.04241) made again: trains its rows where the
 workdir each in DIR, evaluates them on the three test sets and prints them in the paper's order,
 the paper's numbers in brackets beside.  Killed, it goes on where it was; --dry_run prints the
 commands alone.  Flags after -- go to every training, as --config.portraits.manual_dir=FACES; for
-others take another DIR.
+others take another DIR.  They may not set loss weights, which tell the rows apart.
 
 Numbers of the paper are those of its 128 px CelebA faces and artworks [paper]; which rows its
 tables of losses and of rotations name is [inferred].  FRR and FCR, in percent, are the measures of
@@ -24,18 +24,19 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from configs import base
+from configs import base, ifrp
 from fsketch import writers
+from fsketch.data import shards
 from fsketch.metrics import retrieval
 from fsketch.scoring import features, matching, measures
 
-SKETCHES = "test_sketches"
-SETS = ("test_seen", "test_unseen", SKETCHES)
+SETS = tuple(split for split in shards.SPLITS if split.startswith("test"))
+SKETCHES = SETS[-1]
 DRAWN = ("fs2k",)  # whose faces have drawn sketches; there are no SKETCHES of others
 METRICS = {"psnr": "to_photo/psnr_rgb", "ssim": "to_photo/ssim", "fsim": "to_photo/fsim"}
-# Paintings in the order in which the paper's table adds training styles; all others are unseen.
-STYLES = ("scream", "candy", "mosaic", "waves", "feathers")
-OTHERS = ("pencil", "shapes", "swirls", "facets", "glass")
+_PORTRAITS = ifrp.get_config("fs2k").portraits
+# Paintings in the order in which the table of styles takes them for training; the rest is unseen.
+STYLES = (*_PORTRAITS.train_styles, *_PORTRAITS.test_styles)
 
 
 class Row(NamedTuple):
@@ -82,7 +83,7 @@ def _identity(numbers: str) -> dict[str, float]:
 
 def _trained_on(count: int) -> tuple[str, tuple[str, ...]]:
     """Name and flags of so many training styles; the test styles are the others."""
-    seen, unseen = STYLES[:count], (*STYLES[count:], *OTHERS)
+    seen, unseen = STYLES[:count], STYLES[count:]
     section = "--config.portraits"
     flags = (f"{section}.train_styles={_tuple(seen)}", f"{section}.test_styles={_tuple(unseen)}")
     return f"{count}_styles", flags
@@ -172,14 +173,15 @@ def commands(row: Row, *, data: str, parent: Path, flags: Sequence[str]) -> list
         config = f"--config=configs/{row.config.format(data=data)}"
         result.append([*main, config, f"--workdir={workdir}", *row.flags, *flags])
     for name in sets_of(data)[1:]:
-        if not (_folder(workdir, name) / "evaluation.json").is_file():
+        if not (Path(matching.split_of(workdir, name)) / "evaluation.json").is_file():
             result.append([*main, "--mode=evaluate", f"--workdir={workdir}", f"--split={name}"])
     return result
 
 
 def scores(workdir: Path, *, data: str, embedder: str) -> dict[str, float]:
     """Scores of an evaluated run by column; with an embedder FRR and FCR, too, in percent."""
-    folders = {name: _folder(workdir, name) for name in sets_of(data)}
+    folders = {name: Path(matching.split_of(workdir, name)) for name in sets_of(data)[1:]}
+    folders = {SETS[0]: workdir, **folders}
     result = {}
     for name, folder in folders.items():
         metrics = json.loads((folder / "evaluation.json").read_text())["metrics"]
@@ -227,10 +229,6 @@ def identity_rates(
     return result
 
 
-def _folder(workdir: Path, name: str) -> Path:
-    return workdir if name == SETS[0] else workdir / "splits" / name
-
-
 def terminal(table: Table, found: Mapping[str, Mapping[str, float]]) -> str:
     """The table as text: ours, and the paper's in brackets; - where a row is not ours."""
     lines = [["", *table.columns]]
@@ -266,6 +264,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--dry_run", action="store_true", help="print what would be run")
     parser.add_argument("--json", metavar="FILE")
     given = parser.parse_args(arguments[:end])
+    if any(flag.startswith("--config.loss_weights") for flag in flags):
+        parser.error("flags after --: --config.loss_weights would overrule the rows of the table")
     table = TABLES[given.table]
     found: dict[str, Any] = {}
     for row in table.rows:

@@ -183,6 +183,11 @@ def outputs_of(workdir: str | epath.Path, name: str) -> epath.Path:
     return epath.Path(workdir) / "outputs" / name
 
 
+def split_of(workdir: str | epath.Path, split: str) -> epath.Path:
+    """WORKDIR/splits/SPLIT: the evaluation of another split than the run's own, with outputs."""
+    return epath.Path(workdir) / "splits" / split
+
+
 def is_workdir(folder: str | epath.Path) -> bool:
     """Whether a folder is a run's with images of its evaluation."""
     return (epath.Path(folder) / "outputs").is_dir()

@@ -124,6 +124,13 @@ def test_a_style_that_shows_others_and_a_missing_truth_are_refused(outputs):
         ifrp_tables.identity_rates({"test_seen": whole}, _colour)
 
 
+def test_flags_that_would_overrule_the_rows_are_refused(tmp_path, capsys):
+    flag = "--config.loss_weights.identity=0.1"
+    with pytest.raises(SystemExit):
+        ifrp_tables.main(["losses", f"--parent={tmp_path}", "--dry_run", "--", flag])
+    assert "would overrule the rows" in capsys.readouterr().err
+
+
 def test_the_program_trains_evaluates_and_prints(tmp_path, monkeypatch, capsys):
     ran = []
 
