@@ -16,8 +16,9 @@ Run        python -m fsketch.main --config=configs/ifrp.py --workdir=runs/ifrp
            Identity: our recogniser, trained first, or --config.face.path=vgg_face.safetensors,
            whose maps are much larger: the weight of the last three is meant for it.
 Cost       fs2k: ten style networks of 500 steps in two minutes and 3249 portraits in half a minute
-           of an H200; then 370 to 770 portraits/s, shared with other trainings.  A face takes 32
-           ms of two CPU cores (paper: 8 ms of a GPU).  Parameters at full width: remover 11.66 M
+           of an H200; then 370 to 770 portraits/s, shared with other trainings.  The
+           jitted net takes 32 ms a face on two CPU cores, the fastest of 30 calls, others beside
+           (paper: 8 ms of a GPU).  Parameters at full width: remover 11.66 M
            with 1.66 M of its transformers (released: 8.36 M with 0.89 M), critic 6.66 M.
 Expect     fs2k, 600 steps of 2760, identity weight 0.1 and our recogniser: the README's table;
            blurred faces.  celeba, orl: not run yet.  python -m fsketch.report.ifrp_tables makes the
