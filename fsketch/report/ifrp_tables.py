@@ -273,7 +273,10 @@ def main(arguments: Sequence[str]) -> int:
             continue
         for command in commands(row, data=given.data, parent=given.parent, flags=flags):
             print(shlex.join(command), file=sys.stderr, flush=True)
-            if not given.dry_run and (code := subprocess.run(command, check=False).returncode):
+            if given.dry_run:
+                continue
+            # What a run prints is no part of the table.
+            if code := subprocess.run(command, check=False, stdout=sys.stderr).returncode:
                 print(f"{row.label}: ended with {code}", file=sys.stderr)
                 return code
         if not given.dry_run:

@@ -134,7 +134,8 @@ def test_flags_that_would_overrule_the_rows_are_refused(tmp_path, capsys):
 def test_the_program_trains_evaluates_and_prints(tmp_path, monkeypatch, capsys):
     ran = []
 
-    def run(command, check):
+    def run(command, *, check, stdout):
+        assert not check and stdout is sys.stderr
         ran.append(command)
         (workdir,) = (part.split("=")[1] for part in command if part.startswith("--workdir"))
         split = [part.split("=")[1] for part in command if part.startswith("--split")]
