@@ -116,6 +116,37 @@ def evaluate(
     return result
 
 
+def metric_names(
+    method: interface.Method,
+    train_state: state.TrainState,
+    frozen: interface.Frozens,
+    canvases: pipeline.Canvases,
+    *,
+    protocol: str,
+) -> list[str]:
+    """What `evaluate` will return for this split, without predicting anything."""
+    batch = next(pipeline.evaluation_batches(canvases, 1))
+    outputs = jax.eval_shape(
+        lambda batch: method.predict(train_state, frozen, augment.scale(batch)),
+        {name: array for name, array in batch.items() if name != "mask"},
+    )
+    metrics = protocols.get(protocol).image_metrics
+    names = [
+        f"{direction}/{metric}"
+        for direction, kind in DIRECTIONS.items()
+        if kind in outputs
+        for metric in metrics
+    ]
+    embeddings = {
+        name.removeprefix("embedding_"): np.ones((len(canvases), output.shape[-1]))
+        for name, output in outputs.items()
+        if name.startswith("embedding")
+    }
+    if embeddings:
+        names.extend(embedding_metrics(embeddings, canvases.identity))
+    return sorted(names)
+
+
 def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -> dict[str, float]:
     """What embeddings float[N, D] of N pictures say; identity int32[N].
 
@@ -336,8 +367,10 @@ def initial_state(
     frozen: dict[str, state.Frozen],
     config: ConfigDict,
     canvases: pipeline.Canvases,
+    *,
+    shapes_only: bool = False,
 ) -> state.TrainState:
-    """The state at step 0, on the host; it depends on (config, frozen) alone.
+    """The state at step 0, on the host, or its shapes; it depends on (config, frozen) alone.
 
     Raises ValueError for a method that needs images which the data set does not have.
     """
@@ -348,6 +381,8 @@ def initial_state(
     one["identity"] = jnp.zeros((1,), jnp.int32)
     key = parallel.initial_key(config.seed)
     try:
+        if shapes_only:
+            return jax.eval_shape(method.init, key, frozen, one)
         return jax.device_get(jax.jit(method.init)(key, frozen, one))
     except KeyError as error:
         if error.args[0] in ("photo", "sketch") and error.args[0] not in one:

@@ -27,8 +27,15 @@ def pmap(function: Callable, *, donate: tuple[int, ...] = ()) -> Callable:
 
 
 def replicate(tree: types.PyTree) -> types.PyTree:
-    """A copy of each leaf on every local device (new first axis)."""
-    return jax_utils.replicate(tree)
+    """A copy of each leaf on every local device (new first axis).
+
+    A pmapped program makes them, so that they are placed as its results are: a state that another
+    function placed has a step compiled for it, and the state of the second step has another.
+    """
+    return _copies(np.zeros(jax.local_device_count()), tree)
+
+
+_copies = jax.pmap(lambda _, tree: tree, axis_name=types.AXIS, in_axes=(0, None))
 
 
 def unreplicate(tree: types.PyTree) -> types.PyTree:

@@ -92,6 +92,12 @@ class _Run:
         frozen = self._frozen(method)
         host, self.position, self.best = self._state(method, frozen)
         self.start = int(host.step)
+        if config.best_metric:
+            admitted = evaluate.metric_names(
+                method, host, frozen, sets.validation, protocol=config.protocol
+            )
+            if config.best_metric not in admitted:
+                raise ValueError(f"best_metric: {config.best_metric!r}; admitted are {admitted}")
         is_first = jax.process_index() == 0
         self.writer = writers.Writer(workdir, start=self.start, is_first=is_first)
         _report(config, host, frozen, sets)
@@ -121,8 +127,11 @@ class _Run:
         self, method: interface.Method, frozen: interface.Frozens
     ) -> tuple[state.TrainState, int, float]:
         """(state on the host, examples seen, best validation score) of the start of this run."""
-        fresh = evaluate.initial_state(method, frozen, self.config, self.sets.train)
-        if not self.checkpoints.latest.all_steps():
+        resumes = bool(self.checkpoints.latest.all_steps())
+        fresh = evaluate.initial_state(
+            method, frozen, self.config, self.sets.train, shapes_only=resumes
+        )
+        if not resumes:
             if self.config.start_from:
                 fresh = _started(fresh, self.config.start_from)
             return fresh, 0, -math.inf
@@ -206,10 +215,6 @@ class _Run:
         self.writer.scalars(step, {f"validation/{k}": v for k, v in metrics.items()})
         logging.info("step %d  validation  %s", step, _line(metrics))
         if config.best_metric:
-            if config.best_metric not in metrics:
-                raise ValueError(
-                    f"best_metric: {config.best_metric!r}; admitted are {sorted(metrics)}"
-                )
             score = metrics[config.best_metric]
             if score > self.best:
                 self.best = score
