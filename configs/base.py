@@ -31,6 +31,7 @@ FROZEN = (*TEACHERS, "face", "perceptual")
 STUDENTS = {"full": (64, 9), "medium": (32, 9), "small": (24, 6), "mini": (16, 4)}
 
 QUICK = ("quick",)  # the schedule of `use_quick`
+WHOLE = ("whole",)  # the pairs of `use_whole`
 
 # Terms of our own beside the papers' (losses/structure.py, methods/students.py): variant -> their
 # weights, tuned on validation pairs.  With any of them the decoder enlarges by nearest neighbours
@@ -467,6 +468,16 @@ def use_quick(config: ConfigDict) -> None:
     config.batch_size = 4
     config.num_steps = 1000
     config.eval_every_steps = config.save_every_steps = 125
+
+
+def use_whole(config: ConfigDict) -> None:
+    """WHOLE: the pairs that were held out are trained on, too; comes after `best_metric`.
+
+    Nothing chooses a checkpoint then: it is the last.  For a schedule that is settled.
+    """
+    if not config.data.name.startswith("cufs/"):
+        raise ValueError(f"argument {WHOLE[0]!r} is for pairs of one training split, cuhk and cufs")
+    config.data.train, config.data.validation, config.best_metric = "train", "", ""
 
 
 def use_student(config: ConfigDict, size: str) -> None:

@@ -7,7 +7,7 @@ Paper      Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consiste
 Run        python -m fsketch.main --config=configs/cyclegan.py --workdir=runs/cyclegan
            data: embedded (default), cuhk, cufs (the last two with --config.data.manual_dir=DIR);
            translators: full (default on cuhk and cufs), medium, small, mini, the sizes of
-           configs/kd.py; schedule: quick, as there.  E.g. configs/cyclegan.py:cuhk,medium.
+           configs/kd.py; schedule: quick; whole; as there.  E.g. configs/cyclegan.py:cuhk,medium.
 Cost       cuhk,mini,quick: 6 minutes of one CPU core for 160 steps.  cuhk,full,quick, bfloat16, 8
            parts a step: 133 parts/s of an H200 that other trainings shared.  Others: not run yet.
            Each translator has 11.38 M parameters at full size, each critic 2.77 M.
@@ -22,11 +22,13 @@ from ml_collections import ConfigDict
 
 from configs import base
 
-ARGUMENTS = (*base.PAIRS, *base.STUDENTS, "cuhk,quick")
+ARGUMENTS = (*base.PAIRS, *base.STUDENTS, "cuhk,quick", "cuhk,whole")
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, size, quick = base.words(argument, base.PAIRS, tuple(base.STUDENTS), base.QUICK)
+    pairs, size, quick, whole = base.words(
+        argument, base.PAIRS, tuple(base.STUDENTS), base.QUICK, base.WHOLE
+    )
     config = base.get_config()
     config.method = "cyclegan"
     base.use_pairs(config, pairs)
@@ -45,6 +47,8 @@ def get_config(argument: str = "embedded") -> ConfigDict:
         config.critic.width = 32
     if quick:
         base.use_quick(config)
+    if whole:
+        base.use_whole(config)
     config.lock()
     return config
 

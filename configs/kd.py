@@ -15,6 +15,8 @@ Run        python -m fsketch.main --config=configs/kd.py --workdir=runs/kd
            variants, not the paper's: structured adds SSIM and FSIM to the loss, textured the
            teacher's Gram matrices besides; both hand the encoder's maps to the decoder.
            schedule: quick, parts of 128 px on a mirrored canvas (cuhk and cufs only).
+           whole: the 8 pairs of 88 (or 16 of 268) that choose the checkpoint are trained on, too,
+           and the last is taken: to end a run whose schedule is settled.
            student, parameters for 3 channels in and out: full (64 channels, 9 blocks) 11.38 M,
            medium (32, 9) 2.85 M, small (24, 6) 1.11 M, mini (16, 4) 0.35 M, 2 % more with a
            variant; adapters to the teacher's shapes, not needed after training, come on top.
@@ -41,12 +43,18 @@ RUNGS = {
     "mimic": ("transform", "mutual"),
     "no_mutual": ("mutual",),
 }
-ARGUMENTS = (*base.PAIRS, *RUNGS, *base.STUDENTS, *base.VARIANTS, "cuhk,quick")
+ARGUMENTS = (*base.PAIRS, *RUNGS, *base.STUDENTS, *base.VARIANTS, "cuhk,quick", "cuhk,whole")
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, rung, size, variant, quick = base.words(
-        argument, base.PAIRS, tuple(RUNGS), tuple(base.STUDENTS), tuple(base.VARIANTS), base.QUICK
+    pairs, rung, size, variant, quick, whole = base.words(
+        argument,
+        base.PAIRS,
+        tuple(RUNGS),
+        tuple(base.STUDENTS),
+        tuple(base.VARIANTS),
+        base.QUICK,
+        base.WHOLE,
     )
     config = base.get_config()
     config.method = "kd"
@@ -61,6 +69,8 @@ def get_config(argument: str = "embedded") -> ConfigDict:
         config.loss_weights[term] = 0.0
     if quick:
         base.use_quick(config)
+    if whole:
+        base.use_whole(config)
     config.lock()
     return config
 

@@ -26,14 +26,29 @@ from configs import base, kd
 
 RUNGS = ("no_teacher",)
 STAGES = ("staged",)
-ARGUMENTS = (*base.PAIRS, *RUNGS, *base.STUDENTS, *STAGES, *base.VARIANTS, "cuhk,quick")
+ARGUMENTS = (
+    *base.PAIRS,
+    *RUNGS,
+    *base.STUDENTS,
+    *STAGES,
+    *base.VARIANTS,
+    "cuhk,quick",
+    "cuhk,whole",
+)
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, rung, size, stage, variant, quick = base.words(
-        argument, base.PAIRS, RUNGS, tuple(base.STUDENTS), STAGES, tuple(base.VARIANTS), base.QUICK
+    pairs, rung, size, stage, variant, quick, whole = base.words(
+        argument,
+        base.PAIRS,
+        RUNGS,
+        tuple(base.STUDENTS),
+        STAGES,
+        tuple(base.VARIANTS),
+        base.QUICK,
+        base.WHOLE,
     )
-    config = kd.get_config(",".join((pairs, size, variant, quick)))
+    config = kd.get_config(",".join((pairs, size, variant, quick, whole)))
     config.unlock()
     config.method = "kd_plus"
     base.add_critic(config)

@@ -21,12 +21,17 @@ from ml_collections import ConfigDict
 
 from configs import base, teacher
 
-ARGUMENTS = (*base.PAIRS, *base.STUDENTS, *base.VARIANTS, "cuhk,quick")
+ARGUMENTS = (*base.PAIRS, *base.STUDENTS, *base.VARIANTS, "cuhk,quick", "cuhk,whole")
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, size, variant, quick = base.words(
-        argument, base.PAIRS, tuple(base.STUDENTS), tuple(base.VARIANTS), base.QUICK
+    pairs, size, variant, quick, whole = base.words(
+        argument,
+        base.PAIRS,
+        tuple(base.STUDENTS),
+        tuple(base.VARIANTS),
+        base.QUICK,
+        base.WHOLE,
     )
     config = base.get_config()
     config.method = "kt"
@@ -40,6 +45,8 @@ def get_config(argument: str = "embedded") -> ConfigDict:
     base.add_transfer(config, variant)
     if quick:
         base.use_quick(config)
+    if whole:
+        base.use_whole(config)
     config.lock()
     return config
 

@@ -9,7 +9,7 @@ Run        python -m fsketch.main --config=configs/pix2pix.py --workdir=runs/pix
            or celeba, fs2k, orl: the stylised portraits of configs/ifrp.py, made into photos with
            its batches and steps, of which it is the baseline (--config.portraits.manual_dir=DIR).
            direction: to_sketch (default), to_photo; schedule: quick, as in configs/kd.py, with
-           half the width.  E.g. configs/pix2pix.py:cuhk,to_photo.
+           half the width; whole, as there.  E.g. configs/pix2pix.py:cuhk,to_photo.
 Cost       cuhk,quick: 2 minutes of one CPU core for 160 steps; at full width, 8 parts a step, 336
            parts/s of an H200 that other trainings shared.  Others: not run yet.  The translator
            has 54.41 M parameters at 256 px, the critic 2.77 M.
@@ -26,11 +26,13 @@ from configs import base, style
 
 PORTRAITS = base.PORTRAITS[1:]  # embedded means pairs here
 DIRECTIONS = ("to_sketch", "to_photo")
-ARGUMENTS = (*base.PAIRS, *PORTRAITS, *DIRECTIONS, "cuhk,quick")
+ARGUMENTS = (*base.PAIRS, *PORTRAITS, *DIRECTIONS, "cuhk,quick", "cuhk,whole")
 
 
 def get_config(argument: str = "embedded") -> ConfigDict:
-    data, direction, quick = base.words(argument, (*base.PAIRS, *PORTRAITS), DIRECTIONS, base.QUICK)
+    data, direction, quick, whole = base.words(
+        argument, (*base.PAIRS, *PORTRAITS), DIRECTIONS, base.QUICK, base.WHOLE
+    )
     config = base.get_config()
     config.method = "pix2pix"
     base.add_unet(config)
@@ -57,6 +59,8 @@ def get_config(argument: str = "embedded") -> ConfigDict:
         config.optim.learning_rate = 2e-4
     if quick:
         base.use_quick(config)
+    if whole:
+        base.use_whole(config)
     config.lock()
     return config
 

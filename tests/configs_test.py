@@ -75,6 +75,16 @@ def test_validation_is_held_out_of_all_parts_of_the_training_pairs(words, pairs)
     assert data.test == "test"
 
 
+def test_whole_trains_on_what_else_chooses_the_checkpoint():
+    config = kd.get_config("cuhk,small,structured,quick,whole")
+    assert (config.data.train, config.data.validation, config.best_metric) == ("train", "", "")
+    assert config.data.test == "test"
+    assert config.num_steps == kd.get_config("cuhk,small,structured,quick").num_steps
+    for argument in ("whole", "embedded,whole"):
+        with pytest.raises(ValueError, match="'whole' is for pairs of one training split"):
+            kd.get_config(argument)
+
+
 def test_the_quick_schedule_is_for_real_pairs():
     with pytest.raises(ValueError, match="'quick' is for pairs of 256 px, cuhk and cufs"):
         kd.get_config("quick")
