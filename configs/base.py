@@ -19,7 +19,7 @@ SCHEDULES = {
     # [paper: IFRP: faces, batch; that an epoch sees each style inferred from its time by their
     # number; epochs inferred]
     "celeba": (330_000, 250, 64),
-    "fs2k": (750, 60, 16),  # [ours]
+    "fs2k": (1485, 30, 16),  # [ours]
     "orl": (840, 100, 16),  # [ours]
 }
 
@@ -57,7 +57,8 @@ def get_config() -> ConfigDict:
     # Memory (MB) for what frozen nets see in the training images, so that it is computed once; 0 =
     # none.  For data that is mirrored only: canvas_px = crop_px, no zoom, no light (recall.py).
     config.cache_mb = 0
-    # A workdir whose players give theirs of the same name their parameters to start from; "" = none
+    # A workdir whose players give theirs of the same name their parameters to start from, or, where
+    # one player learns, converted weights (*.safetensors) of all or a part of it; "" = none
     config.start_from = ""
 
     config.data = ConfigDict()

@@ -13,8 +13,8 @@ Run        python -m fsketch.main --config=configs/ifrp.py --workdir=runs/ifrp
            net: no word (two skips with residual blocks), skips (without the blocks), unet, plain
            (no skip), or released (the code's); no_stn leaves the transformers out.
            E.g. configs/ifrp.py:celeba,no_identity,no_stn.  Baseline: configs/pix2pix.py:fs2k.
-           Identity: our recogniser, trained first, or --config.face.path=vgg_face.safetensors,
-           whose maps are much larger: the weight of the last three is meant for it.
+           Identity: our recogniser, trained first, at weight 0.1, or (default weight of celeba,
+           1e-3) --config.face.path=vgg_face.safetensors, whose maps are much larger.
 Cost       fs2k: ten style networks of 500 steps in two minutes and 3249 portraits in half a minute
            of an H200; then 370 to 770 portraits/s, shared with other trainings.  The
            jitted net takes 32 ms a face on two CPU cores, the fastest of 30 calls, others beside
@@ -62,6 +62,8 @@ def get_config(argument: str = "embedded") -> ConfigDict:
     base.use_portraits(config, portraits)
     config.optim.steps_per_epoch = base.SCHEDULES[portraits or "embedded"][0] // config.batch_size
     config.best_metric = "to_photo/ssim"
+    if portraits != "celeba" and config.loss_weights.identity:
+        config.loss_weights.identity = 0.1  # [ours] our recogniser's maps are normalised
     if portraits in ("", "embedded"):
         _make_small(config)
     if net == "released":
@@ -81,8 +83,6 @@ def get_config(argument: str = "embedded") -> ConfigDict:
 def _make_small(config: ConfigDict) -> None:
     """64 px faces; sizes chosen for minutes on two CPU cores [ours]."""
     config.model.width = config.critic.width = 16
-    if config.loss_weights.identity:
-        config.loss_weights.identity = 0.1  # our recogniser's maps are normalised
     config.eval_every_steps = config.save_every_steps = 250
     config.eval_batch_size = 16
 

@@ -6,7 +6,8 @@ Paper      Otroshi Shahreza et al., "SynthDistill: Face Recognition with Knowled
 Run        python -m fsketch.main --config=configs/synthdistill.py --workdir=runs/synthdistill
            faces: embedded (default; procedural, and as a teacher our own configs/embedder.py,
            trained first), stylegan2 (StyleGAN2 of FFHQ at 256 px, ArcFace IResNet-100):
-           files of python -m fsketch.convert, named in generator.path and embedder.path.
+           files of python -m fsketch.convert, named in generator.path, embedder.path and
+           start_from (ImageNet features of the student; "" = none).
            student on stylegan2: a (default), b, c, the TinyFaR of that letter.
            ablation: static (latents move alike, c = 1), no_resampling (the second step of each two
            takes fresh latents).  E.g. configs/synthdistill.py:stylegan2,b,static.
@@ -75,6 +76,7 @@ def _use_stylegan2(config: ConfigDict, student: str) -> None:
     config.generator.path = "stylegan2_ffhq256.safetensors"  # [code]
     config.embedder.path = "iresnet100_mxnet.safetensors"  # [code]
     base.add_embedder(config, f"tinyfar_{student}")  # [code]
+    config.start_from = f"tinynet_{student}.safetensors"  # timm's ImageNet features [code]
     config.data.name = "drawn"
     config.data.train = "0:128"  # not looked at
     config.data.validation = "0:9984"  # 78 batches of 128 [code]; always the same, there fresh

@@ -5,6 +5,7 @@ per-example randomness comes from one key per example, so results do not depend 
 batch is split.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 
 import jax
@@ -24,6 +25,15 @@ def initial_key(seed: int) -> jax.Array:
 def pmap(function: Callable, *, donate: tuple[int, ...] = ()) -> Callable:
     """`function` on all devices at once; `donate` names arguments whose memory may be reused."""
     return jax.pmap(function, axis_name=types.AXIS, donate_argnums=donate)
+
+
+def here(function: Callable, fixed: types.PyTree) -> Callable:
+    """`function(fixed, *parts)` on this process's devices, however often other processes call it.
+
+    parts: with a first axis of local devices, as from `split`.
+    """
+    program = jax.pmap(function, devices=jax.local_devices())
+    return functools.partial(program, jax_utils.replicate(fixed))
 
 
 def replicate(tree: types.PyTree) -> types.PyTree:

@@ -25,6 +25,7 @@ from ml_collections import ConfigDict
 
 from configs import base
 from fsketch import checkpoint, evaluate, methods, parallel, recall, state, trees, types, writers
+from fsketch.convert import files
 from fsketch.data import augment, coarse, pipeline
 from fsketch.methods import interface
 
@@ -286,6 +287,8 @@ def _started(fresh: state.TrainState, workdir: str) -> state.TrainState:
     Its averaged parameters, where it keeps them; optimizers begin anew.  Raises ValueError if it
     trained a player of another name or shape.
     """
+    if workdir.endswith(".safetensors"):
+        return _with_weights(fresh, workdir)
     arrays, meta = checkpoint.read(workdir)
     source = f"start_from: {workdir} (step {meta['step']})"
     averaged = meta["config"]["optim"]["ema_rate"] > 0
@@ -305,6 +308,35 @@ def _started(fresh: state.TrainState, workdir: str) -> state.TrainState:
         players[role] = player.replace(params=params, stats=part("stats", player.stats), ema=ema)
     logging.info("%s: %s start from there", source, ", ".join(players))
     return fresh.put(**players)
+
+
+def _with_weights(fresh: state.TrainState, path: str) -> state.TrainState:
+    """The state whose only player begins with converted weights; what they lack stays as drawn.
+
+    Raises ValueError if there are more players, or for weights that the player has no place for.
+    """
+    net, tree = files.read(path)
+    source = f"start_from: {path} ({net})"
+    if len(fresh.players) != 1:
+        raise ValueError(f"{source}: starts one player, here are {sorted(fresh.players)}")
+    ((role, player),) = fresh.players.items()
+    variables = tree if "batch_stats" in tree else {"params": tree}
+    if surplus := variables.keys() - {"params", *player.stats}:
+        raise ValueError(f"{source}: {role!r} has no {sorted(surplus)}")
+
+    def part(kind: str, like: types.PyTree) -> types.PyTree:
+        mine = trees.flatten(like)
+        filled = checkpoint.fill(
+            like, {**mine, **trees.flatten(variables.get(kind, {}))}, source=f"{source}, {role}"
+        )
+        kept = sorted(mine.keys() - trees.flatten(variables.get(kind, {})).keys())
+        logging.info("%s: %s of %r start from there, but %s", source, kind, role, kept)
+        return filled
+
+    params = part("params", player.params)
+    stats = {kind: part(kind, like) for kind, like in player.stats.items()}
+    ema = params if player.ema_rate else {}
+    return fresh.put(**{role: player.replace(params=params, stats=stats, ema=ema)})
 
 
 class _Window:

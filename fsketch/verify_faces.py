@@ -56,6 +56,8 @@ def chosen_sets(given: argparse.Namespace) -> Iterator[face_sets.PairSet]:
             f"{given.sets}: none of the sets {', '.join(face_sets.SETS)} is there; admitted "
             "layouts are listed in fsketch/data/face_sets.py"
         )
+    if absent := [name for name in face_sets.SETS if name not in names and not given.only]:
+        print(f"{given.sets}: not there: {', '.join(absent)}", file=sys.stderr)
     yield from face_sets.load_all(given.sets, names=names)
 
 
@@ -70,9 +72,9 @@ def main(arguments: Sequence[str]) -> int:
     tables: dict[str, list[face_verification.Row]] = {name: [] for name in given.embedder}
     flip = not given.no_flip
     try:
+        embedders = {name: face_verification.embedder(name) for name in given.embedder}
         if given.draw:
             face_pairs.write(given.draw, face_pairs.draw(given.folder, seed=given.seed))
-        embedders = {name: face_verification.embedder(name) for name in given.embedder}
         for pairs in chosen_sets(given):
             print(
                 f"{pairs.name}: {len(pairs.is_same)} pairs in {pairs.num_folds} folds, "
@@ -85,7 +87,7 @@ def main(arguments: Sequence[str]) -> int:
                 )
             if not embedders:
                 print("\n".join(f"note: {note}" for note in pairs.notes), file=sys.stderr)
-    except (ValueError, FileExistsError) as error:  # DataError and WeightsError are ValueErrors
+    except (ValueError, OSError) as error:  # DataError and WeightsError are ValueErrors
         print(error, file=sys.stderr)
         return 1
     if tables:

@@ -19,6 +19,7 @@ from fsketch import (
     trees,
     writers,
 )
+from fsketch.convert import files
 from fsketch.data import augment
 from fsketch.nets import convolution
 
@@ -261,6 +262,28 @@ def test_a_run_starts_from_the_players_of_another(tiny, finished):
     only_critics = fresh.replace(players={"critic_sketch": fresh["critic_sketch"]})
     with pytest.raises(ValueError, match=r"start_from: .*no player 'student_photo'"):
         train._started(only_critics, str(finished))
+
+
+def test_one_player_starts_from_converted_weights(tiny, tmp_path):
+    config = tiny(teacher)
+    canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
+    fresh = evaluate.initial_state(methods.create(config), {}, config, canvases)
+    player = fresh["teacher"]
+    doubled = jax.tree.map(lambda x: 2 * x + 1, player.params)
+    head = doubled.pop("classifier")
+    path = str(tmp_path / "features.safetensors")
+    files.write(path, doubled, net="features", source="drawn", sha256="-")
+    started = train._started(fresh, path)
+    now, before = trees.flatten(started["teacher"].params), trees.flatten(player.params)
+    for name in before:
+        factor, shift = (1, 0) if name.startswith("classifier/") else (2, 1)
+        np.testing.assert_array_equal(now[name], factor * before[name] + shift, err_msg=name)
+    files.write(path, {"other": head}, net="features", source="drawn", sha256="-")
+    with pytest.raises(ValueError, match=r"start_from: .*features.*(?s:.*)other"):
+        train._started(fresh, path)
+    two = fresh.replace(players={"one": player, "two": player})
+    with pytest.raises(ValueError, match=r"starts one player, here are \['one', 'two'\]"):
+        train._started(two, path)
 
 
 def test_a_best_checkpoint_from_after_the_newest_is_forgotten(tmp_path):

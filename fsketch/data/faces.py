@@ -184,9 +184,9 @@ def _pairs(name: str, *, data_dir: str, manual_dir: str) -> Faces:
             for id, identity in zip(pairs.id, pairs.identity.tolist(), strict=True)
         ]
         photos += pairs.photo
-        sketches += pairs.sketch
+        sketches += pairs.sketch or []
     digest = "/".join(Path(builder.data_dir).parts[-4:])  # its folder's name holds one
-    return Faces(rows, digest, photos.__getitem__, sketches.__getitem__)
+    return Faces(rows, digest, photos.__getitem__, sketches.__getitem__ if sketches else None)
 
 
 def _folders(root: Path) -> tuple[list[Face], Callable[[int], np.ndarray]]:

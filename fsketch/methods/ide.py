@@ -253,6 +253,8 @@ def _check(config: ConfigDict) -> None:
             f"data.image_px: {data.image_px}; a height and a width are needed, at most "
             f"data.crop_px: {data.crop_px}"
         )
+    if data.part_px:
+        raise ValueError(f"data.part_px: {data.part_px}; must be 0, sub_images.px says it here")
     if data.canvas_px != data.crop_px or data.zoom:
         raise ValueError(
             f"data.canvas_px: {data.canvas_px}, data.crop_px: {data.crop_px}, data.zoom: "

@@ -15,7 +15,8 @@ embeddings, from before the update, the second takes faces of
 so that faces which the student has learned are left far behind and the others varied little.
 `resampling` is "dynamic", that; "static", with c_i = 1; or "none": the second step takes fresh
 latents, too, so that all three see as many faces [inferred: the abstract names no such variants].
-No image is read: the batch that the loop brings is not looked at.
+No image is read: the batch that the loop brings is not looked at.  Validation takes faces that are
+generated, too, but the same ones every time, where the code draws others: scores of steps compare.
 """
 
 from collections.abc import Iterable

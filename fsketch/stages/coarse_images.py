@@ -59,6 +59,8 @@ def coarse_images(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
             model.save(path, index)
         source = coarse.Source(place, given, index.digest())
         requests = [r for part in splits.values() for r in coarse.requests(part, source)]
+        if jax.process_count() > 1:  # they find each other before their shares take unequal times
+            multihost_utils.sync_global_devices("coarse images begin")
         # Splits may overlap.
         _make(index, source, list({(r.id, r.key): r for r in requests}.values()))
         if jax.process_count() > 1:
@@ -115,14 +117,13 @@ def _make(index: model.Index, source: coarse.Source, requests: Sequence[coarse.R
 
 def _translator(index: model.Index) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """(uint8[B, H, W, C], admitted bool[B, N]) -> uint8[B, H, W, C'], each image alone."""
-    fitted = parallel.replicate(model.ready(index))
     devices = jax.local_device_count()
 
     def one_device(fitted: model.Fitted, image: jax.Array, admitted: jax.Array) -> jax.Array:
         image = images.from_uint8(image[0])
         return model.translate(fitted, image, admitted[0], index.settings).image[None]
 
-    program = parallel.pmap(one_device)
+    program = parallel.here(one_device, model.ready(index))
 
     def translate(batch: np.ndarray, admitted: np.ndarray) -> np.ndarray:
         made = []
@@ -130,7 +131,7 @@ def _translator(index: model.Index) -> Callable[[np.ndarray, np.ndarray], np.nda
             # The last group is filled up with its last image.
             place = np.minimum(np.arange(first, first + devices), len(batch) - 1)
             parts = parallel.split({"image": batch[place], "admitted": admitted[place]})
-            made.append(parallel.join(program(fitted, parts["image"], parts["admitted"])))
+            made.append(parallel.join(program(parts["image"], parts["admitted"])))
         return images.to_uint8(np.concatenate(made)[: len(batch)])
 
     return translate

@@ -109,6 +109,14 @@ def test_pairs_keep_their_test_split_and_their_sketches(pairs_folder, tmp_path):
         find("paired_folder", pairs_folder, data_dir=str(tmp_path), prefix="g")
 
 
+def test_a_set_without_sketches_has_faces_alone(orl, tmp_path_factory):
+    data_dir = str(tmp_path_factory.mktemp("prepared"))
+    found = find("identity_folder", orl, data_dir=data_dir)
+    assert found.sketch is None
+    assert found.photo(0).shape[-1] == 3
+    assert len({row.identity for row in found.rows}) > 1
+
+
 @pytest.mark.parametrize("source", ["folders", "celeba"])
 def test_no_folder_is_refused(source):
     with pytest.raises(sources.DataError, match=r"portraits\.manual_dir: found ''"):

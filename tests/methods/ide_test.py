@@ -192,6 +192,7 @@ def test_a_batch_without_coarse_sketches_is_refused_with_the_command_that_makes_
         ({"data": {"image_px": (15, 16)}}, r"data\.image_px: \(15, 16\); even numbers"),
         ({"data": {"image_px": (22, 16)}}, r"data\.image_px: .* at most data\.crop_px: 20"),
         ({"data": {"canvas_px": 24}}, r"data\.canvas_px: 24, .*stay in the middle"),
+        ({"data": {"part_px": 16}}, r"data\.part_px: 16; must be 0"),
         ({"data": {"zoom": 0.1}}, r"data\.zoom: 0\.1; images must stay"),
         ({"sub_images": {"px": 18}}, r"sub_images\.px: 18, but an image has only 16 px a side"),
         ({"sub_images": {"stride_px": 3}}, r"sub_images\.stride_px: \(3,\); even numbers"),

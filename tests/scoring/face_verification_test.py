@@ -205,6 +205,17 @@ def test_the_program_on_a_list_of_one_s_own(folder, tmp_path, capsys, monkeypatc
     assert "drawn once and then kept" in capsys.readouterr().err
 
 
+def test_an_embedder_that_is_not_there_is_refused_before_a_list_is_drawn(tmp_path, capsys):
+    drawn = tmp_path / "pairs.csv"
+    for name in (str(tmp_path / "absent"), str(tmp_path / "absent.safetensors"), str(tmp_path)):
+        arguments = ["--folder", str(tmp_path), "--draw", str(drawn), "--embedder", name]
+        assert verify_faces.main(arguments) == 1
+        assert name in capsys.readouterr().err
+        assert not drawn.exists()
+    assert verify_faces.main(["--folder", str(tmp_path), "--pairs", str(drawn)]) == 1
+    assert str(drawn) in capsys.readouterr().err
+
+
 def test_the_program_refuses(tmp_path, capsys):
     assert verify_faces.main(["--sets", str(tmp_path), "--embedder", "pixels"]) == 1
     assert "none of the sets lfw, calfw" in capsys.readouterr().err
