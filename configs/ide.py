@@ -11,11 +11,12 @@ Run        python -m fsketch.main --config=configs/ide.py --workdir=runs/ide
            Perceptual net: --config.perceptual.path=vgg19.safetensors [code]; without, our
            recogniser is trained once.  All images must be of data.image_px.
            With another one set the weights anew: the published ones left SqueezeNet v1.0's sketches
-           on grey paper, loss_weights.perceptual=0.1 and pixel=5 did not.
+           on grey paper, loss_weights.perceptual=0.1 and pixel=5 did not, with adversarial=0.15
+           for strokes.
 Cost       more than 8 s of a CPU core a step of one sub-image; a quarter of the size: 2 s a step of
            two.  Refiner 3.07 M parameters, critic 14.50 M, the paper's 38.24 M.
-Expect     both stages: a quarter of the size, SqueezeNet v1.0, 1125 steps of two, the README's
-           table: SSIM 0.619, FSIM 0.722; at full size not run yet.  The first alone, 88 pairs, 100
+Expect     both stages: a quarter of the size, SqueezeNet v1.0, 1725 steps of two, the README's
+           table: SSIM 0.604, FSIM 0.728; at full size not run yet.  The first alone, 88 pairs, 100
            test pairs of CUHK: SSIM 0.626, PSNR 15.74, FSIM 0.725, Scoot 0.471; 0.85 s of a CPU core
            an image, 0.012 s of an H200.
 """

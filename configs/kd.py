@@ -28,7 +28,8 @@ Expect     embedded, seed 0, 48 test pairs, protocol plain: to_sketch SSIM 0.668
            cuhk,small,structured,quick, SqueezeNet v1.0, seed 0, 100 test pairs: to_sketch SSIM
            0.644, PSNR 15.30, FSIM 0.747, Scoot 0.481; to_photo SSIM 0.719, PSNR 16.94, FSIM 0.801,
            Scoot 0.608; 1500 steps more (the README's command): 0.653, 15.70, 0.754, 0.483; 0.732,
-           17.24, 0.808, 0.602.  cuhk,full,structured,quick, 16 parts a step in bfloat16 on a GPU:
+           17.24, 0.808, 0.602; and 900 on all pairs: 0.656, 15.69, 0.741, 0.478; 0.734, 17.27,
+           0.807, 0.603.  cuhk,full,structured,quick, 16 parts a step in bfloat16 on a GPU:
            the README's table, as the ladder, three seeds of 160 steps of cuhk,mini,quick.
            Full width to its end and cufs: not run yet.
 """
