@@ -20,7 +20,7 @@ Cost       fs2k: ten style networks of 500 steps in two minutes and 3249 portrai
            jitted net takes 32 ms a face on two CPU cores, the fastest of 30 calls, others beside
            (paper: 8 ms of a GPU).  Parameters at full width: remover 11.66 M
            with 1.66 M of its transformers (released: 8.36 M with 0.89 M), critic 6.66 M.
-           At half width (0.25 of the parameters) 1.3 s a step of 16 on one CPU core, an hour in all.
+           At half width, a quarter of the parameters, 1.3 s a step on one CPU core, an hour in all.
 Expect     fs2k at half width, 2760 steps, our recogniser: seen styles SSIM 0.493, PSNR 16.3, FSIM
            0.732, unseen 0.391, 11.6, 0.692, blurred faces; others in the README's table, orl too.
            celeba: not run yet.  python -m fsketch.report.ifrp_tables makes the paper's tables
