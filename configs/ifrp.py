@@ -14,7 +14,8 @@ Run        python -m fsketch.main --config=configs/ifrp.py --workdir=runs/ifrp
            (no skip), or released (the code's); no_stn leaves the transformers out.
            E.g. configs/ifrp.py:celeba,no_identity,no_stn.  Baseline: configs/pix2pix.py:fs2k.
            Identity: our recogniser, trained first, at weight 0.1, or (default weight of celeba,
-           1e-3) --config.face.path=vgg_face.safetensors, whose maps are much larger.
+           1e-3) --config.face.path=vgg_face.safetensors, whose maps are much larger, or
+           facenet_vggface2.safetensors with "--config.face.taps=('conv2d_4a',)".
 Cost       fs2k: ten style networks of 500 steps in two minutes and 3249 portraits in half a minute
            of an H200; then 370 to 770 portraits/s, shared with other trainings.  The
            jitted net takes 32 ms a face on two CPU cores, the fastest of 30 calls, others beside
@@ -49,7 +50,8 @@ def get_config(argument: str = "embedded") -> ConfigDict:
     config.method = "ifrp"
     base.add_remover(config)
     base.add_teacher(config, "face")
-    config.face.taps = ("relu3_2",)  # [paper: of FaceNet; of VGG inferred]
+    # [paper: of FaceNet, which has no layer of that name in its code; of VGG inferred]
+    config.face.taps = ("relu3_2",)
     config.face.config = teacher.get_config("small")
 
     config.loss_weights = ConfigDict()  # a term of weight 0 is not computed

@@ -12,9 +12,10 @@ Run        python -m fsketch.main --config=configs/synthdistill.py --workdir=run
            ablation: static (latents move alike, c = 1), no_resampling (the second step of each two
            takes fresh latents).  E.g. configs/synthdistill.py:stylegan2,b,static.
 Cost       embedded: 8 minutes of 2 CPU cores with compilation, 0.4 s a step of 2 x 32 faces, the
-           teacher's 7 apart.  stylegan2: 9.8 s a step of 2 x 4 faces on two busy CPU cores, 0.8
-           faces/s, the whole run then 14 300 hours (python -m fsketch.benchmark --synthdistill
-           --batch=4 --repeats=2, random weights).  On GPU and TPU: not run yet.
+           teacher's 7 apart.  stylegan2, whole steps of 2 x 128 faces on two busy CPU cores:
+           101 s, 2.5 faces/s, 22 GB, the 328 104 updates then 4600 hours (python -m
+           fsketch.benchmark --synthdistill --batch=128 --repeats=1, random weights).  On GPU and
+           TPU: not run yet.
 Expect     embedded, seed 0, teacher configs/embedder.py of 700 steps, 256 unseen persons x 4 drawn
            views: verification accuracy 0.993, teacher 0.998; AUC 1.000 both; 0.40 M parameters
            against 1.47 M, 1.7 ms a face against 6.4 ms on two busy CPU cores, medians of

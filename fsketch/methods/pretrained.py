@@ -20,7 +20,7 @@ from flax import traverse_util
 from fsketch import checkpoint, embedders, images, state, types
 from fsketch.convert import files, published
 from fsketch.methods import generators
-from fsketch.nets import squeezenet, teacher, vgg
+from fsketch.nets import facenet, squeezenet, teacher, vgg
 
 
 class Architecture(NamedTuple):
@@ -59,6 +59,11 @@ ARCHITECTURES: dict[str, Architecture] = {
     "squeezenet_v1.1": Architecture(
         functools.partial(squeezenet.SqueezeNet, "1.1"), _imagenet, ("conv1", "fire3", "fire5")
     ),
+} | {
+    f"facenet_{people}": Architecture(
+        facenet.FaceNetMaps, _of_rgb(facenet.adapt), ("conv2d_2b", "conv2d_4a", "repeat_1_4")
+    )
+    for people in ("vggface2", "casia")
 }
 
 
@@ -96,7 +101,7 @@ def load_teacher(
     """
     spec, params = _read(path, taps)
     spec = json.dumps({**spec, "domains": tuple(domains), "path": path})
-    variables = {"params": {"net": params}, "constants": {"rms": np.ones(3, np.float32)}}
+    variables = {**_variables(params), "constants": {"rms": np.ones(3, np.float32)}}
     return build(spec, variables)
 
 
@@ -106,7 +111,13 @@ def load_maps(path: str, taps: Sequence[str]) -> state.Frozen:
     () for the net's three default ones.
     """
     spec, params = _read(path, taps)
-    return build(json.dumps(_as_they_are(spec, path)), {"params": {"net": params}})
+    return build(json.dumps(_as_they_are(spec, path)), _variables(params))
+
+
+def _variables(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a module around the net; converted nets with batch statistics bring them along."""
+    kinds = params if "batch_stats" in params else {"params": params}
+    return {kind: {"net": tree} for kind, tree in kinds.items()}
 
 
 def _as_they_are(spec: Mapping[str, Any], path: str) -> dict[str, Any]:
@@ -117,18 +128,20 @@ def load_perceptual(path: str, tap: str) -> state.Frozen:
     """The net at `path`, as for `load_teacher`, seen by one of its maps: image -> {tap: map}.
 
     tap: the map's name; "" for the last before the net's last ReLU: conv5_4 of VGG-19 [code: IDE];
-    fire9 of SqueezeNet, which has joined its halves after theirs.
+    fire9 of SqueezeNet, which has joined its halves after theirs; repeat_3_4 of FaceNet, after its.
     """
     if tap:
         return load_maps(path, (tap,))
     spec, params = _read(path, ())
     spec = json.dumps(_as_they_are(spec, path) | {"taps": [_deepest(spec)]})
-    return build(spec, {"params": {"net": params}})
+    return build(spec, _variables(params))
 
 
 def _deepest(spec: Mapping[str, Any]) -> str:
     if spec["net"].startswith("squeezenet"):
         return "fire9"
+    if spec["net"].startswith("facenet"):
+        return "repeat_3_4"
     depths = ARCHITECTURES[spec["net"]].build(**spec["arguments"]).depths
     return f"conv{len(depths)}_{depths[-1]}"
 

@@ -19,6 +19,9 @@ Each convolution but the last of a block is without bias and followed by BN (eps
 ReLU.  Only 2b and the blocks pad.  Any size of at least 75 px is admitted.
 """
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
@@ -118,6 +121,53 @@ MIXED_7A = (
 )
 
 
+def _maps(image: jax.Array, *, train: bool) -> types.Taps:
+    """Every layer's map; to be called in a compact module, whose children the layers become."""
+    if min(image.shape[1:3]) < MIN_SIZE_PX or image.shape[-1] != 3:
+        raise ValueError(
+            f"image: {image.shape[1:]}; admitted are H, W >= {MIN_SIZE_PX} with 3 channels"
+        )
+    taps: types.Taps = {}
+    x = image
+    for name, layer in _layers():
+        x = taps[name] = layer(name=name)(x, train=train)
+        if name == "conv2d_2b":
+            x = layers.max_pool(x, window=3, stride=2)
+    return taps
+
+
+def _layers() -> Iterator[tuple[str, Callable[..., nn.Module]]]:
+    """(name, constructor) of the layers above, in order."""
+    valid = {"padding": "VALID"}
+    yield "conv2d_1a", partial(ConvNormReLU, 32, (3, 3), 2, **valid)
+    yield "conv2d_2a", partial(ConvNormReLU, 32, (3, 3), **valid)
+    yield "conv2d_2b", partial(ConvNormReLU, 64, (3, 3))
+    yield "conv2d_3b", partial(ConvNormReLU, 80, (1, 1))
+    yield "conv2d_4a", partial(ConvNormReLU, 192, (3, 3), **valid)
+    yield "conv2d_4b", partial(ConvNormReLU, 256, (3, 3), 2, **valid)
+    for i in range(5):
+        yield f"repeat_1_{i}", partial(Block, BLOCK35, 0.17)
+    yield "mixed_6a", partial(Reduction, MIXED_6A)
+    for i in range(10):
+        yield f"repeat_2_{i}", partial(Block, BLOCK17, 0.10)
+    yield "mixed_7a", partial(Reduction, MIXED_7A)
+    for i in range(5):
+        yield f"repeat_3_{i}", partial(Block, BLOCK8, 0.20)
+    yield "block8", partial(Block, BLOCK8, 1.0, acts=False)
+
+
+class FaceNetMaps(nn.Module):
+    """The maps of `InceptionResNetV1` by the names of its layers, for identity terms.
+
+    Its variables are those of the whole net, of which it leaves the last two layers unused.
+    """
+
+    @nn.compact
+    def __call__(self, image: jax.Array) -> types.Taps:
+        """float32[B, H, W, 3] of at least 75 px -> {layer: B x H' x W' x C}."""
+        return _maps(image, train=False)
+
+
 class InceptionResNetV1(nn.Module):
     """Image -> embedding [B, D] of length 1.
 
@@ -133,28 +183,7 @@ class InceptionResNetV1(nn.Module):
         self, image: jax.Array, *, train: bool = False, keys: types.Key | None = None
     ) -> jax.Array:
         """float32[B, H, W, 3], 160 x 160 for published weights; keys Key[B], for dropout."""
-        if min(image.shape[1:3]) < MIN_SIZE_PX or image.shape[-1] != 3:
-            raise ValueError(
-                f"image: {image.shape[1:]}; admitted are H, W >= {MIN_SIZE_PX} with 3 channels"
-            )
-        options = {"train": train}
-        x = ConvNormReLU(32, (3, 3), 2, "VALID", name="conv2d_1a")(image, **options)
-        x = ConvNormReLU(32, (3, 3), 1, "VALID", name="conv2d_2a")(x, **options)
-        x = ConvNormReLU(64, (3, 3), name="conv2d_2b")(x, **options)
-        x = layers.max_pool(x, window=3, stride=2)
-        x = ConvNormReLU(80, (1, 1), name="conv2d_3b")(x, **options)
-        x = ConvNormReLU(192, (3, 3), 1, "VALID", name="conv2d_4a")(x, **options)
-        x = ConvNormReLU(256, (3, 3), 2, "VALID", name="conv2d_4b")(x, **options)
-        for i in range(5):
-            x = Block(BLOCK35, 0.17, name=f"repeat_1_{i}")(x, **options)
-        x = Reduction(MIXED_6A, name="mixed_6a")(x, **options)
-        for i in range(10):
-            x = Block(BLOCK17, 0.10, name=f"repeat_2_{i}")(x, **options)
-        x = Reduction(MIXED_7A, name="mixed_7a")(x, **options)
-        for i in range(5):
-            x = Block(BLOCK8, 0.20, name=f"repeat_3_{i}")(x, **options)
-        x = Block(BLOCK8, 1.0, acts=False, name="block8")(x, **options)
-        x = x.mean((1, 2))
+        x = _maps(image, train=train)["block8"].mean((1, 2))
         if train and self.dropout_rate:
             x = layers.dropout(x, keys, rate=self.dropout_rate)
         x = nn.Dense(self.embedding_size, use_bias=False, name="last_linear")(x)

@@ -11,12 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from flax import traverse_util
 from golden import embedder_draws as draws
 
 from fsketch import embedders as loading
 from fsketch import state, trees
 from fsketch.convert import __main__ as program
 from fsketch.convert import published
+from fsketch.methods import pretrained
 from fsketch.nets import embedders, facenet, iresnet, mobilefacenet, tinynet
 
 pytestmark = pytest.mark.usefixtures("full_optimization")
@@ -91,6 +93,25 @@ def test_embeddings_equal_torch_s(name, tmp_path):
     found = jax.jit(lambda embedder, images: embedder(images))(embedder, images)
     assert found.shape == (2, 512) and found.dtype == np.float32
     np.testing.assert_allclose(found, GOLDEN[name], rtol=0, atol=1e-4 * np.abs(GOLDEN[name]).max())
+
+
+def test_facenet_s_maps_are_what_its_embeddings_are_made_of(tmp_path):
+    name = "facenet_vggface2"
+    np.savez(tmp_path / "in.npz", **state_dict(name))
+    out = str(tmp_path / "out.safetensors")
+    assert program.main([name, str(tmp_path / "in.npz"), out]) == 0
+    look = pretrained.load_maps(out, ("conv2d_4a", "block8"))
+    images = draws.images(facenet.SIZE_PX)
+    maps = jax.jit(lambda look, images: look(images))(look, images)
+    assert maps["conv2d_4a"].shape == (2, 36, 36, 192)
+    params, stats = (look.variables[kind]["net"] for kind in ("params", "batch_stats"))
+    x = np.asarray(maps["block8"], np.float64).mean((1, 2)) @ params["last_linear"]["kernel"]
+    norm, seen = (traverse_util.flatten_dict(t["last_bn"], sep="/") for t in (params, stats))
+    values = {key.split("/")[-1]: array for key, array in (norm | seen).items()}
+    x = (x - values["mean"]) / np.sqrt(values["var"] + facenet.EPSILON)
+    x = x * values.get("scale", 1.0) + values["bias"]
+    x /= np.linalg.norm(x, axis=-1, keepdims=True)
+    np.testing.assert_allclose(x, GOLDEN[name], rtol=0, atol=1e-4 * np.abs(GOLDEN[name]).max())
 
 
 def test_other_weights_are_refused(tmp_path):
