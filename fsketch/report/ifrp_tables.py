@@ -43,6 +43,7 @@ class Row(NamedTuple):
     """config: file and argument, {data} to be filled in; "" = not ours to train.
 
     paper: numbers by column, "test_seen/ssim", "fcr", ...  name: of what `flags` change.
+    num_styles: trained on; an epoch sees each face in each of them, and all rows have as many epochs.
     """
 
     label: str
@@ -50,6 +51,7 @@ class Row(NamedTuple):
     paper: dict[str, float]
     name: str = ""
     flags: tuple[str, ...] = ()
+    num_styles: int = len(_PORTRAITS.train_styles)
 
     @property
     def workdir(self) -> str:
@@ -81,12 +83,22 @@ def _identity(numbers: str) -> dict[str, float]:
     return dict(zip(names, map(float, numbers.split()), strict=True))
 
 
-def _trained_on(count: int) -> tuple[str, tuple[str, ...]]:
-    """Name and flags of so many training styles; the test styles are the others."""
+def _trained_on(count: int) -> tuple[str, tuple[str, ...], int]:
+    """Name and flags of so many training styles, and these; the test styles are the others."""
     seen, unseen = STYLES[:count], STYLES[count:]
     section = "--config.portraits"
     flags = (f"{section}.train_styles={_tuple(seen)}", f"{section}.test_styles={_tuple(unseen)}")
-    return f"{count}_styles", flags
+    return f"{count}_styles", flags, count
+
+
+def _schedule(row: Row, data: str) -> tuple[str, ...]:
+    """The flags for as many epochs with the row's styles as the configuration has with its own."""
+    own = len(_PORTRAITS.train_styles)
+    if row.num_styles == own:
+        return ()
+    size, epochs, batch_size = base.SCHEDULES[data]
+    steps = size * row.num_styles // own // batch_size
+    return f"--config.num_steps={epochs * steps}", f"--config.optim.steps_per_epoch={steps}"
 
 
 def _tuple(names: Sequence[str]) -> str:
@@ -171,7 +183,9 @@ def commands(row: Row, *, data: str, parent: Path, flags: Sequence[str]) -> list
     result = []
     if not (workdir / "evaluation.json").is_file():
         config = f"--config=configs/{row.config.format(data=data)}"
-        result.append([*main, config, f"--workdir={workdir}", *row.flags, *flags])
+        result.append(
+            [*main, config, f"--workdir={workdir}", *row.flags, *_schedule(row, data), *flags]
+        )
     for name in sets_of(data)[1:]:
         if not (Path(matching.split_of(workdir, name)) / "evaluation.json").is_file():
             result.append([*main, "--mode=evaluate", f"--workdir={workdir}", f"--split={name}"])
