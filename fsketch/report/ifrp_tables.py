@@ -43,7 +43,7 @@ class Row(NamedTuple):
     """config: file and argument, {data} to be filled in; "" = not ours to train.
 
     paper: numbers by column, "test_seen/ssim", "fcr", ...  name: of what `flags` change.
-    num_styles: trained on; an epoch sees each face in each of them, and all rows have as many epochs.
+    num_styles: trained on; an epoch sees each face in each of them, all rows have as many epochs.
     """
 
     label: str

@@ -32,6 +32,10 @@ def test_every_row_is_a_configuration(data, tmp_path, monkeypatch):
             seen, unseen = config.portraits.train_styles, config.portraits.test_styles
             assert len(seen) == int(row.label) and len({*seen, *unseen}) == 10
             assert not set(seen) & set(unseen)
+            _, epochs, batch_size = base.SCHEDULES[data]
+            faces = base.SCHEDULES[data][0] // 3
+            assert config.optim.steps_per_epoch == faces * len(seen) // batch_size
+            assert config.num_steps == epochs * config.optim.steps_per_epoch
         if row.name.endswith("angles"):
             assert str(config.portraits.num_angles) == row.label.split()[0]
             assert config.model.has_transformers == ("no transformers" not in row.label)
