@@ -116,22 +116,41 @@ def _make(index: model.Index, source: coarse.Source, requests: Sequence[coarse.R
 
 
 def _translator(index: model.Index) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """(uint8[B, H, W, C], admitted bool[B, N]) -> uint8[B, H, W, C'], each image alone."""
-    devices = jax.local_device_count()
+    """(uint8[B, H, W, C], admitted bool[B, N]) -> uint8[B, H, W, C'], each image alone.
 
-    def one_device(fitted: model.Fitted, image: jax.Array, admitted: jax.Array) -> jax.Array:
-        image = images.from_uint8(image[0])
-        return model.translate(fitted, image, admitted[0], index.settings).image[None]
+    It warns of images whose solver was stopped before it reached its tolerance.
+    """
+    devices, settings = jax.local_device_count(), index.settings
+
+    def one_device(
+        fitted: model.Fitted, image: jax.Array, admitted: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        made = model.translate(fitted, images.from_uint8(image[0]), admitted[0], settings)
+        return made.image[None], (made.solution.gap / made.solution.energies[-1])[None]
 
     program = parallel.here(one_device, model.ready(index))
 
     def translate(batch: np.ndarray, admitted: np.ndarray) -> np.ndarray:
-        made = []
+        made, gaps = [], []
         for first in range(0, len(batch), devices):
             # The last group is filled up with its last image.
             place = np.minimum(np.arange(first, first + devices), len(batch) - 1)
             parts = parallel.split({"image": batch[place], "admitted": admitted[place]})
-            made.append(parallel.join(program(parts["image"], parts["admitted"])))
+            some, gap = parallel.join(program(parts["image"], parts["admitted"]))
+            made.append(some)
+            gaps.append(gap)
+        gap = np.concatenate(gaps)[: len(batch)]
+        # The solver of one candidate a patch knows no gap: infinite.
+        if (missed := np.isfinite(gap) & (gap > settings.tolerance)).any():
+            logging.warning(
+                "%d of %d coarse images: stopped at patches.max_iterations %d, up to %.2g of the "
+                "energy above the least; patches.tolerance is %g",
+                missed.sum(),
+                len(batch),
+                settings.max_iterations,
+                gap[missed].max(),
+                settings.tolerance,
+            )
         return images.to_uint8(np.concatenate(made)[: len(batch)])
 
     return translate

@@ -177,6 +177,28 @@ def test_a_new_photo_is_drawn_as_a_test_pair_is(made):
         draw(np.stack(test.photo)[:, :29])
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_warned"),
+    [
+        ({"max_iterations": 1, "tolerance": 1e-6}, True),
+        ({"max_iterations": 1, "tolerance": 1e6}, False),
+        ({"max_iterations": 1, "tolerance": 1e-6, "solver": "choice"}, False),  # knows no gap
+    ],
+)
+def test_a_solver_stopped_before_its_tolerance_is_told(fields, is_warned, made, monkeypatch):
+    config, workdir = made
+    index = model.load(workdir / "coarse/index.npz")
+    index = index._replace(settings=index.settings._replace(**fields))
+    told = []
+    monkeypatch.setattr(coarse_images.logging, "warning", lambda text, *a: told.append(text % a))
+    test = load(config, "test")
+    batch = np.stack(test.photo)
+    coarse_images._translator(index)(batch, np.stack([index.admitted(None)] * len(batch)))
+    assert len(told) == is_warned
+    if is_warned:
+        assert "of 4 coarse images: stopped at patches.max_iterations 1, up to" in told[0]
+
+
 def test_coarse_images_are_joined_by_id(made):
     config, workdir = made
     source = coarse.source(config, workdir)
