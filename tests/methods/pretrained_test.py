@@ -35,7 +35,8 @@ def small(tmp_path_factory):
 
 
 def test_the_nets_are_those_of_the_golden_numbers():
-    assert set(pretrained.ARCHITECTURES) == {"vgg", *PUBLISHED}
+    others = {"facenet_casia", "facenet_vggface2"}  # their maps: nets/face_nets_test.py
+    assert set(pretrained.ARCHITECTURES) == {"vgg", *PUBLISHED, *others}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -73,6 +74,7 @@ def test_the_adaptations_by_hand():
     red = jnp.asarray([[[[1.0, -1.0, -1.0]]]])
     caffe = [0 - 104, 0 - 117, 255 - 123]
     imagenet = [(1 - 0.485) / 0.229, (0 - 0.456) / 0.224, (0 - 0.406) / 0.225]
+    facenet = [127.5 / 128, -127.5 / 128, -127.5 / 128]
     expected = {
         "vgg": [1, -1, -1],
         "vgg19": imagenet,
@@ -80,6 +82,8 @@ def test_the_adaptations_by_hand():
         "vgg_face": [255 - 129.1863, 0 - 104.7624, 0 - 93.5940],
         "squeezenet_v1.0": caffe,
         "squeezenet_v1.1": imagenet,
+        "facenet_vggface2": facenet,
+        "facenet_casia": facenet,
     }
     for name, architecture in pretrained.ARCHITECTURES.items():
         np.testing.assert_allclose(architecture.adapt(red)[0, 0, 0], expected[name], rtol=1e-6)
@@ -160,7 +164,7 @@ def test_unusable_files_are_refused(tmp_path):
     params = draws.converted("squeezenet_v1.1")
     for name, message in (
         ("squeezenet_v1.0", "its arrays are not those of the net"),
-        ("alexnet", r"net 'alexnet'; admitted are \['squeezenet_v1.0', .*'vgg_face'\]"),
+        ("alexnet", r"net 'alexnet'; admitted are \['facenet_casia', .*'vgg_face'\]"),
         ("vgg", r"net 'vgg'; admitted are"),
     ):
         with pytest.raises(ValueError, match=rf"teacher .*\.safetensors: {message}"):
