@@ -131,10 +131,9 @@ def _of_file(path: str) -> state.Frozen:
         published.check(net, tree)
     except ValueError as error:
         raise EmbedderError(f"{path}: {error}") from None
-    variables = tree if "batch_stats" in tree else {"params": tree}
     side_px = ARCHITECTURES[net].size_px
     spec = {"net": net, "arguments": {}, "side_px": side_px, "frame": "face"}
-    return build(json.dumps({**spec, "fill": 0, "path": path, "step": 0}), variables)
+    return build(json.dumps({**spec, "fill": 0, "path": path, "step": 0}), files.variables(tree))
 
 
 def check_source(embedder: state.Frozen, path: str, *, field: str) -> None:

@@ -320,18 +320,15 @@ def _with_weights(fresh: state.TrainState, path: str) -> state.TrainState:
     if len(fresh.players) != 1:
         raise ValueError(f"{source}: starts one player, here are {sorted(fresh.players)}")
     ((role, player),) = fresh.players.items()
-    variables = tree if "batch_stats" in tree else {"params": tree}
+    variables = files.variables(tree)
     if surplus := variables.keys() - {"params", *player.stats}:
         raise ValueError(f"{source}: {role!r} has no {sorted(surplus)}")
 
     def part(kind: str, like: types.PyTree) -> types.PyTree:
-        mine = trees.flatten(like)
-        filled = checkpoint.fill(
-            like, {**mine, **trees.flatten(variables.get(kind, {}))}, source=f"{source}, {role}"
-        )
-        kept = sorted(mine.keys() - trees.flatten(variables.get(kind, {})).keys())
+        drawn, given = trees.flatten(like), trees.flatten(variables.get(kind, {}))
+        kept = sorted(drawn.keys() - given.keys())
         logging.info("%s: %s of %r start from there, but %s", source, kind, role, kept)
-        return filled
+        return checkpoint.fill(like, {**drawn, **given}, source=f"{source}, {role}")
 
     params = part("params", player.params)
     stats = {kind: part(kind, like) for kind, like in player.stats.items()}

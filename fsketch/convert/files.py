@@ -38,6 +38,11 @@ def read(path: str) -> tuple[str, dict[str, Any]]:
     return header["net"], traverse_util.unflatten_dict(flat, sep="/")
 
 
+def variables(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The collections of a tree of `read`: {"params": ...}, and "batch_stats" where it has them."""
+    return dict(tree) if "batch_stats" in tree else {"params": tree}
+
+
 def source_sha256(path: str) -> str:
     """SHA-256 of the published file that a file of `write` was made from."""
     with safetensors.safe_open(path, framework="numpy") as file:

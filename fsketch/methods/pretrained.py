@@ -116,8 +116,7 @@ def load_maps(path: str, taps: Sequence[str]) -> state.Frozen:
 
 def _variables(params: Mapping[str, Any]) -> dict[str, Any]:
     """Those of a module around the net; converted nets with batch statistics bring them along."""
-    kinds = params if "batch_stats" in params else {"params": params}
-    return {kind: {"net": tree} for kind, tree in kinds.items()}
+    return {kind: {"net": tree} for kind, tree in files.variables(params).items()}
 
 
 def _as_they_are(spec: Mapping[str, Any], path: str) -> dict[str, Any]:
