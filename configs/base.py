@@ -345,6 +345,7 @@ def add_transfer(config: ConfigDict, variant: str) -> None:
     config.loss_weights.structure = 0.0  # [ours] 1 - SSIM
     config.loss_weights.feature = 0.0  # [ours] 1 - FSIM
     config.loss_weights.texture = 0.0  # [ours] Gram matrices of the teacher's maps, relative
+    config.loss_weights.roughness = 0.0  # [ours] local madograms (losses/strokes.py)
     if variant:
         config.loss_weights.update(VARIANTS[variant])
         config.model.up, config.model.skips = "nearest", True

@@ -34,6 +34,11 @@ def grey_uint8(image: np.ndarray) -> np.ndarray:
     return np.rint(image.astype(np.float64) @ np.asarray(LUMA)).astype(np.uint8)[..., None]
 
 
+def luma(image: Array) -> Array:
+    """float[..., 1 or 3] -> float[..., 1]: the weighted sum of LUMA; a grey image passes."""
+    return image if image.shape[-1] == 1 else image @ jnp.asarray(LUMA, image.dtype)[:, None]
+
+
 def to_rgb(image: Array) -> Array:
     """[..., H, W, 1 or 3] -> [..., H, W, 3]; a grey image is repeated."""
     return jnp.broadcast_to(image, (*image.shape[:-1], 3))

@@ -155,7 +155,7 @@ def random_light(
     def one(key: jax.Array, x: jax.Array) -> jax.Array:
         limits = jnp.asarray([brightness, contrast, saturation])
         b, c, s = jax.random.uniform(key, (3,), minval=-1.0) * limits
-        grey = x @ jnp.asarray(images.LUMA)[:, None]  # H x W x 1
+        grey = images.luma(x)  # H x W x 1
         mean = grey.mean()
         x = grey + (1 + s) * (x - grey)
         return jnp.clip(mean + (1 + c) * (x - mean) + 2 * b, -1, 1)

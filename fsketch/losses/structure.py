@@ -30,7 +30,4 @@ def feature(prediction: jax.Array, target: jax.Array) -> jax.Array:
 
 def _grey(image: jax.Array) -> jax.Array:
     """[B, H, W, 1 or 3] in [-1, 1] -> luma [B, H, W, 1] on 0..255."""
-    image = (image.astype(jnp.float32) + 1.0) * 127.5
-    if image.shape[-1] == 1:
-        return image
-    return image @ jnp.asarray(images.LUMA, jnp.float32)[:, None]
+    return images.luma((image.astype(jnp.float32) + 1.0) * 127.5)

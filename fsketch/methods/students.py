@@ -9,6 +9,7 @@ Terms, for each student (x its input, y its target, T the teacher of an image's 
     structure       1 - SSIM of S(x) and y [ours]
     feature         1 - FSIM of S(x) and y [ours]
     texture         Gram matrices of T(S(x)) against those of T(y), relative [ours]
+    roughness       local madograms of S(x) and y (losses/strokes.py) [ours]
 A term whose weight is 0 is not computed; without mimic, transform and texture there is no teacher.
 """
 
@@ -18,7 +19,7 @@ import jax
 from ml_collections import ConfigDict
 
 from fsketch import state, types
-from fsketch.losses import perceptual, reconstruction, structure, transfer
+from fsketch.losses import perceptual, reconstruction, strokes, structure, transfer
 from fsketch.methods import optimizers, pretrained
 from fsketch.nets import resnet
 
@@ -115,6 +116,7 @@ def formulas(
         "structure": lambda: structure.structure(fake, batch[target]),
         "feature": lambda: structure.feature(fake, batch[target]),
         "texture": texture,
+        "roughness": lambda: strokes.roughness(fake, batch[target]),
     }
 
 
