@@ -291,19 +291,21 @@ def _started(fresh: state.TrainState, workdir: str) -> state.TrainState:
         return _with_weights(fresh, workdir)
     arrays, meta = checkpoint.read(workdir)
     source = f"start_from: {workdir} (step {meta['step']})"
-    averaged = meta["config"]["optim"]["ema_rate"] > 0
     players = {}
     for role in sorted({name.split("/")[1] for name in arrays if name.startswith("players/")}):
         if role not in fresh.players:
             raise ValueError(f"{source}: no player {role!r} here, only {sorted(fresh.players)}")
         player = fresh[role]
 
-        def part(kind: str, like: types.PyTree, role: str = role) -> types.PyTree:
+        def stored(kind: str, role: str = role) -> checkpoint.Arrays:
             prefix = f"players/{role}/{kind}/"
-            flat = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-            return checkpoint.fill(like, flat, source=f"{source}, {role}")
+            return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
-        params = part("ema" if averaged else "params", player.params)
+        def part(kind: str, like: types.PyTree, role: str = role) -> types.PyTree:
+            return checkpoint.fill(like, stored(kind), source=f"{source}, {role}")
+
+        # Critics keep no average beside players that do.
+        params = part("ema" if stored("ema") else "params", player.params)
         ema = params if player.ema_rate else {}
         players[role] = player.replace(params=params, stats=part("stats", player.stats), ema=ema)
     logging.info("%s: %s start from there", source, ", ".join(players))

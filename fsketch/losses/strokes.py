@@ -27,14 +27,11 @@ def roughness(prediction: jax.Array, target: jax.Array) -> jax.Array:
     """
     chex.assert_equal_shape([prediction, target])
     made, wanted = images.luma(prediction), images.luma(target)
+    offsets = [(row * lag, column * lag) for lag in LAGS_PX for row, column in DIRECTIONS]
     differences = [
-        jnp.abs(
-            _madogram(made, row * lag, column * lag) - _madogram(wanted, row * lag, column * lag)
-        )
-        for lag in LAGS_PX
-        for row, column in DIRECTIONS
+        jnp.abs(_madogram(made, *offset) - _madogram(wanted, *offset)).mean() for offset in offsets
     ]
-    return jnp.stack([difference.mean() for difference in differences]).mean()
+    return jnp.stack(differences).mean()
 
 
 def _madogram(image: jax.Array, row: int, column: int) -> jax.Array:
