@@ -8,8 +8,8 @@ Run        python -m fsketch.main --config=configs/kd_plus.py --workdir=runs/kd_
            data, student, variant and schedule: the words of configs/kd.py; textured is the one for
            strokes.
            ladder: no word (KD + L_adv, KD+), no_teacher (L_rec + L_adv, a plain cGAN).
-           staged: 100 epochs at half the rate, to go on from a KD run, the stabler way with few
-           pairs [inferred]; add --config.start_from=runs/kd.
+           staged: 100 epochs at half the rate, going on from a KD run, the stabler way with few
+           pairs [inferred]: from runs/kd, or --config.start_from=DIR.
            E.g. configs/kd_plus.py:cuhk,small,no_teacher.
 Cost       cuhk,small,textured,quick,staged: 31 minutes of one CPU core for 600 steps (the README's
            command), other work beside, 1.8 parts/s.  Each critic has 2.77 M parameters, 0.70 M
@@ -62,6 +62,7 @@ def get_config(argument: str = "embedded") -> ConfigDict:
         for term in ("mimic", "transform", "mutual"):
             config.loss_weights[term] = 0.0
     if stage == "staged":
+        config.start_from = "runs/kd"
         config.num_steps //= 2
         config.optim.learning_rate /= 2
     config.lock()

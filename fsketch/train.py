@@ -289,7 +289,10 @@ def _started(fresh: state.TrainState, workdir: str) -> state.TrainState:
     """
     if workdir.endswith(".safetensors"):
         return _with_weights(fresh, workdir)
-    arrays, meta = checkpoint.read(workdir)
+    try:
+        arrays, meta = checkpoint.read(workdir)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"start_from: {error}") from None
     source = f"start_from: {workdir} (step {meta['step']})"
     players = {}
     for role in sorted({name.split("/")[1] for name in arrays if name.startswith("players/")}):

@@ -259,9 +259,32 @@ def test_a_run_starts_from_the_players_of_another(tiny, finished):
         is_student_s = name.startswith("players/student") and "/params/" in name
         source = stored if is_student_s else before
         np.testing.assert_array_equal(now[name], source[name], err_msg=name)
+    with pytest.raises(FileNotFoundError, match="start_from: runs/kd: no checkpoint"):
+        train._started(fresh, kd_plus.get_config("staged").start_from)
     only_critics = fresh.replace(players={"critic_sketch": fresh["critic_sketch"]})
     with pytest.raises(ValueError, match=r"start_from: .*no player 'student_photo'"):
         train._started(only_critics, str(finished))
+
+
+def test_critics_beside_averaged_students_start_as_they_are(tiny, finished, tmp_path):
+    config = tiny(kd_plus)
+    with config.unlocked():
+        config.optim.ema_rate = 0.5
+    frozen = evaluate.restore_frozen(finished)
+    canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
+    fresh = evaluate.initial_state(methods.create(config), frozen, config, canvases)
+    stored = {name: x + 1 if "/ema/" in name else x + 2 for name, x in arrays(fresh).items()}
+    places = checkpoint.open_workdir(tmp_path, keep=1)
+    checkpoint.save(places.latest, 1, stored, {"step": 1})
+    places.wait()
+    places.close()
+    now = arrays(train._started(fresh, str(tmp_path)))
+    for role, kind in (("student_sketch", "ema"), ("critic_sketch", "params")):
+        names = [name for name in now if name.startswith(f"players/{role}/params/")]
+        assert names
+        for name in names:
+            source = stored[name.replace("/params/", f"/{kind}/", 1)]
+            np.testing.assert_array_equal(now[name], source, err_msg=name)
 
 
 def test_one_player_starts_from_converted_weights(tiny, tmp_path):

@@ -26,6 +26,11 @@ def roughness(prediction: jax.Array, target: jax.Array) -> jax.Array:
     counts.  Windows do not overlap; rows and columns that fill none are left out.
     """
     chex.assert_equal_shape([prediction, target])
+    height, width = target.shape[1:3]
+    if min(height, width) < (least := WINDOW_PX + max(LAGS_PX)):
+        raise ValueError(
+            f"roughness: an image of {height} x {width} px, at least {least} x {least} are needed"
+        )
     made, wanted = images.luma(prediction), images.luma(target)
     offsets = [(row * lag, column * lag) for lag in LAGS_PX for row, column in DIRECTIONS]
     differences = [
@@ -41,10 +46,5 @@ def _madogram(image: jax.Array, row: int, column: int) -> jax.Array:
     there = image[:, row:, max(column, 0) :][:, :, :width]
     steps = jnp.sqrt(jnp.square(there - here) + ROUNDING**2)
     down, across = height // WINDOW_PX, width // WINDOW_PX
-    if not down or not across:
-        raise ValueError(
-            f"roughness: an image of {image.shape[1]} x {image.shape[2]} px, at least "
-            f"{WINDOW_PX + max(LAGS_PX)} x {WINDOW_PX + max(LAGS_PX)} are needed"
-        )
     steps = steps[:, : down * WINDOW_PX, : across * WINDOW_PX, 0]
     return steps.reshape(-1, down, WINDOW_PX, across, WINDOW_PX).mean((2, 4))
