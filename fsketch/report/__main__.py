@@ -39,7 +39,11 @@ def parser() -> argparse.ArgumentParser:
         help="a run of configs/teacher.py or a *.safetensors file: runs without a teacher of "
         "their own are compared with its features",
     )  # fmt: skip
-    add("--rounds", type=int, default=15, help="of timings; 0 leaves them out")
+    add("--rounds", type=int, default=7, help="of timings; 0 leaves them out")
+    add(
+        "--pairs", type=int, default=16,
+        help="test pairs for the feature distances, spread over the split; 0 leaves them out",
+    )  # fmt: skip
     add("--allow_different", action="store_true", help="admit runs that do not compare, marked")
     add("--seed", type=int, default=0, help="of resampling")
     add("--data_dir", default="", help="with a --teacher that no run has: prepared data sets")
@@ -58,6 +62,7 @@ def main(arguments: Sequence[str]) -> int:
         metric=given.metric,
         teacher=given.teacher,
         num_rounds=given.rounds,
+        num_pairs=given.pairs,
         is_different_allowed=given.allow_different,
         seed=given.seed,
         data_dir=given.data_dir,
@@ -70,6 +75,8 @@ def main(arguments: Sequence[str]) -> int:
             raise ValueError(
                 f"--rounds: {given.rounds}; admitted are 0 and more, 0 not for latency"
             )
+        if given.pairs < 0:
+            raise ValueError(f"--pairs: {given.pairs}; admitted are 0 and more")
         compared = comparison.compare(matching.labels(given.workdirs), options)
         plot = chart.quality_against(given.cost, compared.content)
     except (ValueError, FileNotFoundError) as error:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from fsketch import checkpoint, evaluate, score, state, types
 from fsketch.data import augment, pipeline
@@ -33,6 +35,7 @@ class Options(NamedTuple):
     """reference: a label, "" = the first run.  metric: of the plot, "" = FSIM where there is one.
 
     teacher: a path, for runs without a teacher of their own.  num_rounds: of timings, 0 = none.
+    num_pairs: test pairs for the feature distances, spread over the split, 0 = no distances.
     data_dir, manual_dir: where the reference's training pairs lie now; they are needed only to
     bring a teacher that no run has to unit mean square.
     """
@@ -40,7 +43,8 @@ class Options(NamedTuple):
     reference: str = ""
     metric: str = ""
     teacher: str = ""
-    num_rounds: int = 15
+    num_rounds: int = 7
+    num_pairs: int = 16
     is_different_allowed: bool = False
     seed: int = 0
     data_dir: str = ""
@@ -85,9 +89,11 @@ def compare(folders: Mapping[str, Path], options: Options) -> Comparison:
         raise ValueError(f"metric: {metric!r}; {label} has {', '.join(admitted)}")
     main = (label, metric.split("/")[0])
 
+    _tell(f"scoring {len(found)} runs")
     quality, scores = _quality(list(found.values()), different, seed=options.seed)
     models = [*_translators(found), *_teachers(found)]
     sizes = sorted({1, reference.config.eval_batch_size})
+    _tell(f"compiling {len(models)} models, timing them in {options.num_rounds} rounds")
     costs = _costs(models, main, sizes, num_rounds=options.num_rounds)
     apart = _distances(found, reference, options)
     rows = []
@@ -114,12 +120,18 @@ def compare(folders: Mapping[str, Path], options: Options) -> Comparison:
         "versions": {package: metadata.version(package) for package in PACKAGES},
         "device": _device(),
         "num_rounds": options.num_rounds,
+        "num_pairs": min(options.num_pairs, reference.evaluation["num_images"]),
         "batch_sizes": sizes,
         "runs": {name: _facts(run, different[name]) for name, run in found.items()},
         "models": rows,
         "notes": list(dict.fromkeys(n for result in scores.values() for n in result.notes)),
     }
     return Comparison(content, scores)
+
+
+def _tell(what: str) -> None:
+    """What comes next, on stderr: a full-size student takes minutes on a CPU."""
+    print(what, file=sys.stderr, flush=True)
 
 
 def _default_metric(run: runs.Run) -> str:
@@ -314,8 +326,10 @@ def _distances(
     found: Mapping[str, runs.Run], reference: runs.Run, options: Options
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """(label, direction) -> distances of each student to its own teacher, or to the given one."""
-    result = {}
+    result: dict[tuple[str, str], dict[str, Any]] = {}
     given: students.Teachers = {}
+    if not options.num_pairs:
+        return result
     for label, run in found.items():
         roles = [
             role
@@ -328,8 +342,9 @@ def _distances(
             teachers = given
         if not teachers or not roles:
             continue
-        canvases = runs.test_pairs(run)
+        canvases = _spread(runs.test_pairs(run), options.num_pairs)
         for role in roles:
+            _tell(f"feature distances of {label}, {role}, over {len(canvases)} test pairs")
             batches = (
                 (augment.scale({k: jnp.asarray(b[k]) for k in students.DOMAINS}), b["mask"])
                 for b in pipeline.evaluation_batches(canvases, run.config.eval_batch_size)
@@ -344,6 +359,14 @@ def _distances(
                 },
             }
     return result
+
+
+def _spread(canvases: pipeline.Canvases, count: int) -> pipeline.Canvases:
+    """So many of the pairs, at equal distances in their order; all where there are no more."""
+    chosen = np.linspace(0, len(canvases) - 1, min(count, len(canvases))).round().astype(int)
+    return pipeline.Canvases(
+        **canvases.batch(chosen), box=canvases.box[chosen], id=[canvases.id[i] for i in chosen]
+    )
 
 
 def _own_teachers(run: runs.Run) -> students.Teachers:

@@ -168,7 +168,8 @@ def _features(content: Mapping[str, Any], term: str) -> Table:
     heads = [*taps, "sum", *(f"fitted {name}" for name in (*taps, "sum"))]
     image = "the input" if term == "mimic" else "the target"
     about = (
-        f"Mean square distance of the {'encoder' if term == 'mimic' else 'decoder'}'s maps to the "
+        f"On {content['num_pairs']} test pairs spread over the split: mean square distance of the "
+        f"{'encoder' if term == 'mimic' else 'decoder'}'s maps to the "
         f"teacher's of {image}, which have unit mean square on training pairs; the sum is the term "
         f"{term} that training logs. A dash: the shapes differ and the run trained no adapters. "
         "Fitted: after the best affine 1x1 map of the student's channels on these pairs; this "

@@ -19,7 +19,7 @@ from fsketch.gallery import scatter
 from fsketch.methods import students
 from fsketch.nets import layers, resnet, teacher
 from fsketch.report import __main__ as program
-from fsketch.report import cost, distances, runs, tables
+from fsketch.report import comparison, cost, distances, runs, tables
 
 RUNS = ("taught", "alone")
 
@@ -138,7 +138,8 @@ def test_the_content_names_versions_device_and_costs(reported):
     content, _ = reported
     assert set(content) >= {
         "reference", "metric", "protocol", "convention", "data", "split", "num_images", "counted",
-        "interval", "versions", "device", "num_rounds", "batch_sizes", "runs", "models", "notes",
+        "interval", "versions", "device", "num_rounds", "num_pairs", "batch_sizes", "runs",
+        "models", "notes",
     }  # fmt: skip
     assert content["reference"] == "taught"
     assert content["metric"] == "to_sketch/fsim"
@@ -410,3 +411,16 @@ def test_wrong_arguments_are_refused(copies, capsys):
     assert "to_sketch/ssim" in refused(copies, capsys, "--metric=to_sketch/lpips")
     assert "*.svg" in refused(copies, capsys, f"--plot={copies / 'plot.png'}")
     assert "rounds" in refused(copies, capsys, "--cost=latency")
+    assert "--pairs: -1; admitted are 0 and more" in refused(copies, capsys, "--pairs=-1")
+
+
+def test_distances_are_taken_over_pairs_spread_over_the_split(reported):
+    _, root = reported
+    canvases = runs.test_pairs(runs.read("taught", root / "taught"))
+    last = len(canvases) - 1
+    some = comparison._spread(canvases, 3)
+    assert some.id == [canvases.id[i] for i in (0, round(last / 2), last)]
+    np.testing.assert_array_equal(some.sketch[2], canvases.sketch[last])
+    np.testing.assert_array_equal(some.box[2], canvases.box[last])
+    assert comparison._spread(canvases, 1).id == canvases.id[:1]
+    assert comparison._spread(canvases, 99).id == canvases.id
