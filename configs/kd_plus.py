@@ -56,7 +56,7 @@ def get_config(argument: str = "embedded") -> ConfigDict:
         config.critic.width, config.critic.norm = 32, "batch"
     # L1 : adversarial = 10 : 1 [secondary: the author's pix2pix; use inferred]
     config.loss_weights.adversarial = 1.0
-    if variant == "textured":
+    if variant in ("textured", "stroked"):
         config.loss_weights.adversarial = 3.0  # [ours]
     if rung == "no_teacher":
         for term in ("mimic", "transform", "mutual"):

@@ -304,8 +304,13 @@ def _started(fresh: state.TrainState, workdir: str) -> state.TrainState:
             prefix = f"players/{role}/{kind}/"
             return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
-        def part(kind: str, like: types.PyTree, role: str = role) -> types.PyTree:
-            return checkpoint.fill(like, stored(kind), source=f"{source}, {role}")
+        def part(
+            kind: str, like: types.PyTree, role: str = role, stored: Callable = stored
+        ) -> types.PyTree:
+            found, drawn = stored(kind), trees.flatten(like)
+            # A layer that begins at zero changes nothing, so the source may lack it.
+            new = {name: x for name, x in drawn.items() if name not in found and not np.any(x)}
+            return checkpoint.fill(like, {**found, **new}, source=f"{source}, {role}")
 
         # Critics keep no average beside players that do.
         params = part("ema" if stored("ema") else "params", player.params)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from fsketch import images
 
 DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1))  # rows down, columns right
-LAGS_PX = (1, 2, 3, 5)
+LAGS_PX = (1, 2, 3, 4, 6, 8)
 WINDOW_PX = 16
 ROUNDING = 0.01  # |d| is sqrt(d^2 + ROUNDING^2): a gradient where two pixels are equal, too
 

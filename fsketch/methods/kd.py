@@ -45,15 +45,16 @@ def method(config: ConfigDict) -> interface.Method:
         batch: types.Batch,
         keys: types.Key,
     ) -> tuple[state.TrainState, types.Scalars]:
-        del keys
-
-        def loss_fn(params: dict, batch: types.Batch) -> tuple[jax.Array, tuple[dict, dict]]:
+        def loss_fn(
+            params: dict, batch: types.Batch, keys: types.Key
+        ) -> tuple[jax.Array, tuple[dict, dict]]:
+            weights = config.loss_weights
             return students.loss(
-                train_state.players, params, _teachers(frozen), batch, config.loss_weights
+                train_state.players, params, _teachers(frozen), batch, keys, weights
             )
 
         players, terms = state.update(
-            train_state.players, loss_fn, batch, num_parts=config.accumulate_steps
+            train_state.players, loss_fn, batch, keys, num_parts=config.accumulate_steps
         )
         return train_state.put(**players).next(), state.prefixed(**terms)
 
@@ -79,10 +80,10 @@ def method_plus(config: ConfigDict) -> interface.Method:
         batch: types.Batch,
         keys: types.Key,
     ) -> tuple[state.TrainState, types.Scalars]:
-        del keys
-
-        def loss_fn(params: dict, batch: types.Batch) -> tuple[jax.Array, tuple[dict, tuple]]:
-            outputs, stats = students.apply(train_state.players, params, batch)
+        def loss_fn(
+            params: dict, batch: types.Batch, keys: types.Key
+        ) -> tuple[jax.Array, tuple[dict, tuple]]:
+            outputs, stats = students.apply(train_state.players, params, batch, keys)
             teachers = _teachers(frozen)
             maps = students.look(teachers, batch)
             pairs, terms = {}, {}
@@ -99,7 +100,7 @@ def method_plus(config: ConfigDict) -> interface.Method:
 
         players = {role: train_state[role] for role in students.ROLES}
         players, (terms, fake) = state.update(
-            players, loss_fn, batch, num_parts=config.accumulate_steps
+            players, loss_fn, batch, keys, num_parts=config.accumulate_steps
         )
         real = {
             critic: critics.pair(*(batch[domain] for domain in students.ROLES[role]))

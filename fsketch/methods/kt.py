@@ -54,15 +54,16 @@ def method(config: ConfigDict) -> interface.Method:
         batch: types.Batch,
         keys: types.Key,
     ) -> tuple[state.TrainState, types.Scalars]:
-        del keys
-
-        def loss_fn(params: dict, batch: types.Batch) -> tuple[jax.Array, tuple[dict, dict]]:
+        def loss_fn(
+            params: dict, batch: types.Batch, keys: types.Key
+        ) -> tuple[jax.Array, tuple[dict, dict]]:
+            weights = config.loss_weights
             return students.loss(
-                train_state.players, params, teachers(frozen), batch, config.loss_weights
+                train_state.players, params, teachers(frozen), batch, keys, weights
             )
 
         players, terms = state.update(
-            train_state.players, loss_fn, batch, num_parts=config.accumulate_steps
+            train_state.players, loss_fn, batch, keys, num_parts=config.accumulate_steps
         )
         return train_state.put(**players).next(), state.prefixed(**terms)
 

@@ -61,6 +61,7 @@ def create(
             norm=config.model.norm,
             up=config.model.up,
             skips=config.model.skips,
+            noise=config.model.noise,
             dtype=config.model.dtype,
         )
         players[role] = state.create_player(
@@ -74,12 +75,17 @@ def create(
 
 
 def apply(
-    players: Mapping[str, state.Player], params: types.PyTree, batch: types.Batch
+    players: Mapping[str, state.Player],
+    params: types.PyTree,
+    batch: types.Batch,
+    keys: types.Key,
 ) -> tuple[Outputs, dict]:
-    """(outputs, new statistics) of both students with `params`, by role."""
+    """(outputs, new statistics) of both students with `params`, by role; keys: Key[B]."""
     outputs, stats = {}, {}
     for role, (source, _) in ROLES.items():
-        outputs[role], stats[role] = players[role](batch[source], params=params[role], train=True)
+        outputs[role], stats[role] = players[role](
+            batch[source], params=params[role], train=True, keys=keys
+        )
     return outputs, stats
 
 
@@ -125,10 +131,11 @@ def loss(
     params: types.PyTree,
     teachers: Teachers,
     batch: types.Batch,
+    keys: types.Key,
     weights: Mapping[str, float],
 ) -> tuple[jax.Array, tuple[dict, dict[str, types.Scalars]]]:
     """(summed loss of both students, (new statistics, terms)) for `state.update`."""
-    outputs, stats = apply(players, params, batch)
+    outputs, stats = apply(players, params, batch, keys)
     maps = look(teachers, batch)
     terms = {
         role: state.compute(formulas(role, outputs, teachers, maps, batch), weights)

@@ -66,6 +66,9 @@ class Translator(nn.Module):
         of its own; as many parameters, four times the multiply-adds of these two layers.
       skips: whether the maps d1 and in are handed to the convolutions that make u1 and u2, beside
         the enlarged ones, as in a U-Net [ours]; needs `up` "nearest".
+      noise: whether the first convolution sees white noise beside the image [ours].  Without it
+        whatever the net draws on an even area repeats itself every 4 px, the stride of its trunk:
+        a weave.  The noise's kernel starts at zero, so it changes nothing at first.
       relu_after_add: whether residual blocks end with ReLU, unusual and the author's; without
         it this is the generator of CycleGAN (Zhu et al., ICCV 2017, section 7.2), whose
         padding is the same.
@@ -78,12 +81,18 @@ class Translator(nn.Module):
     norm: str = "instance"
     up: str = "transposed"
     skips: bool = False
+    noise: bool = False
     relu_after_add: bool = True
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, image: jax.Array, *, train: bool = False) -> tuple[jax.Array, types.Taps]:
-        """float[B, H, W, C] in [-1, 1], H and W multiples of 4 -> (same size in [-1, 1], taps)."""
+    def __call__(
+        self, image: jax.Array, *, train: bool = False, keys: types.Key | None = None
+    ) -> tuple[jax.Array, types.Taps]:
+        """float[B, H, W, C] in [-1, 1], H and W multiples of 4 -> (same size in [-1, 1], taps).
+
+        keys: Key[B] to draw the noise from; without them it is always the same.
+        """
         height, width_px = image.shape[1:3]
         if height % 4 or width_px % 4:
             raise ValueError(
@@ -113,7 +122,13 @@ class Translator(nn.Module):
 
         taps: types.Taps = {}
         w = self.width
-        x = norm_relu(conv(image, w, 7, pad_mode="reflect", use_bias=bias))
+        x = conv(image, w, 7, pad_mode="reflect", use_bias=bias)
+        if self.noise:
+            x = x + conv(
+                _noise(image.shape, keys), w, 7, pad_mode="reflect", use_bias=False,
+                kernel_init=nn.initializers.zeros, name="noise",
+            )  # fmt: skip
+        x = norm_relu(x)
         taps["in"] = x  # B x H x W x w
         x = taps["d1"] = down(x, 2 * w)  # B x H/2 x W/2 x 2w
         x = taps["d2"] = down(x, 4 * w)  # B x H/4 x W/4 x 4w
@@ -124,6 +139,17 @@ class Translator(nn.Module):
         x = taps["u2"] = up(x, w, taps["in"])  # B x H x W x w
         x = conv(x, self.features, 7, pad_mode="reflect")
         return jnp.tanh(x.astype(jnp.float32)), taps
+
+
+def _noise(shape: tuple[int, ...], keys: types.Key | None) -> jax.Array:
+    """Standard normal [B, H, W, 1] for images [B, H, W, C], the same for each without keys."""
+
+    def draw(key: types.Key) -> jax.Array:
+        return jax.random.normal(key, (*shape[1:3], 1))
+
+    if keys is None:
+        return jnp.broadcast_to(draw(jax.random.key(0)), (*shape[:3], 1))
+    return jax.vmap(draw)(keys)
 
 
 class Student(nn.Module):
@@ -140,10 +166,10 @@ class Student(nn.Module):
 
     @nn.compact
     def __call__(
-        self, image: jax.Array, *, train: bool = False
+        self, image: jax.Array, *, train: bool = False, keys: types.Key | None = None
     ) -> tuple[jax.Array, types.Taps, types.Taps]:
         """image -> (translated image, taps, taps of the teacher's shapes)."""
-        translated, taps = self.translator(image, train=train)
+        translated, taps = self.translator(image, train=train, keys=keys)
         matched = dict(taps)
         for tap, (height, width, channels) in sorted(self.shapes.items()):
             x = matched[tap]
