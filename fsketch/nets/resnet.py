@@ -66,9 +66,9 @@ class Translator(nn.Module):
         of its own; as many parameters, four times the multiply-adds of these two layers.
       skips: whether the maps d1 and in are handed to the convolutions that make u1 and u2, beside
         the enlarged ones, as in a U-Net [ours]; needs `up` "nearest".
-      noise: whether the first convolution sees white noise beside the image [ours].  Without it
-        whatever the net draws on an even area repeats itself every 4 px, the stride of its trunk:
-        a weave.  The noise's kernel starts at zero, so it changes nothing at first.
+      noise: whether the first convolution sees white noise beside the image [ours]: a stroke needs
+        a beginning, and an even area offers none, where the net draws nothing or repeats itself.
+        The noise's kernel starts at zero, so that it changes nothing at first.
       relu_after_add: whether residual blocks end with ReLU, unusual and the author's; without
         it this is the generator of CycleGAN (Zhu et al., ICCV 2017, section 7.2), whose
         padding is the same.

@@ -115,3 +115,27 @@ def test_skips_hand_the_encoder_s_maps_to_the_decoder():
     assert kernels["Conv_4"] == (3, 3, 8 + 4, 4)  # u1 and in -> u2
     with pytest.raises(ValueError, match=r"model\.up: 'transposed', model\.skips needs"):
         shapes(resnet.Translator(features=1, skips=True), 3, (16, 16))
+
+
+def test_noise_starts_without_effect_and_is_drawn_from_keys():
+    plain = resnet.Translator(features=1, width=4, num_blocks=1)
+    noisy = resnet.Translator(features=1, width=4, num_blocks=1, noise=True)
+    image = jnp.broadcast_to(jax.random.uniform(jax.random.key(0), (1, 16, 16, 3)), (3, 16, 16, 3))
+    variables = jax.jit(noisy.init)(jax.random.key(1), image)
+    kernel = variables["params"].pop("noise")["kernel"]
+    assert kernel.shape == (7, 7, 1, 4)
+    keys = jax.random.split(jax.random.key(2))[jnp.asarray([0, 1, 0])]
+    draw = jax.jit(lambda kernel, keys: noisy.apply(with_noise(kernel), image, keys=keys)[0])
+
+    def with_noise(kernel):
+        return {"params": {**variables["params"], "noise": {"kernel": kernel}}}
+
+    assert jnp.allclose(draw(kernel, keys), plain.apply(variables, image)[0], atol=1e-6)
+    one, other, again = draw(kernel + 0.1, keys)
+    assert float(jnp.abs(one - other).max()) > 0.01
+    assert jnp.allclose(one, again, atol=1e-6)
+    fixed = draw(kernel + 0.1, None)
+    assert float(jnp.abs(fixed[0] - one).max()) > 0.01
+    assert jnp.allclose(fixed[0], fixed[2], atol=1e-6)
+    small = noisy.apply(with_noise(kernel + 0.1), image[:1])[0]
+    assert jnp.allclose(fixed[:1], small, atol=1e-6)  # whatever the batch

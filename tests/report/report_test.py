@@ -180,9 +180,10 @@ def test_distances_are_the_loss_terms_of_the_same_pairs(reported):
     batch = augment.scale({k: jnp.asarray(getattr(canvases, k)) for k in students.DOMAINS})
     teachers = dict.fromkeys(students.DOMAINS, run.frozen["teacher"])
     params = {role: player.params for role, player in run.state.players.items()}
+    keys = jax.random.split(jax.random.key(0), len(canvases))
     weights = {name: float(weight > 0) for name, weight in run.config.loss_weights.items()}
     _, (_, terms) = jax.jit(
-        lambda players, params: students.loss(players, params, teachers, batch, weights)
+        lambda players, params: students.loss(players, params, teachers, batch, keys, weights)
     )(run.state.players, params)
     for role in students.ROLES:
         found = row_of(content, "taught", f"to_{role.removeprefix('student_')}")["distances"]
