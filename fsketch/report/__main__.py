@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         help="a run of configs/teacher.py or a *.safetensors file: runs without a teacher of "
         "their own are compared with its features",
     )  # fmt: skip
-    add("--rounds", type=int, default=7, help="of timings; 0 leaves them out")
+    add("--rounds", type=int, default=7, help="of timings at most; 0 leaves them out")
     add(
         "--pairs", type=int, default=16,
         help="test pairs for the feature distances, spread over the split; 0 leaves them out",

@@ -34,9 +34,9 @@ COUNTED = (
 class Options(NamedTuple):
     """reference: a label, "" = the first run.  metric: of the plot, "" = FSIM where there is one.
 
-    teacher: a path, for runs without a teacher of their own.  num_rounds: of timings, 0 = none.
-    num_pairs: test pairs for the feature distances, spread over the split, 0 = no distances.
-    data_dir, manual_dir: where the reference's training pairs lie now; they are needed only to
+    teacher: a path, for runs without a teacher of their own.  num_rounds: of timings at most, 0 =
+    none.  num_pairs: test pairs for the feature distances, spread over the split, 0 = no
+    distances.  data_dir, manual_dir: where the reference's training pairs lie now; they are needed only to
     bring a teacher that no run has to unit mean square.
     """
 
@@ -93,7 +93,7 @@ def compare(folders: Mapping[str, Path], options: Options) -> Comparison:
     quality, scores = _quality(list(found.values()), different, seed=options.seed)
     models = [*_translators(found), *_teachers(found)]
     sizes = sorted({1, reference.config.eval_batch_size})
-    _tell(f"compiling {len(models)} models, timing them in {options.num_rounds} rounds")
+    _tell(f"compiling {len(models)} models, timing them in up to {options.num_rounds} rounds")
     costs = _costs(models, main, sizes, num_rounds=options.num_rounds)
     apart = _distances(found, reference, options)
     rows = []
@@ -309,6 +309,7 @@ def _costs(
         other = places.get((main[0], model.direction), places[main])
         row["latency"] = {
             str(size): {
+                "num_rounds": len(its[i]),
                 **cost.spread(its[i]),
                 "ratio": cost.ratio(its[i], its[other]),
             }

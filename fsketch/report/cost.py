@@ -19,6 +19,7 @@ from safetensors import numpy as safetensors
 from fsketch import trees, types
 
 KINDS = ("params", "ema")  # collections whose numbers are parameters
+MIN_ROUNDS, MOST_SEC = 3, 60.0  # rounds of timings after these end when their time is up
 BLOCK_SEC = 0.02  # a timing covers at least this, [inferred: well above the clock's and the call's]
 
 
@@ -106,20 +107,23 @@ def flops(program: jax.stages.Compiled) -> float | None:
 
 
 def times(calls: Mapping[str, Callable[[], Any]], *, num_rounds: int) -> dict[str, np.ndarray]:
-    """Seconds of a call, float64[num_rounds], by name; each call waits for its result.
+    """Seconds of a call, float64[rounds], by name; each call waits for its result.
 
     One call of each warms up.  In every round all are timed in turn, as many calls of each as
-    take BLOCK_SEC, so that what slows the machine down slows all of them.
+    take BLOCK_SEC, so that what slows the machine down slows all of them.  Slow models have
+    fewer rounds than num_rounds: MIN_ROUNDS, and then as many as begin within MOST_SEC.
     """
     counts = {}
     for name, call in calls.items():
         jax.block_until_ready(call())
         counts[name] = max(1, math.ceil(BLOCK_SEC / max(_seconds(call, 1), 1e-9)))
-    result = {name: np.empty(num_rounds) for name in calls}
-    for i in range(num_rounds):
-        for name, call in calls.items():
-            result[name][i] = _seconds(call, counts[name])
-    return result
+    rows: list[list[float]] = []
+    start = time.perf_counter()
+    while len(rows) < num_rounds and (
+        len(rows) < MIN_ROUNDS or time.perf_counter() - start < MOST_SEC
+    ):
+        rows.append([_seconds(call, counts[name]) for name, call in calls.items()])
+    return dict(zip(calls, np.asarray(rows).T, strict=True))
 
 
 def _seconds(call: Callable[[], Any], count: int) -> float:

@@ -121,9 +121,11 @@ def _latency(content: Mapping[str, Any]) -> Table:
             heads = [h for s in row["latency"] for h in (f"batch {s}, ms", "images/s", "ratio")]
             rows.append((row_name(content, row), cells))
     device = content["device"]
+    counts = [str(its["num_rounds"]) for its in content["models"][0]["latency"].values()]
+    rounds = " and ".join(dict.fromkeys(counts))
     about = (
-        f"Median [quartiles] of {content['num_rounds']} rounds, in each of which all models were "
-        f"timed in turn; ratios are medians of the ratios within a round. Device: {device['kind']} "
+        f"Median [quartiles] of {rounds} rounds, in each of which all models were timed in turn; "
+        f"ratios are medians of the ratios within a round. Device: {device['kind']} "
         f"({device['platform']}), with {device['num_cpu_cores']} CPU cores, load average "
         f"{device['load_average']:.1f}."
     )

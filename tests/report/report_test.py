@@ -158,6 +158,7 @@ def test_the_content_names_versions_device_and_costs(reported):
     for row in content["models"]:
         assert row["latency"].keys() == {"1", "8"}
         for value in row["latency"].values():
+            assert value["num_rounds"] == 2
             assert 0 < value["low_sec"] <= value["median_sec"] <= value["high_sec"]
     assert row_of(content, "taught", "to_photo")["latency"]["1"]["ratio"] == 1.0
 
@@ -297,6 +298,14 @@ def test_latency_grows_with_clearly_more_work():
     small, large = (cost.spread(seconds[name])["median_sec"] for name in ("small", "large"))
     assert 0 < small < large
     assert cost.ratio(seconds["large"], seconds["small"]) > 1
+
+
+def test_slow_models_have_fewer_rounds(monkeypatch):
+    calls = {"one": lambda: 0, "other": lambda: 0}
+    assert {len(its) for its in cost.times(calls, num_rounds=5).values()} == {5}
+    monkeypatch.setattr(cost, "MOST_SEC", 0.0)
+    assert {len(its) for its in cost.times(calls, num_rounds=5).values()} == {cost.MIN_ROUNDS}
+    assert {len(its) for its in cost.times(calls, num_rounds=1).values()} == {1}
 
 
 def test_tables_fit_the_terminal_and_the_page(reported, capsys):
