@@ -36,7 +36,7 @@ class Options(NamedTuple):
 
     teacher: a path, for runs without a teacher of their own.  num_rounds: of timings at most, 0 =
     none.  num_pairs: test pairs for the feature distances, spread over the split, 0 = no
-    distances.  data_dir, manual_dir: where the reference's training pairs lie now; they are needed only to
+    distances.  data_dir, manual_dir: where the reference's training pairs lie now, needed only to
     bring a teacher that no run has to unit mean square.
     """
 
