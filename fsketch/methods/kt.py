@@ -15,7 +15,6 @@ Terms      reconstruction, mimic, transform, mutual: methods/students.py.
 import itertools
 from collections.abc import Iterable
 
-import jax
 from ml_collections import ConfigDict
 
 from fsketch import state, types
@@ -54,17 +53,6 @@ def method(config: ConfigDict) -> interface.Method:
         batch: types.Batch,
         keys: types.Key,
     ) -> tuple[state.TrainState, types.Scalars]:
-        def loss_fn(
-            params: dict, batch: types.Batch, keys: types.Key
-        ) -> tuple[jax.Array, tuple[dict, dict]]:
-            weights = config.loss_weights
-            return students.loss(
-                train_state.players, params, teachers(frozen), batch, keys, weights
-            )
-
-        players, terms = state.update(
-            train_state.players, loss_fn, batch, keys, num_parts=config.accumulate_steps
-        )
-        return train_state.put(**players).next(), state.prefixed(**terms)
+        return students.train_step(train_state, teachers(frozen), batch, keys, config)
 
     return interface.Method(freeze, init, train_step, students.predict)

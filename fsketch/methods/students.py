@@ -144,6 +144,27 @@ def loss(
     return sum(state.weigh(group, weights) for group in terms.values()), (stats, terms)
 
 
+def train_step(
+    train_state: state.TrainState,
+    teachers: Teachers,
+    batch: types.Batch,
+    keys: types.Key,
+    config: ConfigDict,
+) -> tuple[state.TrainState, types.Scalars]:
+    """A step of both students by their summed loss, and its terms; see methods/interface.py."""
+
+    def loss_fn(
+        params: dict, batch: types.Batch, keys: types.Key
+    ) -> tuple[jax.Array, tuple[dict, dict[str, types.Scalars]]]:
+        weights = config.loss_weights
+        return loss(train_state.players, params, teachers, batch, keys, weights)
+
+    players, terms = state.update(
+        train_state.players, loss_fn, batch, keys, num_parts=config.accumulate_steps
+    )
+    return train_state.put(**players).next(), state.prefixed(**terms)
+
+
 def predict(
     train_state: state.TrainState, frozen: dict[str, state.Frozen], batch: types.Batch
 ) -> types.Predictions:
