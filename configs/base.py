@@ -40,7 +40,7 @@ WHOLE = ("whole",)  # the pairs of `use_whole`
 VARIANTS = {
     "structured": {"structure": 10.0, "feature": 4.0},
     "textured": {"structure": 8.0, "feature": 3.0, "texture": 15.0},
-    "stroked": {"structure": 8.0, "feature": 3.0, "texture": 15.0, "roughness": 40.0},
+    "stroked": {"structure": 8.0, "feature": 4.0, "texture": 15.0, "roughness": 40.0},
 }
 
 
@@ -347,7 +347,8 @@ def add_transfer(config: ConfigDict, variant: str) -> None:
     config.loss_weights.feature = 0.0  # [ours] 1 - FSIM
     config.loss_weights.texture = 0.0  # [ours] Gram matrices of the teacher's maps, relative
     config.loss_weights.roughness = 0.0  # [ours] local madograms (losses/strokes.py)
-    config.model.noise = variant == "stroked"  # beside the image, to make strokes of [ours]
+    # What the first convolution sees beside the image, to make strokes of [ours]
+    config.model.noise = config.model.detail = variant == "stroked"
     if variant:
         config.loss_weights.update(VARIANTS[variant])
         config.model.up, config.model.skips = "nearest", True

@@ -62,6 +62,7 @@ def create(
             up=config.model.up,
             skips=config.model.skips,
             noise=config.model.noise,
+            detail=config.model.detail,
             dtype=config.model.dtype,
         )
         players[role] = state.create_player(

@@ -25,9 +25,11 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from fsketch import types
+from fsketch import images, types
 from fsketch.nets import layers
 
+DETAIL_PX = 15  # side of the windows of `detail`
+FLAT = 0.02  # a deviation of the luma in [-1, 1] that is no detail, a grain of 2 or 3 grey levels
 TAPS = ("in", "d1", "d2", "bottle", "u1", "u2")
 
 
@@ -69,6 +71,8 @@ class Translator(nn.Module):
       noise: whether the first convolution sees white noise beside the image [ours]: a stroke needs
         a beginning, and an even area offers none, where the net draws nothing or repeats itself.
         The noise's kernel starts at zero, so that it changes nothing at first.
+      detail: whether the first convolution sees the image's local contrast, too [ours]: strands of
+        dark hair are few grey levels apart.  Its kernel starts at zero as well.
       relu_after_add: whether residual blocks end with ReLU, unusual and the author's; without
         it this is the generator of CycleGAN (Zhu et al., ICCV 2017, section 7.2), whose
         padding is the same.
@@ -82,6 +86,7 @@ class Translator(nn.Module):
     up: str = "transposed"
     skips: bool = False
     noise: bool = False
+    detail: bool = False
     relu_after_add: bool = True
     dtype: Any = None
 
@@ -123,10 +128,15 @@ class Translator(nn.Module):
         taps: types.Taps = {}
         w = self.width
         x = conv(image, w, 7, pad_mode="reflect", use_bias=bias)
+        added = {}
         if self.noise:
+            added["noise"] = _noise(image.shape, keys)
+        if self.detail:
+            added["detail"] = _detail(image)
+        for name, channel in added.items():
             x = x + conv(
-                _noise(image.shape, keys), w, 7, pad_mode="reflect", use_bias=False,
-                kernel_init=nn.initializers.zeros, name="noise",
+                channel, w, 7, pad_mode="reflect", use_bias=False,
+                kernel_init=nn.initializers.zeros, name=name,
             )  # fmt: skip
         x = norm_relu(x)
         taps["in"] = x  # B x H x W x w
@@ -150,6 +160,18 @@ def _noise(shape: tuple[int, ...], keys: types.Key | None) -> jax.Array:
     if keys is None:
         return jnp.broadcast_to(draw(jax.random.key(0)), (*shape[:3], 1))
     return jax.vmap(draw)(keys)
+
+
+def _detail(image: jax.Array) -> jax.Array:
+    """The luma's deviations from its local mean in local standard deviations, [B, H, W, 1]."""
+    luma = images.luma(image.astype(jnp.float32))
+
+    def local(x: jax.Array) -> jax.Array:
+        window = (DETAIL_PX, DETAIL_PX)
+        return nn.avg_pool(x, window, padding="SAME", count_include_pad=False)
+
+    deviation = luma - local(luma)
+    return deviation / jnp.sqrt(local(jnp.square(deviation)) + FLAT**2)
 
 
 class Student(nn.Module):
