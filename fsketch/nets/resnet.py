@@ -167,8 +167,9 @@ def _detail(image: jax.Array) -> jax.Array:
     luma = images.luma(image.astype(jnp.float32))
 
     def local(x: jax.Array) -> jax.Array:
-        window = (DETAIL_PX, DETAIL_PX)
-        return nn.avg_pool(x, window, padding="SAME", count_include_pad=False)
+        rim = DETAIL_PX // 2
+        x = jnp.pad(x, ((0, 0), (rim, rim), (rim, rim), (0, 0)), mode="edge")
+        return nn.avg_pool(x, (DETAIL_PX, DETAIL_PX), padding="VALID")
 
     deviation = luma - local(luma)
     return deviation / jnp.sqrt(local(jnp.square(deviation)) + FLAT**2)

@@ -2,9 +2,10 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from fsketch import trees
+from fsketch import images, trees
 from fsketch.nets import resnet
 
 
@@ -139,3 +140,36 @@ def test_noise_starts_without_effect_and_is_drawn_from_keys():
     assert jnp.allclose(fixed[0], fixed[2], atol=1e-6)
     small = noisy.apply(with_noise(kernel + 0.1), image[:1])[0]
     assert jnp.allclose(fixed[:1], small, atol=1e-6)  # whatever the batch
+
+
+def test_detail_is_the_deviation_from_the_local_mean_in_local_deviations():
+    image = jax.random.uniform(jax.random.key(0), (2, 40, 44, 3), minval=-1)
+    grey = np.asarray(image[1], np.float64) @ images.LUMA
+
+    def around(array, row, column):
+        return np.pad(array, 7, mode="edge")[row : row + 15, column : column + 15]
+
+    deviation = np.array(
+        [[grey[y, x] - around(grey, y, x).mean() for x in range(44)] for y in range(40)]
+    )
+    found = resnet._detail(image)
+    assert found.shape == (2, 40, 44, 1)
+    for place in ((20, 20), (0, 0), (39, 3)):
+        wanted = deviation[place] / np.sqrt((around(deviation, *place) ** 2).mean() + 0.02**2)
+        assert found[(1, *place, 0)] == pytest.approx(wanted, rel=1e-4)
+    dark = resnet._detail(0.1 * image - 0.9)  # as in dark hair
+    assert float(jnp.abs(dark).mean()) > 0.8 * float(jnp.abs(found).mean())
+    assert float(jnp.abs(resnet._detail(jnp.full((1, 32, 32, 3), 0.3))).max()) < 1e-3
+
+
+def test_detail_starts_without_effect():
+    plain = resnet.Translator(features=1, width=4, num_blocks=1)
+    detailed = resnet.Translator(features=1, width=4, num_blocks=1, detail=True)
+    image = jax.random.uniform(jax.random.key(0), (1, 16, 16, 3))
+    variables = jax.jit(detailed.init)(jax.random.key(1), image)
+    assert not variables["params"].pop("detail")["kernel"].any()
+    kernel = {"detail": {"kernel": jnp.zeros((7, 7, 1, 4))}}
+    with_detail = {"params": {**variables["params"], **kernel}}
+    assert jnp.allclose(
+        detailed.apply(with_detail, image)[0], plain.apply(variables, image)[0], atol=1e-6
+    )
