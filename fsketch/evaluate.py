@@ -7,6 +7,8 @@ the other, so an image's output depends neither on its neighbours nor on the bat
 number of devices, to the bit.
 """
 
+import importlib
+import importlib.util
 import json
 from collections.abc import Callable, Iterator, Mapping
 from importlib import metadata
@@ -309,7 +311,7 @@ def restore_method(
 
 
 def completed(config: ConfigDict) -> ConfigDict:
-    """A stored configuration with the shared fields that were added later, at their defaults."""
+    """A stored configuration with the fields that were added later, at the method's defaults."""
 
     def fill(old: ConfigDict, default: ConfigDict) -> None:
         for name, value in default.items():
@@ -320,8 +322,15 @@ def completed(config: ConfigDict) -> ConfigDict:
 
     config = config.copy_and_resolve_references()
     with config.unlocked():
-        fill(config, base.get_config())
+        fill(config, _defaults(config.method))
     return config.lock()
+
+
+def _defaults(method: str) -> ConfigDict:
+    """What configs/ says of a method, or of all where it has no file of that name."""
+    name = f"configs.{method}"
+    known = importlib.util.find_spec(name)
+    return importlib.import_module(name).get_config() if known else base.get_config()
 
 
 class Restored(NamedTuple):

@@ -196,7 +196,16 @@ def test_a_configuration_from_before_a_field_existed_gets_its_default(finished):
     with old.unlocked():
         del old.protocol
         del old.data.zoom
+        del old.model.noise
     assert evaluate.completed(old.lock()) == config
+    own = config.copy_and_resolve_references()
+    with own.unlocked():
+        own.method = "a_method_of_no_file"
+        del own.data.zoom
+        del own.model.noise
+    found = evaluate.completed(own.lock())
+    assert found.data.zoom == config.data.zoom
+    assert "noise" not in found.model
 
 
 def test_a_checkpoint_has_no_device_axis(finished):
