@@ -33,10 +33,11 @@ STUDENTS = {"full": (64, 9), "medium": (32, 9), "small": (24, 6), "mini": (16, 4
 QUICK = ("quick",)  # the schedule of `use_quick`
 WHOLE = ("whole",)  # the pairs of `use_whole`
 
-# Terms of our own beside the papers' (losses/structure.py, methods/students.py): variant -> their
-# weights, tuned on validation pairs.  With any of them the decoder enlarges by nearest neighbours
-# and has skips: transposed convolutions serve FSIM by a lattice in the hair, and texture needs what
-# the photo's own pixels show.  At 10, `feature` scores higher still, by ribs along contours.
+# Terms of our own beside the papers' (losses/structure.py, losses/strokes.py, methods/students.py):
+# variant -> their weights, tuned on validation pairs.  With any of them the decoder enlarges by
+# nearest neighbours and has skips: transposed convolutions serve FSIM by a lattice in the hair, and
+# texture needs what the photo's own pixels show.  At 10, `feature` scores higher still, by ribs
+# along contours.  `stroked` also shows the students noise and local contrast (nets/resnet.py).
 VARIANTS = {
     "structured": {"structure": 10.0, "feature": 4.0},
     "textured": {"structure": 8.0, "feature": 3.0, "texture": 15.0},
@@ -59,7 +60,8 @@ def get_config() -> ConfigDict:
     # none.  For data that is mirrored only: canvas_px = crop_px, no zoom, no light (recall.py).
     config.cache_mb = 0
     # A workdir whose players give theirs of the same name their parameters to start from, or, where
-    # one player learns, converted weights (*.safetensors) of all or a part of it; "" = none
+    # one player learns, converted weights (*.safetensors) of all or a part of it; "" = none.  The
+    # workdir's may lack layers that begin at zero.
     config.start_from = ""
 
     config.data = ConfigDict()

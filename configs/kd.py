@@ -13,7 +13,8 @@ Run        python -m fsketch.main --config=configs/kd.py --workdir=runs/kd
            ablation ladder: reconstruction (L_rec), mimic (+ L_mim), no_mutual (+ L_tra), no word
            (+ L_mut, KD); it goes on in configs/kd_plus.py.  E.g. configs/kd.py:cuhk,no_mutual.
            variants, not the paper's: structured adds SSIM and FSIM to the loss, textured the
-           teacher's Gram matrices besides; both hand the encoder's maps to the decoder.
+           teacher's Gram matrices besides, stroked the roughness of strokes, too, for students that
+           see noise and local contrast; all hand the encoder's maps to the decoder.
            schedule: quick, parts of 128 px on a mirrored canvas (cuhk and cufs only).
            whole: the 8 pairs of 88 (or 16 of 268) that choose the checkpoint are trained on, too,
            and the last is taken: to end a run whose schedule is settled.

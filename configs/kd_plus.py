@@ -5,8 +5,8 @@ Paper      "Knowledge Distillation for Face Photo-Sketch Synthesis", IEEE TNNLS 
            noise [paper].  Critics and their weight are those of the author's pix2pix
            [secondary; use inferred]; that all terms of KD stay is [paper, interpretation].
 Run        python -m fsketch.main --config=configs/kd_plus.py --workdir=runs/kd_plus
-           data, student, variant and schedule: the words of configs/kd.py; textured is the one for
-           strokes.
+           data, student, variant and schedule: the words of configs/kd.py; stroked is the one for
+           pencil strokes.
            ladder: no word (KD + L_adv, KD+), no_teacher (L_rec + L_adv, a plain cGAN).
            staged: 100 epochs at half the rate, going on from a KD run, the stabler way with few
            pairs [inferred]: from runs/kd, or --config.start_from=DIR.
