@@ -1,13 +1,15 @@
 """KD: its terms by their definition, its teacher, its schedule."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from configs import kd
+from configs import base, kd
 from fsketch import methods
-from fsketch.losses import transfer
+from fsketch.losses import strokes, transfer
 from fsketch.methods import optimizers, pretrained, students
 
 
@@ -88,6 +90,33 @@ def test_texture_sees_strokes_but_not_their_places(tiny_teacher):
     weights = dict.fromkeys(("mimic", "transform", "texture"), 0.0)
     assert not students.need_teachers(weights)
     assert students.need_teachers({**weights, "texture": 1.0})
+
+
+def test_stroked_students_see_noise_and_local_contrast_and_pay_for_roughness(tiny_teacher):
+    config = base.tiny(kd.get_config("stroked").unlock())
+    config.teacher.path = tiny_teacher
+    method = methods.create(config)
+    frozen = method.freeze(batches())
+    batch = next(batches())
+    players = jax.jit(method.init)(jax.random.key(0), frozen, batch).players
+    params = {role: player.params for role, player in players.items()}
+    teachers = dict.fromkeys(students.DOMAINS, frozen["teacher"])
+
+    @jax.jit
+    @functools.partial(jax.grad, has_aux=True)
+    def gradients(params, keys):
+        loss, (_, terms) = students.loss(
+            players, params, teachers, batch, keys, config.loss_weights
+        )
+        return loss, (terms, students.apply(players, params, batch, keys)[0])
+
+    found, (terms, outputs) = gradients(params, jax.random.split(jax.random.key(1), 1))
+    for role, (_, target) in students.ROLES.items():
+        for name in ("noise", "detail"):
+            assert not params[role]["translator"][name]["kernel"].any()
+            assert found[role]["translator"][name]["kernel"].any()
+        rough = float(strokes.roughness(outputs[role][0], batch[target]))
+        assert terms[role]["roughness"] == pytest.approx(rough, rel=1e-3)
 
 
 @pytest.mark.parametrize("path", ["nowhere", "nowhere.safetensors"])
