@@ -11,13 +11,15 @@ Run        python -m fsketch.main --config=configs/kd_plus.py --workdir=runs/kd_
            staged: 100 epochs at half the rate, going on from a KD run, the stabler way with few
            pairs [inferred]: from runs/kd, or --config.start_from=DIR.
            E.g. configs/kd_plus.py:cuhk,small,no_teacher.
-Cost       cuhk,small,textured,quick,staged: 31 minutes of one CPU core for 600 steps (the README's
-           command), other work beside, 1.8 parts/s.  Each critic has 2.77 M parameters, 0.70 M
-           with quick.  Others: not run yet.
-Expect     that run, from 2500 steps of configs/kd.py:cuhk,small,structured,quick, seed 0, 100 test
-           pairs: to_sketch SSIM 0.624, PSNR 15.37, FSIM 0.742, Scoot 0.566; to_photo SSIM 0.687,
-           PSNR 16.71, FSIM 0.800, Scoot 0.605.  cuhk,mini,quick, 160 steps, three seeds, and
-           cuhk,full,textured,quick on a GPU: the README's tables.  Others: not run yet.
+Cost       cuhk,small,stroked,quick,staged: 37 minutes of one CPU core for 900 steps, other work
+           beside, 1.6 parts/s; with textured 1.8.  Each critic has 2.77 M parameters, 0.70 M with
+           quick.  Others: not run yet.
+Expect     cuhk,small,stroked,quick,staged, three runs in a row (the README's commands) from 2500
+           steps of configs/kd.py:cuhk,small,structured,quick, seed 0, 100 test pairs: to_sketch
+           SSIM 0.618, PSNR 15.43, FSIM 0.746, Scoot 0.576; to_photo 0.692, 16.76, 0.805, 0.608.
+           With textured, 600 steps: 0.624, 15.37, 0.742, 0.566; 0.687, 16.71, 0.800, 0.605.
+           cuhk,mini,quick and cuhk,full,textured,quick on a GPU: the README's tables.  Others: not
+           run yet.
 """
 
 from ml_collections import ConfigDict

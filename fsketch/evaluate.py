@@ -311,13 +311,16 @@ def restore_method(
 
 
 def completed(config: ConfigDict) -> ConfigDict:
-    """A stored configuration with the fields that were added later, at the method's defaults."""
+    """A stored configuration with the fields that were added later, at the method's defaults.
+
+    A section `arguments` belongs to the net beside it, not to the method, and is left alone.
+    """
 
     def fill(old: ConfigDict, default: ConfigDict) -> None:
         for name, value in default.items():
             if name not in old:
                 old[name] = value
-            elif isinstance(value, ConfigDict):
+            elif isinstance(value, ConfigDict) and name != "arguments":
                 fill(old[name], value)
 
     config = config.copy_and_resolve_references()
