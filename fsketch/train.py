@@ -299,25 +299,28 @@ def _started(fresh: state.TrainState, workdir: str) -> state.TrainState:
         if role not in fresh.players:
             raise ValueError(f"{source}: no player {role!r} here, only {sorted(fresh.players)}")
         player = fresh[role]
-
-        def stored(kind: str, role: str = role) -> checkpoint.Arrays:
-            prefix = f"players/{role}/{kind}/"
-            return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-
-        def part(
-            kind: str, like: types.PyTree, role: str = role, stored: Callable = stored
-        ) -> types.PyTree:
-            found, drawn = stored(kind), trees.flatten(like)
-            # A layer that begins at zero changes nothing, so the source may lack it.
-            new = {name: x for name, x in drawn.items() if name not in found and not np.any(x)}
-            return checkpoint.fill(like, {**found, **new}, source=f"{source}, {role}")
-
         # Critics keep no average beside players that do.
-        params = part("ema" if stored("ema") else "params", player.params)
-        ema = params if player.ema_rate else {}
-        players[role] = player.replace(params=params, stats=part("stats", player.stats), ema=ema)
+        learned = _of(arrays, role, "ema") or _of(arrays, role, "params")
+        params = _filled(player.params, learned, source=f"{source}, {role}")
+        stats = _filled(player.stats, _of(arrays, role, "stats"), source=f"{source}, {role}")
+        players[role] = player.replace(
+            params=params, stats=stats, ema=params if player.ema_rate else {}
+        )
     logging.info("%s: %s start from there", source, ", ".join(players))
     return fresh.put(**players)
+
+
+def _of(arrays: checkpoint.Arrays, role: str, kind: str) -> checkpoint.Arrays:
+    """What a checkpoint holds of a player's params, stats or ema."""
+    prefix = f"players/{role}/{kind}/"
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _filled(like: types.PyTree, arrays: checkpoint.Arrays, *, source: str) -> types.PyTree:
+    """`checkpoint.fill`, but of what begins at zero, and so changes nothing, some may lack."""
+    drawn = trees.flatten(like)
+    new = {name: x for name, x in drawn.items() if name not in arrays and not np.any(x)}
+    return checkpoint.fill(like, {**arrays, **new}, source=source)
 
 
 def _with_weights(fresh: state.TrainState, path: str) -> state.TrainState:
