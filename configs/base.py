@@ -113,7 +113,7 @@ def get_config() -> ConfigDict:
     config.save_every_steps = 1000
     config.keep_checkpoints = 2  # newest ones; the best is kept besides
     config.eval_batch_size = 8  # pairs over all devices of a process
-    config.num_samples = 8  # test pairs in a sample grid
+    config.num_samples = 8  # pairs in a sample grid: of validation, else of test
     config.protocol = "plain"  # a key of fsketch.scoring.protocols.PROTOCOLS
     config.best_metric = ""  # e.g. "to_sketch/ssim", higher is better
     return config

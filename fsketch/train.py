@@ -203,8 +203,10 @@ class _Run:
         config = self.config
         predict = self.bind(self.state, self.frozen)
         batch_size = evaluate.local_batch(config.eval_batch_size)
+        # Sheets show test pairs only where no others are held out: eyes tune on them, too.
+        shown = self.sets.test if self.sets.validation is None else self.sets.validation
         sheet = evaluate.sample_sheet(
-            predict, self.sets.test, num_samples=config.num_samples, batch_size=batch_size
+            predict, shown, num_samples=config.num_samples, batch_size=batch_size
         )
         if sheet is not None:
             self.writer.samples(step, sheet)

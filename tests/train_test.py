@@ -7,6 +7,7 @@ import signal
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from configs import cyclegan, kd, kd_plus, teacher
 from fsketch import (
@@ -20,7 +21,7 @@ from fsketch import (
     writers,
 )
 from fsketch.convert import files
-from fsketch.data import augment
+from fsketch.data import augment, pipeline
 from fsketch.nets import convolution
 
 
@@ -67,6 +68,11 @@ def test_a_run_leaves_what_it_promises(tiny, finished):
         "0000002.png",
         "0000004.png",
     ]
+    held_out = evaluate.load_canvases(tiny(kd).data, "validation", canvas_px=32)
+    photo = pipeline.cut(held_out.photo[0], held_out.box[0])
+    height, width = photo.shape[:2]
+    sheet = np.asarray(Image.open(finished / "samples" / "0000004.png"))
+    np.testing.assert_array_equal(sheet[2 : 2 + height, 2 : 2 + width], photo)
     result = json.loads((finished / "evaluation.json").read_text())
     assert set(result["metrics"]) == {
         f"{d}/{m}" for d in ("to_sketch", "to_photo") for m in ("ssim", "psnr", "fsim", "scoot")
