@@ -16,7 +16,7 @@ Run        python -m fsketch.main --config=configs/kd.py --workdir=runs/kd
            teacher's Gram matrices besides, stroked the roughness of strokes, too, for students that
            see noise and local contrast; all hand the encoder's maps to the decoder.
            schedule: quick, parts of 128 px on a mirrored canvas (cuhk and cufs only).
-           whole: the 8 pairs of 88 (or 16 of 268) that choose the checkpoint are trained on, too,
+           whole: the 8 pairs of 88 (or of 268) that choose the checkpoint are trained on, too,
            and the last is taken: to end a run whose schedule is settled.
            student, parameters for 3 channels in and out: full (64 channels, 9 blocks) 11.38 M,
            medium (32, 9) 2.85 M, small (24, 6) 1.11 M, mini (16, 4) 0.35 M, 2 % more with a
@@ -39,9 +39,9 @@ from ml_collections import ConfigDict
 
 from configs import base, teacher
 
-# Rung of the ladder -> terms that are left out.
+# Rung of the ladder -> terms that are left out; without a teacher a variant's texture, too.
 RUNGS = {
-    "reconstruction": ("mimic", "transform", "mutual"),
+    "reconstruction": ("mimic", "transform", "mutual", "texture"),
     "mimic": ("transform", "mutual"),
     "no_mutual": ("mutual",),
 }

@@ -61,7 +61,7 @@ def get_config(argument: str = "embedded") -> ConfigDict:
     if variant in ("textured", "stroked"):
         config.loss_weights.adversarial = 3.0  # [ours]
     if rung == "no_teacher":
-        for term in ("mimic", "transform", "mutual"):
+        for term in kd.RUNGS["reconstruction"]:
             config.loss_weights[term] = 0.0
     if stage == "staged":
         config.start_from = "runs/kd"

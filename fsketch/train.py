@@ -138,10 +138,17 @@ class _Run:
             return fresh, 0, -math.inf
         arrays, meta = checkpoint.load(self.checkpoints.latest)
         source = f"the checkpoint of step {meta['step']} in {self.workdir}"
-        _log_difference(checkpoint.from_json(meta["config"]), self.config, source)
+        before = checkpoint.from_json(meta["config"])
+        _check_choice(before, self.config, self.workdir)
+        _log_difference(before, self.config, source)
         logging.info("resumed from %s", source)
+        restored = checkpoint.fill(fresh, arrays, source=source)
         best = checkpoint.best_score(self.checkpoints.best, last_step=meta["step"])
-        return checkpoint.fill(fresh, arrays, source=source), meta["position"], best
+        if meta["score"] is not None and meta["score"] > best:
+            # The run ended between the two saves of its best step.
+            best = meta["score"]
+            checkpoint.save(self.checkpoints.best, meta["step"], restored, meta)
+        return restored, meta["position"], best
 
     def to_the_end(self) -> state.TrainState:
         config = self.config
@@ -221,12 +228,14 @@ class _Run:
             score = metrics[config.best_metric]
             if score > self.best:
                 self.best = score
-                # The newest first, so that the best is never ahead of what a resume starts from.
+                # The newest first, so that the best is never ahead of what a resume starts from;
+                # it knows the score, and a resume makes up for a best that was not saved.
                 self._save(step)
                 self.checkpoints.latest.wait_until_finished()
                 self._save_to(self.checkpoints.best, step)
 
     def _save(self, step: int) -> None:
+        self.checkpoints.best.wait_until_finished()  # of an earlier step, see `_state`
         self._save_to(self.checkpoints.latest, step)
 
     def _save_to(self, manager: checkpoint.ocp.CheckpointManager, step: int) -> None:
@@ -453,6 +462,14 @@ def _check(config: ConfigDict) -> None:
             f"accumulate_steps: {config.accumulate_steps} parts of the "
             f"{config.batch_size // devices} pairs of each device; must divide them"
         )
+    optim = config.optim
+    for name, admitted, fits in (
+        ("learning_rate", "more than 0", optim.learning_rate > 0),
+        ("decay_from", "0 to 1", 0 <= optim.get("decay_from", 0) <= 1),
+        ("ema_rate", "0 to less than 1", 0 <= optim.ema_rate < 1),
+    ):
+        if not fits:
+            raise ValueError(f"optim.{name}: {optim[name]}; admitted is {admitted}")
     augment.check(config.data)
     if config.best_metric and not config.data.validation:
         raise ValueError(
@@ -520,6 +537,20 @@ def _changes(config: ConfigDict) -> str:
         if default.get(name.rpartition("config.")[2], _MISSING) != value
     ]
     return "\n".join(lines)
+
+
+def _check_choice(before: ConfigDict, now: ConfigDict, workdir: epath.Path) -> None:
+    """Raises ValueError where a resumed run would choose its best by other scores than before."""
+    if not before.best_metric:
+        return
+    fields = [dict(_flat(checkpoint.to_json(config))) for config in (before, now)]
+    for name in ("best_metric", "protocol", "data.validation"):
+        one, other = (values.get(name) for values in fields)
+        if one != other:
+            raise ValueError(
+                f"{name}: {other!r}, but the best checkpoint of {workdir} was chosen by {one!r}; "
+                f"keep that, or go on in another workdir with --config.start_from={workdir}"
+            )
 
 
 def _log_difference(before: ConfigDict, now: ConfigDict, source: str) -> None:

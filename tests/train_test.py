@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import jax
@@ -332,6 +333,25 @@ def test_one_player_starts_from_converted_weights(tiny, tmp_path):
         train._started(two, path)
 
 
+def test_a_best_that_a_kill_prevented_is_kept_by_the_resumed_run(tiny, finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "killed")
+    shutil.rmtree(tmp_path / "killed" / "checkpoints" / "best")
+    newest, meta = checkpoint.read(finished, kind="latest")
+    run(tiny(kd), tmp_path / "killed", num_steps=4)
+    with checkpoint.ocp.CheckpointManager(tmp_path / "killed" / "checkpoints" / "best") as best:
+        stored, its = checkpoint.load(best)
+    assert (its["step"], its["score"]) == (4, meta["score"])
+    assert_same(stored, newest)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"best_metric": "to_sketch/fsim"}, {"data": {"validation": "validation[:2]"}}]
+)
+def test_a_resumed_run_chooses_as_before(tiny, finished, changes):
+    with pytest.raises(ValueError, match=r"(fsim|\[:2\]).*was chosen by .*--config.start_from="):
+        run(tiny(kd), finished, num_steps=4, **changes)
+
+
 def test_a_best_checkpoint_from_after_the_newest_is_forgotten(tmp_path):
     places = checkpoint.open_workdir(tmp_path, keep=2)
     assert checkpoint.best_score(places.best, last_step=0) == -np.inf
@@ -359,6 +379,9 @@ def test_metrics_of_steps_that_are_taken_again_are_forgotten(tmp_path):
         ("batch_size", 9, "batch_size: 9 .*admitted are multiples of 8"),
         ("num_steps", 0, "num_steps: 0"),
         ("accumulate_steps", 2, "accumulate_steps: 2 parts of the 1 pairs of each device"),
+        ("optim", {"learning_rate": 0.0}, "optim.learning_rate: 0.0; admitted is more than 0"),
+        ("optim", {"decay_from": 1.5}, "optim.decay_from: 1.5; admitted is 0 to 1"),
+        ("optim", {"ema_rate": 1.0}, "optim.ema_rate: 1.0; admitted is 0 to less than 1"),
         ("best_metric", "to_sketch/fid", "best_metric: 'to_sketch/fid'; admitted are"),
     ],
 )

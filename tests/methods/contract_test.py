@@ -24,6 +24,7 @@ from configs import (
 )
 from fsketch import evaluate, methods, parallel, train
 from fsketch.data import pipeline
+from fsketch.methods import students
 from fsketch.nets import convolution
 
 EXPERIMENTS = {
@@ -248,6 +249,14 @@ LADDER = {
     "kd_plus:": {"reconstruction", "mimic", "transform", "mutual", "adversarial"},
     "kd_plus:no_teacher": {"reconstruction", "adversarial"},
 }
+
+
+@pytest.mark.parametrize("variant", base.VARIANTS)
+def test_a_rung_without_a_teacher_has_none_in_any_variant(variant):
+    rungs = (kd.get_config(f"reconstruction,{variant}"), kd_plus.get_config(f"no_teacher,{variant}"))
+    for config in rungs:
+        assert not students.need_teachers(config.loss_weights)
+        assert config.loss_weights.structure > 0
 
 
 @pytest.mark.parametrize("rung", LADDER)
