@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
 from fsketch import checkpoint, evaluate, score, state, types
 from fsketch.data import augment, pipeline
@@ -64,8 +65,13 @@ class _Model(NamedTuple):
     name: str
     direction: str
     labels: list[str]
-    side_px: int
+    config: ConfigDict  # of the run, or the first of them, whose images it sees
     model: cost.Model
+
+    def batch(self, size: int) -> types.Batch:
+        """Noise in place of so many of its images."""
+        channels, side_px = evaluate.channels(self.config), self.config.data.crop_px
+        return cost.batch_of(size, side_px=side_px, channels=channels)
 
 
 def compare(folders: Mapping[str, Path], options: Options) -> Comparison:
@@ -248,20 +254,20 @@ def _translators(found: Mapping[str, runs.Run]) -> Iterator[_Model]:
                 "state": run.state.replace(players=players, memory={}),
                 "frozen": {role: net.variables for role, net in run.frozen.items()},
             }
-            side = run.config.data.crop_px
-            yield _Model(label, direction, [label], side, cost.Model(function, variables))
+            yield _Model(label, direction, [label], run.config, cost.Model(function, variables))
 
 
 def _teachers(found: Mapping[str, runs.Run]) -> Iterator[_Model]:
     """One row for each net: its maps of one photo."""
-    nets: dict[tuple[str, int], tuple[state.Frozen, list[str]]] = {}
+    nets: dict[tuple[str, int], tuple[state.Frozen, ConfigDict, list[str]]] = {}
     for label, run in found.items():
         for role, net in run.frozen.items():
             if role.startswith("teacher"):
-                _, labels = nets.setdefault((net.spec, run.config.data.crop_px), (net, []))
+                place = (net.spec, run.config.data.crop_px)
+                *_, labels = nets.setdefault(place, (net, run.config, []))
                 if label not in labels:
                     labels.append(label)
-    for (_, side), (net, labels) in nets.items():
+    for net, config, labels in nets.values():
 
         def function(
             variables: types.PyTree, batch: types.Batch, net: state.Frozen = net
@@ -269,7 +275,7 @@ def _teachers(found: Mapping[str, runs.Run]) -> Iterator[_Model]:
             return net.replace(variables=variables["teacher"])(batch["photo"])
 
         name = "teacher" if len(nets) == 1 else f"teacher of {', '.join(labels)}"
-        yield _Model(name, "", labels, side, cost.Model(function, {"teacher": net.variables}))
+        yield _Model(name, "", labels, config, cost.Model(function, {"teacher": net.variables}))
 
 
 def _costs(
@@ -281,12 +287,12 @@ def _costs(
     """
     rows, calls = [], {size: {} for size in sizes}
     for i, row in enumerate(models):
-        leaves = cost.needed(row.model, cost.batch_of(1, side_px=row.side_px))
+        leaves = cost.needed(row.model, row.batch(1))
         by_player = cost.parameters(leaves)
         variables = jax.device_put(row.model.variables, jax.devices()[0])
         flop = None
         for size in sizes:
-            batch = jax.device_put(cost.batch_of(size, side_px=row.side_px), jax.devices()[0])
+            batch = jax.device_put(row.batch(size), jax.devices()[0])
             program = cost.compiled(row.model._replace(variables=variables), batch)
             if size == 1:
                 flop = cost.flops(program)
@@ -380,11 +386,16 @@ def _own_teachers(run: runs.Run) -> students.Teachers:
 def _given_teachers(
     found: Mapping[str, runs.Run], reference: runs.Run, options: Options
 ) -> students.Teachers:
-    """The teacher of --teacher: a run's own where it has this one, else calibrated here."""
+    """The teacher of --teacher: a run's own where it has this one, else calibrated here.
+
+    A run's own must be one that its method brought to unit mean square on both domains.
+    """
     for run in found.values():
-        for net in run.frozen.values():
-            if Path(pretrained.source_of(net.spec)).resolve() == Path(options.teacher).resolve():
-                return dict.fromkeys(students.DOMAINS, net)
+        net = run.frozen.get("teacher")
+        if net is None or set(net.domains) != set(students.DOMAINS):
+            continue
+        if Path(pretrained.source_of(net.spec)).resolve() == Path(options.teacher).resolve():
+            return dict.fromkeys(students.DOMAINS, net)
     data = reference.config.data.copy_and_resolve_references()
     with data.unlocked():
         data.data_dir = options.data_dir or data.data_dir

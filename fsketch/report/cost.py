@@ -24,7 +24,7 @@ BLOCK_SEC = 0.02  # a timing covers at least this, [inferred: well above the clo
 
 
 class Model(NamedTuple):
-    """function(variables, batch) -> what is predicted; batch: photo, sketch and coarse in [-1, 1].
+    """function(variables, batch) -> what is predicted; batch: images in [-1, 1] by kind.
 
     Paths of the variables end in ROLE/params/... (or ROLE/ema/...).
     """
@@ -33,12 +33,14 @@ class Model(NamedTuple):
     variables: types.PyTree
 
 
-def batch_of(batch_size: int, *, side_px: int) -> dict[str, np.ndarray]:
-    """Grey noise in [-1, 1] of a canvas's size."""
+def batch_of(
+    batch_size: int, *, side_px: int, channels: Mapping[str, int]
+) -> dict[str, np.ndarray]:
+    """Noise in [-1, 1] of a canvas's size, of so many channels by the kind of image."""
     rng = np.random.default_rng(0)
     return {
-        name: rng.uniform(-1, 1, (batch_size, side_px, side_px, channels)).astype(np.float32)
-        for name, channels in (("photo", 3), ("sketch", 1), ("coarse", 1))
+        kind: rng.uniform(-1, 1, (batch_size, side_px, side_px, depth)).astype(np.float32)
+        for kind, depth in channels.items()
     }
 
 

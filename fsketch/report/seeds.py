@@ -15,7 +15,7 @@ import json
 import math
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,9 +24,9 @@ from etils import epath
 from fsketch import checkpoint, writers
 from fsketch.gallery import text
 
-# Student's t that 95 % stay within, for 1, 2, 3, ... degrees of freedom, then the normal's.
+# Student's t that 95 % stay within, for 1, 2, 3, ... degrees of freedom, and the normal's.
 T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-NORMAL_95 = 1.960
+NORMAL_95 = 1.95996
 # Where a run lies and is read from, which no experiment depends on.
 PLACES = ("data.data_dir", "data.manual_dir")
 FIXED = ("data", "split", "protocol", "num_images")  # of evaluation.json, equal in all runs
@@ -57,8 +57,17 @@ def mean(values: Sequence[float]) -> Mean:
     count = len(values)
     if count == 1:
         return Mean(values[0], math.inf, 1)
-    t = T_95[count - 2] if count - 2 < len(T_95) else NORMAL_95
-    return Mean(statistics.fmean(values), t * statistics.stdev(values) / math.sqrt(count), count)
+    half = _t_95(count - 1) * statistics.stdev(values) / math.sqrt(count)
+    return Mean(statistics.fmean(values), half, count)
+
+
+def _t_95(freedom: int) -> float:
+    """Beyond the table Fisher's expansion about the normal's quantile, right to 0.003."""
+    if freedom <= len(T_95):
+        return T_95[freedom - 1]
+    z = NORMAL_95
+    first, second = z**3 + z, 5 * z**5 + 16 * z**3 + 3 * z
+    return z + first / (4 * freedom) + second / (96 * freedom**2)
 
 
 def read(arguments: Sequence[str]) -> list[Seeds]:
@@ -97,11 +106,15 @@ def read(arguments: Sequence[str]) -> list[Seeds]:
 
 
 def summary(groups: Sequence[Seeds]) -> dict[str, Any]:
-    """Means of each metric by label, and of differences to the label before, for JSON."""
-    names = [name for name in next(iter(groups[0].scores.values()))]
+    """Means of each metric by label, and of differences to the label before, for JSON.
+
+    A label has the metrics that all of its runs have: not every method has both directions.
+    """
+    names = {group.label: _shared(group.scores.values()) for group in groups}
     means = {
         group.label: {
-            name: mean([scores[name] for scores in group.scores.values()]) for name in names
+            name: mean([scores[name] for scores in group.scores.values()])
+            for name in names[group.label]
         }
         for group in groups
     }
@@ -111,18 +124,29 @@ def summary(groups: Sequence[Seeds]) -> dict[str, Any]:
         if both:
             differences[f"{after.label} - {before.label}"] = {
                 name: mean([after.scores[s][name] - before.scores[s][name] for s in both])
-                for name in names
+                for name in names[before.label]
+                if name in names[after.label]
             }
     return {"means": means, "differences": differences}
+
+
+def _shared(scores: Iterable[Mapping[str, float]]) -> list[str]:
+    """The names that all of these have, in the order of the first."""
+    first, *others = scores
+    return [name for name in first if all(name in other for other in others)]
 
 
 def terminal(content: Mapping[str, Mapping[str, Mapping[str, Mean]]]) -> str:
     """The tables as text, one metric a block."""
     lines = []
-    for name in next(iter(content["means"].values())):
+    for name in dict.fromkeys(name for its in content["means"].values() for name in its):
         lines += ["", name]
-        rows = [(label, scores[name]) for label, scores in content["means"].items()]
-        rows += [(label, scores[name]) for label, scores in content["differences"].items()]
+        rows = [
+            (label, scores[name])
+            for kind in ("means", "differences")
+            for label, scores in content[kind].items()
+            if name in scores
+        ]
         width = max(len(label) for label, _ in rows)
         lines += [
             f"  {label.ljust(width)}  {score}  ({text.count(score.count, 'seed')})"

@@ -253,8 +253,8 @@ LADDER = {
 
 @pytest.mark.parametrize("variant", base.VARIANTS)
 def test_a_rung_without_a_teacher_has_none_in_any_variant(variant):
-    rungs = (kd.get_config(f"reconstruction,{variant}"), kd_plus.get_config(f"no_teacher,{variant}"))
-    for config in rungs:
+    for module, rung in ((kd, "reconstruction"), (kd_plus, "no_teacher")):
+        config = module.get_config(f"{rung},{variant}")
         assert not students.need_teachers(config.loss_weights)
         assert config.loss_weights.structure > 0
 

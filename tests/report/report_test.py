@@ -12,7 +12,7 @@ import optax
 import pytest
 from flax import linen as nn
 
-from configs import kd
+from configs import kd, pix2pix
 from fsketch import checkpoint, evaluate, gallery, methods, state, train, trees
 from fsketch.data import augment
 from fsketch.gallery import scatter
@@ -253,7 +253,7 @@ def test_flop_of_one_convolution_is_the_hand_s(padding, full_optimization):
     image = jnp.zeros((1, 20, 20, 3))
     params = net.init(jax.random.key(0), image)["params"]
     model = cost.Model(lambda v, b: net.apply(v["net"], b["photo"]), {"net": {"params": params}})
-    batch = cost.batch_of(1, side_px=20)
+    batch = cost.batch_of(1, side_px=20, channels={"photo": 3})
     taps = sum(
         0 <= y + u - padding < 20 for y in range(20 + 2 * padding - 2) for u in range(3)
     )  # of one axis
@@ -284,10 +284,47 @@ def test_needed_is_what_the_output_depends_on():
         return (player["params"]["a"].sum() + player["stats"]["m"].sum()) * batch["photo"]
 
     model = cost.Model(function, variables)
-    leaves = cost.needed(model, cost.batch_of(1, side_px=2))
+    leaves = cost.needed(model, cost.batch_of(1, side_px=2, channels={"photo": 3}))
     assert set(leaves) == {"player/params/a", "player/stats/m"}
     assert cost.parameters(leaves) == {"player": 3}
     assert cost.left_out(model, leaves) == {"player/b": 5}
+
+
+def test_a_run_on_sketches_in_colour_has_a_cost(tiny):
+    config = tiny(pix2pix)
+    with config.unlocked():
+        config.direction, config.data.sketch_channels = "to_photo", 3
+    canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
+    method = methods.create(config)
+    fresh = evaluate.initial_state(method, {}, config, canvases)
+    evaluation = {"metrics": {"to_photo/ssim": 0.0}}
+    run = runs.Run("r", None, method, config, evaluation, fresh, {}, None)
+    (row,) = comparison._costs(
+        list(comparison._translators({"r": run})), ("r", "to_photo"), [1], num_rounds=0
+    )
+    params = fresh["translator"].params
+    assert row["parameters"] == sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
+def test_only_a_teacher_that_saw_both_domains_serves_others():
+    spec = json.dumps({"path": "t.safetensors"})
+    nets = {
+        domains: state.Frozen({}, None, None, spec, domains)
+        for domains in (("photo",), ("photo", "sketch"))
+    }
+
+    def run(**frozen):
+        return runs.Run("r", None, None, None, {}, None, frozen, None)
+
+    found = {
+        "kt": run(teacher_photo=nets["photo",], teacher_sketch=nets["photo",]),
+        "ide": run(perceptual=nets["photo", "sketch"]),
+        "half": run(teacher=nets["photo",]),
+        "kd": run(teacher=nets["photo", "sketch"]),
+    }
+    options = comparison.Options(teacher="t.safetensors")
+    given = comparison._given_teachers(found, found["kt"], options)
+    assert given == dict.fromkeys(("photo", "sketch"), nets["photo", "sketch"])
 
 
 def test_latency_grows_with_clearly_more_work():

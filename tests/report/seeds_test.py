@@ -15,7 +15,7 @@ from fsketch.report import seeds
 def workdir(tmp_path):
     """A function: name, seed, score, changes -> the argument of an evaluated run."""
 
-    def make(name, seed, score, *, protocol="plain", **fields):
+    def make(name, seed, score, *, protocol="plain", others=None, **fields):
         config = kd.get_config()
         config.seed = seed
         config.data.manual_dir = f"somewhere/{seed}"
@@ -27,7 +27,7 @@ def workdir(tmp_path):
         checkpoints.wait()
         checkpoints.close()
         evaluation = {"data": "d", "split": "test", "protocol": protocol, "num_images": 4}
-        evaluation["metrics"] = {"to_sketch/ssim": score}
+        evaluation["metrics"] = {"to_sketch/ssim": score, **(others or {})}
         (folder / "evaluation.json").write_text(json.dumps(evaluation))
         return f"{name}={folder}"
 
@@ -51,10 +51,21 @@ def test_means_intervals_and_differences_by_seed(workdir, tmp_path, capsys):
     assert "b - a  0.1000 ± 0.0000  (2 seeds)" in shown
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_direction_that_only_some_have_is_shown_for_them(workdir, capsys, order):
+    arguments = [workdir("both", 0, 0.5, others={"to_photo/ssim": 0.3}), workdir("one", 0, 0.7)]
+    assert seeds.main(arguments[::order]) == 0
+    shown = capsys.readouterr().out
+    blocks = dict(block.split("\n", 1) for block in shown.strip().split("\n\n"))
+    assert blocks["to_photo/ssim"].split() == ["both", "0.3000", "(1", "seed)"]
+    assert blocks["to_sketch/ssim"].count("seed)") == 3
+
+
 def test_one_seed_has_no_interval_and_many_approach_the_normal():
     assert math.isinf(seeds.mean([0.5]).half) and str(seeds.mean([0.5])) == "0.5000"
-    many = seeds.mean([0.0, 1.0] * 50)
-    assert many.half == pytest.approx(1.96 * 0.5 / math.sqrt(99))
+    for count, t in ((12, 2.2010), (30, 2.0452), (100, 1.9842)):  # Student's tables
+        half = seeds.mean([0.0, 1.0] * (count // 2)).half
+        assert half == pytest.approx(t * 0.5 / math.sqrt(count - 1), rel=1e-3)
 
 
 def test_all_that_does_not_belong_together_is_named(workdir, capsys):
