@@ -60,7 +60,6 @@ def score(
     set_names = [metric for metric in wanted if metric in measures.SET]
     problems = matching.Problems()
     matching.check_sizes(matched, chosen, problems)
-    problems.close()
 
     ready = measures.ready([metric for metric in wanted if metric in measures.IMAGE], options)
     gathered, notes = _features(set_names, options, strict=bool(metrics))
@@ -264,6 +263,7 @@ def parser() -> argparse.ArgumentParser:
 
 def matched(given: argparse.Namespace) -> matching.Matched:
     """The files that the command line names; `DataError` for what does not fit."""
+    _check_flags(given)
     problems = matching.Problems()
     folders = matching.labels(given.output)
     stems: dict[str, str] = {}
@@ -278,13 +278,16 @@ def matched(given: argparse.Namespace) -> matching.Matched:
         if truth is None:
             workdir = next(iter(folders.values()))
             if not matching.is_workdir(workdir):
-                raise ValueError("--truth or --manifest is needed, unless the output is a workdir")
+                raise ValueError(
+                    f"{workdir}: no workdir with outputs/ of an evaluation; admitted are one as "
+                    "the first --output, --truth or --manifest"
+                )
             source, target = matching.DIRECTIONS[given.direction]
             truth, inputs = (matching.outputs_of(workdir, kind) for kind in (target, source))
         result = matching.by_folders(Path(truth), inputs and Path(inputs), problems)
     stems = stems or {id: id for id in result.ids}
     folders = {
-        label: matching.outputs_of(folder, given.direction)
+        label: matching.made_by(folder, given.direction, problems)
         if matching.is_workdir(folder)
         else folder
         for label, folder in folders.items()
@@ -296,6 +299,22 @@ def matched(given: argparse.Namespace) -> matching.Matched:
         result = result._replace(outputs={**result.outputs, matching.FLOOR: result.inputs})
     problems.close()
     return result
+
+
+def _check_flags(given: argparse.Namespace) -> None:
+    """ValueError for a flag that would be without effect."""
+    of_table = given.manifest and not given.manifest.endswith(".json")
+    for flag, is_idle, reason in (
+        ("--truth", given.truth and given.manifest, "not with --manifest, which names the truths"),
+        ("--input", given.input and given.manifest, "not with --manifest, which names the inputs"),
+        ("--input", given.input and not given.truth, "with --truth"),
+        ("--split", given.split and not of_table, "with --manifest=FILE.csv"),
+    ):
+        if is_idle:
+            raise ValueError(f"{flag}: admitted {reason}")
+    names = given.metrics.split(",")
+    if double := sorted({name for name in names if name and names.count(name) > 1}):
+        raise ValueError(f"--metrics: {', '.join(double)} twice; admitted is each metric once")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -310,6 +329,8 @@ def main(arguments: Sequence[str]) -> int:
         seed=given.seed,
     )
     try:
+        for flag in ("json", "html"):
+            writers.check_file(f"--{flag}", getattr(given, flag))
         result = score(
             matched(given),
             given.protocol,

@@ -52,6 +52,9 @@ from fsketch.stages import coarse_images
 DIRECTIONS = matching.DIRECTIONS
 FORMATS = {"png": writers.write_png, "jpg": writers.write_jpeg}
 LEVELS = {"BLACK": 0, "WHITE": 255}
+# Image files by their names that `checks` does not admit: of a folder, too, each is a failure.
+OTHER_IMAGES = (".webp", ".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ppm")
+ADMITTED = f"admitted are {' '.join(checks.EXTENSIONS)}"
 MAX_PX = 1024  # longer side of an image that is taken without being asked for
 PROGRAMS = 4  # compiled programs that are kept, one for each size of canvas
 THREADS = 4  # that decode and encode beside the device
@@ -247,24 +250,42 @@ class Job(NamedTuple):
     made: Path
 
 
-def plan(
-    inputs: Sequence[str], out: str, *, extension: str, recursive: bool
-) -> tuple[list[Job], list[str]]:
-    """All images to make, in the order of their paths, and notes on what is not read.
+class Failure(NamedTuple):
+    """A file of which nothing was made."""
+
+    path: Path
+    reason: str
+
+
+class Plan(NamedTuple):
+    """Images to make, in the order of their paths; images that cannot be; what else was met."""
+
+    jobs: list[Job]
+    refused: list[Failure]
+    notes: list[str]
+
+
+def plan(inputs: Sequence[str], out: str, *, extension: str, recursive: bool) -> Plan:
+    """What there is to do.
 
     Raises `DataError` with every input that does not exist or holds no image, and with all inputs
     that would write one file, or the file of an input.
     """
     problems: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
+    roles = (*(("IN", given) for given in inputs), ("OUT", out))
+    empty = [role for role, path in roles if not path]
+    if empty:
+        raise sources.DataError("the arguments", problems={("''", "a path"): empty})
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         problems["a file", "OUT: a folder"].append(out)
-    jobs, notes = [], []
+    jobs, refused, notes = [], [], []
     for given in inputs:
         root = Path(given)
         files = [root]
         if root.is_dir():
-            files, ignored = _below(root, recursive)
+            files, others, ignored = _below(root, recursive)
+            refused += [Failure(path, f"found a {path.suffix} file; {ADMITTED}") for path in others]
             notes += ignored
             if not files:
                 problems["no image in it", f"images ({' '.join(checks.EXTENSIONS)})"].append(given)
@@ -290,12 +311,15 @@ def plan(
             problems["an output that is an input", "a folder elsewhere"].append(str(job.made))
     if problems:
         raise sources.DataError("the arguments", problems=problems)
-    return jobs, notes
+    return Plan(jobs, refused, notes)
 
 
-def _below(root: Path, recursive: bool) -> tuple[list[Path], list[str]]:
-    """Images of a folder by their names, sorted, and notes on everything else in it."""
-    files, others, subfolders, visited = [], [], [], set()
+def _below(root: Path, recursive: bool) -> tuple[list[Path], list[Path], list[str]]:
+    """Images of a folder by their names, sorted: those to read, those of other formats.
+
+    And notes on everything else in it.
+    """
+    files, others, unknown, subfolders, visited = [], [], [], [], set()
     for place, folders, leaves in os.walk(root, followlinks=True):
         if not recursive:
             subfolders += [name for name in folders if not name.startswith(".")]
@@ -308,16 +332,20 @@ def _below(root: Path, recursive: bool) -> tuple[list[Path], list[str]]:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
         for leaf in sorted(leaves):
             path = Path(place, leaf)
-            if path.suffix.lower() in checks.EXTENSIONS and not leaf.startswith("."):
+            if leaf.startswith(".") or leaf.lower() in checks.DEBRIS:
+                continue
+            if path.suffix.lower() in checks.EXTENSIONS:
                 files.append(path)
-            elif not leaf.startswith(".") and leaf.lower() not in checks.DEBRIS:
-                others.append(str(path.relative_to(root)))
+            elif path.suffix.lower() in OTHER_IMAGES:
+                others.append(path)
+            else:
+                unknown.append(str(path.relative_to(root)))
     notes = []
-    if others:
-        notes.append(f"{root}: not read, no images by their names: {_some(others)}")
+    if unknown:
+        notes.append(f"{root}: not read, no images by their names: {_some(unknown)}")
     if subfolders:
         notes.append(f"{root}: folders not entered without --recursive: {_some(subfolders)}")
-    return files, notes
+    return files, others, notes
 
 
 def _some(names: Sequence[str]) -> str:
@@ -331,13 +359,6 @@ class Reading(NamedTuple):
     background: int | None
     apply_exif: bool
     max_px: int
-
-
-class Failure(NamedTuple):
-    """A file of which nothing was made."""
-
-    path: Path
-    reason: str
 
 
 def size_of(path: Path, reading: Reading) -> tuple[int, int] | None:
@@ -421,7 +442,16 @@ def run(
             images_of(), key=lambda pair: translator.canvas(pair[1].shape[:2])
         ):
             while chunk := list(itertools.islice(group, batch_size)):
-                made = translator.batch([image for _, image in chunk], batch_size=batch_size)
+                try:
+                    made = translator.batch([image for _, image in chunk], batch_size=batch_size)
+                except (jax.errors.JaxRuntimeError, MemoryError) as error:
+                    why = str(error).strip().partition("\n")[0] or "out of memory"
+                    for job, image in chunk:
+                        px = f"{image.shape[1]}x{image.shape[0]} px"
+                        reason = f"failed at {px} in a batch of {batch_size}: {why}"
+                        failures.append(Failure(job.given, reason))
+                        progress.step()
+                    continue
                 for (job, _), image in zip(chunk, made, strict=True):
                     written.append((job, pool.submit(_write, job.made, image, extension)))
                 finish(2 * batch_size)
@@ -530,7 +560,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser().parse_args(arguments)
     reading = Reading(given.background, given.apply_exif, given.max_px)
     try:
-        jobs, notes = plan(
+        jobs, refused, notes = plan(
             given.inputs, given.out, extension=given.format, recursive=given.recursive
         )
         todo = [job for job in jobs if given.overwrite or not job.made.exists()]
@@ -542,6 +572,7 @@ def main(arguments: Sequence[str]) -> int:
         print(f"note: {note}", file=sys.stderr)
     failures = run(translator, todo, reading, batch_size=given.batch_size, extension=given.format)
     made, there = len(todo) - len(failures), len(jobs) - len(todo)
+    failures += refused
     print(f"{made} written, {there} already there, {len(failures)} failed: {given.out}")
     for failure in failures:
         print(f"{failure.path}: {failure.reason}", file=sys.stderr)

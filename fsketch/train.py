@@ -478,8 +478,11 @@ def _check(config: ConfigDict) -> None:
 
 
 def _plain_batches(canvases: pipeline.Canvases) -> Iterator[types.Batch]:
-    """The training pairs one by one, as floats, for `Method.freeze`."""
-    for i in range(len(canvases)):
+    """The training pairs one by one, as floats, for `Method.freeze`.
+
+    In an order drawn once for all: the first few stand for all, lists being sorted by set and sex.
+    """
+    for i in np.random.default_rng(0).permutation(len(canvases)):
         arrays = {**canvases.images, "identity": canvases.identity}
         yield augment.scale({name: jnp.asarray(array[i : i + 1]) for name, array in arrays.items()})
 

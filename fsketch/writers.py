@@ -33,8 +33,8 @@ class Writer:
         path = self._root / "metrics.jsonl"
         if not path.exists():
             return
-        kept = [line for line in path.read_text().splitlines() if _step_of(line) <= start]
-        write_whole(path, "".join(f"{line}\n" for line in kept).encode())
+        kept = [row for row in read_scalars(path) if row["step"] <= start]
+        write_whole(path, "".join(f"{json.dumps(row)}\n" for row in kept).encode())
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """One line of metrics.jsonl and one point of each curve; infinities are written as null."""
@@ -63,12 +63,17 @@ class Writer:
             self._events.close()
 
 
-def _step_of(line: str) -> float:
-    """The step of a line of metrics.jsonl; infinite for a line that a kill cut short."""
-    try:
-        return json.loads(line)["step"]
-    except json.JSONDecodeError:
-        return math.inf
+def read_scalars(path: epath.Path) -> list[dict[str, float | None]]:
+    """The lines of a metrics.jsonl, without a last one that a kill cut short."""
+    rows = []
+    lines = path.read_text().splitlines()
+    for number, line in enumerate(lines, start=1):
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if number < len(lines):
+                raise ValueError(f"{path} line {number}: not JSON ({error})") from None
+    return rows
 
 
 def write_png(path: epath.Path, image: np.ndarray) -> None:
@@ -85,6 +90,16 @@ def _write_image(path: epath.Path, image: np.ndarray, **options: Any) -> None:
     buffer = io.BytesIO()
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, **options)
     write_whole(path, buffer.getvalue())
+
+
+def check_file(flag: str, path: str | None) -> None:
+    """ValueError where a flag names a file that cannot be made; None and "" name none."""
+    if not path:
+        return
+    file = epath.Path(path)
+    if file.is_dir() or not file.parent.is_dir():
+        found = "a folder" if file.is_dir() else f"no folder {file.parent}"
+        raise ValueError(f"{flag}: {path}: found {found}; admitted is a file in a folder")
 
 
 def write_whole(path: epath.Path, content: bytes) -> None:

@@ -203,6 +203,46 @@ def test_all_problems_are_named_at_once(copies, capsys):
     message = capsys.readouterr().err
     assert "far/b.png" in message
     assert "near/c.png" in message
+    _resize(copies)
+    assert run(copies) == 1
+    message = capsys.readouterr().err
+    for place in ("far/a.png", "far/b.png", "far/c.png", "near/c.png"):
+        assert place in message
+
+
+def test_a_flag_without_effect_is_refused(copies, capsys):
+    table = copies / "pairs.csv"
+    table.write_text("id,photo,sketch,split\n")
+    for arguments, word in (
+        ([f"--manifest={table}"], "--truth: admitted not with --manifest"),
+        (["--split=test"], "--split: admitted with --manifest=FILE.csv"),
+        (["--metrics=ssim,ssim"], "--metrics: ssim twice"),
+    ):
+        assert run(copies, *arguments) == 1
+        assert word in capsys.readouterr().err
+    assert run(copies, f"--input={copies / 'photos'}", truth="") == 1
+    assert "--input: admitted with --truth" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["json", "html"])
+def test_a_file_that_cannot_be_written_is_refused_before_scoring(copies, capsys, flag):
+    for path in (copies, copies / "no" / "file"):
+        assert run(copies, f"--{flag}={path}") == 1
+        captured = capsys.readouterr()
+        assert f"--{flag}: {path}: found" in captured.err
+        assert not captured.out
+
+
+def test_what_is_not_there_is_named_once(copies, capsys):
+    assert run(copies, truth="nowhere") == 1
+    assert "1 problem in" in capsys.readouterr().err
+    for name in ("pairs.csv", "anno_test.json", ""):
+        assert run(copies, f"--manifest={copies / name}/", truth="") == 1
+        assert str(copies / name) in capsys.readouterr().err
+    assert run(copies, truth="") == 1
+    assert f"{copies / 'near'}: no workdir with outputs/" in capsys.readouterr().err
+    assert score.main(["--protocol=plain", "--output", ""]) == 1
+    assert "'': found no folder" in capsys.readouterr().err
 
 
 def test_a_protocol_admits_its_size_only_and_knows_the_padded_canvas(copies, capsys):
@@ -291,6 +331,8 @@ def test_two_folders_of_one_name_keep_apart(copies, capsys):
     assert "label one twice" in capsys.readouterr().err
     assert run(copies, f"--output=truth={copies / 'far'}") == 1
     assert "label truth of our own" in capsys.readouterr().err
+    shutil.copytree(copies / "near", copies / "a=b")  # a folder of this name, no label
+    assert list(scores_of(copies, outputs=("a=b",))["outputs"]) == ["a=b"]
 
 
 def test_a_workdir_s_numbers_are_those_of_its_images(tiny, tmp_path, capsys):
@@ -304,6 +346,11 @@ def test_a_workdir_s_numbers_are_those_of_its_images(tiny, tmp_path, capsys):
         ]["run"]
         for metric, mean in found["mean"].items():
             assert evaluated["metrics"][f"{direction}/{metric}"] == mean["value"], metric
+    shutil.copytree(workdir, tmp_path / "one_way")
+    shutil.rmtree(tmp_path / "one_way" / "outputs" / "to_photo")
+    capsys.readouterr()
+    assert run(tmp_path, "--direction=to_photo", outputs=("one_way",), truth="") == 1
+    assert "no outputs of direction to_photo; admitted directions" in capsys.readouterr().err
     # Evaluated again, on fewer pairs: no image of the first time is left.
     assert evaluate.evaluate_workdir(workdir) == evaluated
     assert len(list((workdir / "outputs" / "to_sketch").iterdir())) == evaluated["num_images"]

@@ -252,13 +252,14 @@ def test_what_cannot_be_taken_is_listed_at_the_end_and_the_rest_is_done(workdir,
     (folder / "empty.jpg").write_bytes(b"")
     draw(folder / "cmyk.jpg", mode="CMYK")
     draw(folder / "vast.png", size=(200, 20))
+    draw(folder / "other.webp")
     draw(folder / "blocked.jpg")
     (tmp_path / "out" / "blocked.png").mkdir(parents=True)
     flags = ("--max_px=150", "--overwrite")
     assert run(workdir, folder, tmp_path / "out", *flags) == 1
     captured = capsys.readouterr()
-    assert captured.out.startswith("2 written, 0 already there, 8 failed")
-    lines = captured.err.splitlines()[-8:]
+    assert captured.out.startswith("2 written, 0 already there, 9 failed")
+    lines = captured.err.splitlines()[-9:]
     reasons = {
         "blocked.jpg": "cannot write",
         "broken.png": "unreadable",
@@ -270,6 +271,7 @@ def test_what_cannot_be_taken_is_listed_at_the_end_and_the_rest_is_done(workdir,
         "turned.jpg": "EXIF orientation 6; admitted upright pixels (orientation 1) (or give "
         "--apply_exif)",
         "vast.png": "200x20 px; admitted up to 150 px a side",
+        "other.webp": "found a .webp file; admitted are .jpg",
     }
     for line, (file, reason) in zip(lines, reasons.items(), strict=True):
         assert line.startswith(str(folder / file))
@@ -348,6 +350,9 @@ def test_arguments_that_do_not_fit_are_refused_together_before_anything_is_writt
     assert "OUT: a folder" in capsys.readouterr().err
     assert names(folder) == before
     assert run(workdir, folder / "a.png", folder / "made") == 0  # not read, hence admitted
+    assert run(workdir, "", folder / "made") == run(workdir, folder / "a.png", "") == 2
+    error = capsys.readouterr().err
+    assert "IN: found ''" in error and "OUT: found ''" in error
 
 
 def test_an_interrupted_batch_goes_on_and_what_is_there_stays(
@@ -378,6 +383,41 @@ def test_an_interrupted_batch_goes_on_and_what_is_there_stays(
     assert run(workdir, folder, out, "--overwrite") == 0
     assert capsys.readouterr().out.startswith("6 written, 0 already there")
     assert (out / "0.png").read_bytes() != mine
+
+
+def test_what_the_device_cannot_do_is_a_failure_and_the_rest_is_done(
+    workdir, tmp_path, capsys, monkeypatch
+):
+    small, large = draw(tmp_path / "small.png"), draw(tmp_path / "large.png", size=(20, 90))
+    translate = synthesize.Translator.batch
+
+    def exhausted(self, batch, **options):
+        if batch[0].shape[0] > 50:
+            raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory\nat length")
+        return translate(self, batch, **options)
+
+    monkeypatch.setattr(synthesize.Translator, "batch", exhausted)
+    assert run(workdir, large, small, tmp_path / "out") == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith("1 written, 0 already there, 1 failed")
+    reason = "failed at 20x90 px in a batch of 8: RESOURCE_EXHAUSTED: out of memory\n"
+    assert captured.err.endswith(f"{large}: {reason}")
+    assert names(tmp_path / "out") == ["small.png"]
+
+
+def test_the_first_image_of_a_phone_s_file_is_the_photo(workdir, tmp_path):
+    photo = Image.open(draw(tmp_path / "photo.png"))
+    behind = Image.new("RGB", photo.size, (255, 0, 0))
+    photo.convert("RGB").save(
+        tmp_path / "phone.jpg", "MPO", save_all=True, append_images=[behind], quality=95
+    )
+    photo.convert("RGB").save(tmp_path / "plain.jpg", quality=95)
+    assert Image.open(tmp_path / "phone.jpg").format == "MPO"
+    for name in ("phone", "plain"):
+        assert run(workdir, tmp_path / f"{name}.jpg", tmp_path / "out") == 0
+    np.testing.assert_array_equal(
+        pixels(tmp_path / "out" / "phone.png"), pixels(tmp_path / "out" / "plain.png")
+    )
 
 
 def test_a_result_that_is_not_finite_is_a_failure(workdir, tmp_path, capsys, monkeypatch):

@@ -9,21 +9,31 @@ import hashlib
 import pathlib
 import sys
 
+import safetensors
 from flax import traverse_util
 
 from fsketch.convert import files, published
 
 
 def convert(name: str, path: str, out: str) -> str:
-    """Converts the published file at `path`, a key of `published.WEIGHTS`; returns its SHA-256."""
+    """Converts the published file at `path`, a key of `published.WEIGHTS`; returns its SHA-256.
+
+    Raises ValueError for a file that does not fit, and for an `out` that is no *.safetensors file
+    or the published one.
+    """
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     arrays = files.read_arrays(path)
+    target = pathlib.Path(out)
+    if target.suffix != ".safetensors" or target.is_dir():
+        raise ValueError(f"OUT: found {out}; admitted is a file *.safetensors")
+    if target.exists() and target.samefile(path):
+        raise ValueError(f"OUT: found {out}, the published file; admitted is another file")
     try:
         params = published.convert(name, arrays)
     except ValueError as error:
         raise ValueError(f"{path} as {name}:\n{error}") from None
-    pathlib.Path(out).parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     files.write(
         out,
         traverse_util.unflatten_dict(params, sep="/"),
@@ -58,7 +68,7 @@ def main(arguments: list[str]) -> int:
     except FileNotFoundError as error:
         print(f"{error}\n{published.advice(args.name, args.out)}", file=sys.stderr)
         return 1
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{args.out}: {args.name} from {args.file} (SHA-256 {digest})")

@@ -168,8 +168,8 @@ def apply(
     """Our flat parameters from theirs.
 
     Every key of `arrays` must be used once or be one of `unused`, which may be absent; every name
-    of `shapes` filled, every shape right and every number finite; ValueError lists all that is
-    not so.
+    of `shapes` filled, every shape right and every number real and finite; ValueError lists all
+    that is not so.
     """
     used = [key for key, _ in table.values()]
     known = {*used, *unused}
@@ -179,6 +179,9 @@ def apply(
     result = {}
     for name, (key, axes) in table.items():
         if key not in arrays:
+            continue
+        if np.iscomplexobj(arrays[key]):
+            problems.append(f"not real: {key}")
             continue
         array = np.asarray(arrays[key], np.float32)
         array = array.transpose(axes) if axes and array.ndim == len(axes) else array

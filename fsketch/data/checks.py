@@ -26,7 +26,9 @@ from PIL import Image, ImageOps
 from fsketch.data import sources
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".pgm")
-FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "PPM")  # PPM: of *.pgm, too
+FORMATS = ("JPEG", "MPO", "PNG", "BMP", "TIFF", "PPM")  # PPM: of *.pgm, too
+# Of a phone's JPEG with more behind it, a depth map or a brighter copy, the first is the photo.
+SEVERAL = ("MPO",)
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 # Files that operating systems leave in any folder one looks at.
 DEBRIS = ("thumbs.db", "desktop.ini")
@@ -162,8 +164,9 @@ def read_table(path: Path, report: Report, *, columns: Sequence[str]) -> list[di
             header = [column.strip() for column in table.fieldnames or ()]
             table.fieldnames = header
             lines = [(table.line_num, line) for line in table]
-    except (UnicodeDecodeError, csv.Error) as error:
-        report.problem(name, found=f"unreadable: {error}", admitted="a UTF-8 comma-separated table")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        report.problem(name, found=f"unreadable: {why}", admitted="a UTF-8 comma-separated table")
         return []
     if missing := [column for column in columns if column not in header]:
         report.problem(
@@ -489,7 +492,7 @@ def decode(
                 return refuse(f"{bits} bits a channel", "8 bits a channel")
             if image.mode not in MODES:
                 return refuse(f"colour mode {image.mode}", f"colour modes {', '.join(MODES)}")
-            if getattr(image, "n_frames", 1) > 1:
+            if image.format not in SEVERAL and getattr(image, "n_frames", 1) > 1:
                 return refuse(f"{image.n_frames} images in one file", "one image a file")
             turn = image.getexif().get(_EXIF_ORIENTATION, 1)
             if turn not in (0, 1) and not apply_exif:

@@ -297,6 +297,8 @@ def _root(name: str, builder_cls: Any, *, data_dir: str, manual_dir: str) -> Pat
         if "://" in value:
             raise _refusal(field, found=value, admitted="a local folder (mount the bucket)")
     parent = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser().resolve()
+    if parent.exists() and not parent.is_dir():
+        raise _refusal("data_dir", found=f"{data_dir}, a file", admitted="a folder, new or not")
 
     if not _reads_folder(name, builder_cls):
         if manual_dir:

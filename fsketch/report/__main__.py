@@ -69,6 +69,8 @@ def main(arguments: Sequence[str]) -> int:
         manual_dir=given.manual_dir,
     )
     try:
+        for flag in ("json", "plot", "html"):
+            writers.check_file(f"--{flag}", getattr(given, flag))
         if given.plot and not given.plot.endswith(".svg"):
             raise ValueError(f"--plot: {given.plot}; a file *.svg is admitted")
         if given.rounds < 0 or (given.cost == "latency" and not given.rounds):

@@ -76,10 +76,10 @@ class _Model(NamedTuple):
 
 def compare(folders: Mapping[str, Path], options: Options) -> Comparison:
     """All runs against the reference; ValueError for what is missing or does not compare."""
+    label = options.reference or next(iter(folders))
+    if label not in folders:
+        raise ValueError(f"reference: {label!r}; admitted are {', '.join(folders)}")
     found = runs.read_all(folders)
-    label = options.reference or next(iter(found))
-    if label not in found:
-        raise ValueError(f"reference: {label!r}; admitted are {', '.join(found)}")
     reference = found[label]
     found = {label: reference, **found}
     different = {name: runs.differences(run, reference) for name, run in found.items()}
@@ -401,9 +401,10 @@ def _given_teachers(
         data.data_dir = options.data_dir or data.data_dir
         data.manual_dir = options.manual_dir or data.manual_dir
     canvases = evaluate.load_canvases(data, data.train, canvas_px=data.canvas_px)
+    canvases = _spread(canvases, NUM_CALIBRATION)
     pairs = (
         augment.scale({k: jnp.asarray(getattr(canvases, k)[i : i + 1]) for k in students.DOMAINS})
-        for i in range(min(NUM_CALIBRATION, len(canvases)))
+        for i in range(len(canvases))
     )
     net = pretrained.calibrate(pretrained.load_teacher(options.teacher, ()), pairs)
     return dict.fromkeys(students.DOMAINS, net)

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from fsketch import checkpoint, evaluate, state
+from fsketch import checkpoint, evaluate, state, writers
 from fsketch.data import pipeline, sources
 from fsketch.methods import interface
 from fsketch.scoring import matching
@@ -69,16 +69,26 @@ def read_all(folders: Mapping[str, Path]) -> dict[str, Run]:
 
 def read(label: str, workdir: Path) -> Run:
     """The run in `workdir`; ValueError where it is not evaluated or translates no images."""
+    if checkpoint.last_step(workdir) is None:
+        raise ValueError(f"{workdir}: found no checkpoint there; admitted are workdirs of runs")
     path = workdir / "evaluation.json"
-    if not path.is_file() or not matching.is_workdir(workdir):
-        found = "no outputs/" if path.is_file() else "no evaluation.json"
-        raise ValueError(f"{workdir}: {found}; make it by\n    {evaluate_command(workdir)}")
-    evaluation = json.loads(path.read_text())
+    if not path.is_file():
+        raise ValueError(
+            f"{workdir}: no evaluation.json; make it by\n    {evaluate_command(workdir)}"
+        )
+    try:
+        evaluation = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{path}: not JSON ({error}); evaluate again by\n    {evaluate_command(workdir)}"
+        ) from None
     if not any(_scored(evaluation, direction) for direction in matching.DIRECTIONS):
         raise ValueError(
             f"{workdir}: a run of method {evaluation['method']!r}, which translates no images "
             f"({', '.join(evaluation['metrics'])}); a teacher is named by --teacher"
         )
+    if not matching.is_workdir(workdir):
+        raise ValueError(f"{workdir}: no outputs/; make it by\n    {evaluate_command(workdir)}")
     latest = checkpoint.read(workdir, kind="latest")[1]
     step = evaluation["step"]
     kind = "latest" if latest["step"] == step else "best"
@@ -113,8 +123,7 @@ def training(workdir: Path, latest: checkpoint.Meta) -> Training:
     """The cost of the run whose newest checkpoint has this meta data."""
     seconds, rates, before = 0.0, [], 0
     path = workdir / "metrics.jsonl"
-    for line in path.read_text().splitlines() if path.is_file() else ():
-        row = json.loads(line)
+    for row in writers.read_scalars(path) if path.is_file() else ():
         if rate := row.get("images_per_sec"):
             seconds += (row["step"] - before) * latest["config"]["batch_size"] / rate
             rates.append(rate)

@@ -164,6 +164,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", metavar="FILE")
     given = parser.parse_args(arguments)
     try:
+        writers.check_file("--json", given.json)
         content = summary(read(given.runs))
     except (ValueError, FileNotFoundError) as error:
         print(error, file=sys.stderr)

@@ -198,15 +198,18 @@ def _training(content: Mapping[str, Any]) -> Table:
                     (NONE, "", None) if rate is None else (f"{rate:.2f}", "", rate),
                     (its["devices"] or NONE, "", None),
                     (", ".join(sorted(run["teachers"])) or "none", "", None),
+                    (run["config"]["start_from"] or "none", "", None),
                 ],
             )
         )
     heads = [
         "method", "steps", "scored step", "examples", "wall time", "images/s", "devices", "teacher",
+        "goes on from",
     ]  # fmt: skip
     about = (
-        "Examples are training pairs. Wall time of the steps alone (compilation in, evaluations "
-        "and the teacher's own training out); images/s: median of the log lines."
+        "Examples are training pairs. Wall time of the steps alone (compilation in; evaluations, "
+        "the teacher's own training and that of the run it goes on from out); images/s: median of "
+        "the log lines."
     )
     return Table("Cost of training", about, heads, rows)
 

@@ -67,9 +67,11 @@ class Problems:
 def labels(folders: Sequence[str]) -> dict[str, Path]:
     """Folders by the shortest ends of their paths that tell them apart.
 
-    "LABEL=FOLDER" names one itself.  Raises `DataError` for a label twice or of `RESERVED`.
+    "LABEL=FOLDER" names one itself, where there is no folder of that whole name.  Raises
+    `DataError` for a label twice or of `RESERVED`, and for "".
     """
-    plain = {Path(folder).resolve() for folder in folders if "=" not in folder}
+    named = {f for f in folders if "=" in f and not Path(f).exists()}
+    plain = {Path(folder).resolve() for folder in folders if folder not in named}
 
     def short(path: Path, depth: int) -> str:
         return "/".join(path.parts[-depth:])
@@ -80,9 +82,12 @@ def labels(folders: Sequence[str]) -> dict[str, Path]:
     result: dict[str, Path] = {}
     problems = Problems()
     for folder in folders:
-        label, equals, named = folder.partition("=")
-        path = Path(named if equals else folder)
-        label = label if equals else short(path.resolve(), depth)
+        label, _, rest = folder.partition("=")
+        if not (rest if folder in named else folder):
+            problems.add(repr(folder), found="no folder", admitted="FOLDER or LABEL=FOLDER")
+            continue
+        path = Path(rest if folder in named else folder)
+        label = label if folder in named else short(path.resolve(), depth)
         if label in result or label in RESERVED:
             problems.add(
                 folder,
@@ -150,6 +155,9 @@ def by_annotation(manifest: Path, direction: str, problems: Problems) -> Matched
     # Here, since tfds_builders lies above this package, and TFDS takes a second.
     from tfds_builders.fs2k import annotations
 
+    if not manifest.is_file():
+        problems.add(str(manifest), found="no such file", admitted="anno_train or anno_test.json")
+        problems.close()
     split = manifest.stem.removeprefix("anno_")
     if split not in annotations.SIZES:
         names = ", ".join(f"anno_{name}.json" for name in annotations.SIZES)
@@ -183,6 +191,20 @@ def outputs_of(workdir: str | epath.Path, name: str) -> epath.Path:
     return epath.Path(workdir) / "outputs" / name
 
 
+def made_by(workdir: Path, direction: str, problems: Problems) -> epath.Path:
+    """`outputs_of` a workdir in this direction; a problem where it translates the other alone."""
+    folder = outputs_of(workdir, direction)
+    if not folder.is_dir():
+        there = [name for name in DIRECTIONS if outputs_of(workdir, name).is_dir()]
+        problems.add(
+            str(workdir),
+            found=f"no outputs of direction {direction}",
+            admitted=f"directions that the run has: {', '.join(there) or 'none'}",
+        )
+        problems.close()
+    return folder
+
+
 def split_of(workdir: str | epath.Path, split: str) -> epath.Path:
     """WORKDIR/splits/SPLIT: the evaluation of another split than the run's own, with outputs."""
     return epath.Path(workdir) / "splits" / split
@@ -211,7 +233,7 @@ def attach(
     for label, folder in folders.items():
         files = _by_stem(folder, problems)
         found = {ids[stem]: path for stem, path in files.items() if stem in ids}
-        for stem in files.keys() - ids.keys():
+        for stem in sorted(files.keys() - ids.keys()) if ids else ():
             problems.add(
                 str(files[stem]),
                 found="an output without a truth",

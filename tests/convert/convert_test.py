@@ -55,6 +55,7 @@ def test_arrays_arrive_in_their_places(theirs, tmp_path):
         (lambda a: a.update(extra=np.zeros(1)), "unknown in the file: extra"),
         (lambda a: a.update({"conv1/b": np.zeros(5)}), r"shape: conv1/b gives \(5,\)"),
         (lambda a: a.update({"conv1/b": np.full(96, np.nan)}), "not finite: conv1/b"),
+        (lambda a: a.update({"conv1/b": np.ones(96, np.complex64)}), "not real: conv1/b"),
     ],
 )
 def test_bad_files_are_refused_with_the_reason(theirs, tmp_path, change, message, capsys):
@@ -65,6 +66,21 @@ def test_bad_files_are_refused_with_the_reason(theirs, tmp_path, change, message
     assert re.search(message, capsys.readouterr().err)
     with pytest.raises(FileNotFoundError):
         files.read(out)
+
+
+def test_only_a_new_safetensors_file_is_written(theirs, tmp_path, capsys):
+    source = tmp_path / "in.safetensors"
+    safetensors.numpy.save_file(theirs, source)
+    before = source.read_bytes()
+    (tmp_path / "folder.safetensors").mkdir()
+    for out in ("in.safetensors", "out.npz", "folder.safetensors"):
+        assert program.main(["squeezenet_v1.0", str(source), str(tmp_path / out)]) == 1
+        assert f"OUT: found {tmp_path / out}" in capsys.readouterr().err
+    assert source.read_bytes() == before
+    assert not (tmp_path / "out.npz").exists()
+    (tmp_path / "file").write_text("")
+    assert program.main(["squeezenet_v1.0", str(source), str(tmp_path / "file" / "o.safetensors")])
+    assert "file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["x.npz", "x.pth", "x.pt", "x.safetensors", "x.tar.gz"])

@@ -420,6 +420,11 @@ def test_a_run_without_an_evaluation_is_refused_with_the_command(copies, capsys)
         assert f"--mode=evaluate --workdir={copies / name}" in message
     assert "no evaluation.json" in message
     assert "no outputs/" in message
+    (copies / "alone" / "evaluation.json").write_text('{"metrics"')
+    shutil.rmtree(copies / "taught" / "checkpoints")
+    message = refused(copies, capsys)
+    assert f"{copies / 'alone' / 'evaluation.json'}: not JSON" in message
+    assert f"{copies / 'taught'}: found no checkpoint" in message
 
 
 def test_runs_that_do_not_compare_are_refused_or_marked(copies, capsys):
