@@ -18,6 +18,7 @@ from absl import app, flags, logging  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 
 from fsketch import evaluate, prepare, train, verify_faces  # noqa: E402
+from fsketch.data import sources  # noqa: E402
 
 MODES = ("train", "evaluate", "prepare")
 
@@ -44,8 +45,20 @@ def _is_worth_reading(record: std_logging.LogRecord) -> bool:
 
 
 def main(arguments: list[str]) -> None:
+    """Runs a mode; what a user can mend, files and folders, is said without a traceback."""
+    try:
+        _run(arguments)
+    except (sources.DataError, FileNotFoundError) as error:
+        logging.debug("here:", exc_info=True)  # --verbosity=1
+        print(error, file=sys.stderr)
+        sys.exit(1)
+
+
+def _run(arguments: list[str]) -> None:
     if len(arguments) > 1:
         raise app.UsageError(f"unknown arguments: {' '.join(arguments[1:])}")
+    if not _WORKDIR.value:
+        raise app.UsageError("--workdir: found ''; admitted is a folder, new or of a run")
     given = [f.value is not None for f in (_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID)]
     if any(given) and not all(given):
         raise app.UsageError("--coordinator, --num_processes and --process_id go together")

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from absl import flags
+from absl import app, flags
 from absl.testing import flagsaver
 
 from fsketch import evaluate, main, verify_faces
@@ -28,3 +28,21 @@ def test_evaluation_of_an_embedder_verifies_on_the_sets_it_is_given(monkeypatch,
     assert (given.sets, given.embedder, given.json) == (
         "faces", ["runs/w"], "runs/w/verification.json",
     )  # fmt: skip
+
+
+def test_a_folder_that_is_not_there_is_named_without_a_traceback(tmp_path, capsys):
+    flags.FLAGS.mark_as_parsed()
+    with (
+        flagsaver.flagsaver(mode="evaluate", workdir=str(tmp_path / "nowhere")),
+        pytest.raises(SystemExit) as stop,
+    ):
+        main.main(["main"])
+    assert stop.value.code == 1
+    assert (
+        capsys.readouterr().err == f"{tmp_path / 'nowhere'}: no checkpoint (best or latest) there\n"
+    )
+    with (
+        flagsaver.flagsaver(workdir=""),
+        pytest.raises(app.UsageError, match="--workdir: found ''"),
+    ):
+        main.main(["main"])
