@@ -7,7 +7,8 @@ Paper      Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consiste
 Run        python -m fsketch.main --config=configs/cyclegan.py --workdir=runs/cyclegan
            data: embedded (default), cuhk, cufs (the last two with --config.data.manual_dir=DIR);
            translators: full (default on cuhk and cufs), medium, small, mini, the sizes of
-           configs/kd.py; schedule: quick; whole; as there.  E.g. configs/cyclegan.py:cuhk,medium.
+           configs/kd.py; schedule: quick, but at the paper's rate, 2e-4, where KD learns at 1e-3;
+           whole; as there.  E.g. configs/cyclegan.py:cuhk,medium.
 Cost       cuhk,mini,quick: 6 minutes of one CPU core for 160 steps.  cuhk,full,quick, bfloat16, 8
            parts a step: 133 parts/s of an H200 that other trainings shared.  Others: not run yet.
            Each translator has 11.38 M parameters at full size, each critic 2.77 M.

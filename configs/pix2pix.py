@@ -9,7 +9,8 @@ Run        python -m fsketch.main --config=configs/pix2pix.py --workdir=runs/pix
            or celeba, fs2k, orl: the stylised portraits of configs/ifrp.py, made into photos with
            its batches and steps, of which it is the baseline (--config.portraits.manual_dir=DIR).
            direction: to_sketch (default), to_photo; schedule: quick, as in configs/kd.py, with
-           half the width; whole, as there.  E.g. configs/pix2pix.py:cuhk,to_photo.
+           half the width and at the paper's rate, 2e-4, where KD and KD+ learn at 1e-3; whole, as
+           there.  E.g. configs/pix2pix.py:cuhk,to_photo.
 Cost       cuhk,quick: 2 minutes of one CPU core for 160 steps; at full width, 8 parts a step, 336
            parts/s of an H200 that other trainings shared.  Others: not run yet.  The translator
            has 54.41 M parameters at 256 px, the critic 2.77 M.
