@@ -168,10 +168,16 @@ def test_wall_time_is_steps_over_rate(tmp_path):
     rows = [
         {"step": s, **({"images_per_sec": r} if r else {"validation/ssim": 1})} for s, r in lines
     ]
-    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    written = "".join(json.dumps(row) + "\n" for row in rows)
+    path = tmp_path / "metrics.jsonl"
     meta = {"step": 120, "position": 480, "config": {"batch_size": 4}}
-    found = runs.training(tmp_path, meta)
-    assert found == runs.Training(120, 480, 100 + 50 + 10, 4.0, None)
+    for cut in ("", '{"step": 12'):  # by a kill
+        path.write_text(written + cut)
+        found = runs.training(tmp_path, meta)
+        assert found == runs.Training(120, 480, 100 + 50 + 10, 4.0, None)
+    path.write_text('{"step": 12\n' + written)
+    with pytest.raises(ValueError, match=r"metrics.jsonl line 1: not JSON"):
+        runs.training(tmp_path, meta)
 
 
 def test_distances_are_the_loss_terms_of_the_same_pairs(reported):
