@@ -144,7 +144,7 @@ class _Run:
         logging.info("resumed from %s", source)
         restored = checkpoint.fill(fresh, arrays, source=source)
         best = checkpoint.best_score(self.checkpoints.best, last_step=meta["step"])
-        if meta["score"] is not None and meta["score"] > best:
+        if meta.get("is_best") and meta["score"] > best:
             # The run ended between the two saves of its best step.
             best = meta["score"]
             checkpoint.save(self.checkpoints.best, meta["step"], restored, meta)
@@ -229,16 +229,18 @@ class _Run:
             if score > self.best:
                 self.best = score
                 # The newest first, so that the best is never ahead of what a resume starts from;
-                # it knows the score, and a resume makes up for a best that was not saved.
-                self._save(step)
+                # it says that it is the best, so that a resume makes up for one that was not saved.
+                self._save(step, is_best=True)
                 self.checkpoints.latest.wait_until_finished()
-                self._save_to(self.checkpoints.best, step)
+                self._save_to(self.checkpoints.best, step, is_best=True)
 
-    def _save(self, step: int) -> None:
+    def _save(self, step: int, *, is_best: bool = False) -> None:
         self.checkpoints.best.wait_until_finished()  # of an earlier step, see `_state`
-        self._save_to(self.checkpoints.latest, step)
+        self._save_to(self.checkpoints.latest, step, is_best=is_best)
 
-    def _save_to(self, manager: checkpoint.ocp.CheckpointManager, step: int) -> None:
+    def _save_to(
+        self, manager: checkpoint.ocp.CheckpointManager, step: int, *, is_best: bool
+    ) -> None:
         host = self._host()
         bad = [name for name, leaf in trees.flatten(host).items() if not np.isfinite(leaf).all()]
         if bad:
@@ -252,7 +254,8 @@ class _Run:
             "position": self.position,
             "frozen": sorted(self.frozen),
             "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
-            "score": self.best if math.isfinite(self.best) else None,
+            "score": self.best if math.isfinite(self.best) else None,  # of the best until now
+            "is_best": is_best,
         }
         checkpoint.save(manager, step, host, meta)
 

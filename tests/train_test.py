@@ -337,6 +337,7 @@ def test_a_best_that_a_kill_prevented_is_kept_by_the_resumed_run(tiny, finished,
     shutil.copytree(finished, tmp_path / "killed")
     shutil.rmtree(tmp_path / "killed" / "checkpoints" / "best")
     newest, meta = checkpoint.read(finished, kind="latest")
+    assert meta["is_best"]
     run(tiny(kd), tmp_path / "killed", num_steps=4)
     with checkpoint.ocp.CheckpointManager(tmp_path / "killed" / "checkpoints" / "best") as best:
         stored, its = checkpoint.load(best)
