@@ -22,17 +22,19 @@ Run        python -m fsketch.main --config=configs/kd.py --workdir=runs/kd
            medium (32, 9) 2.85 M, small (24, 6) 1.11 M, mini (16, 4) 0.35 M, 2 % more with a
            variant; adapters to the teacher's shapes, not needed after training, come on top.
 Cost       embedded: 6.2 minutes on 2 CPU cores, environment, data and teacher included.
-           cuhk,small,structured,quick: 33 minutes of one CPU core, 2.2 parts/s, 2.2 GB.  cuhk and
-           cufs at the sizes below: not run yet.
+           cuhk,small,structured,quick: 33 minutes of one CPU core, 2.2 parts/s, 2.2 GB; full in
+           place of small: 0.8 parts/s on two cores, 3.4 GB.  cuhk and cufs without quick: not run
+           yet.
 Expect     embedded, seed 0, 48 test pairs, protocol plain: to_sketch SSIM 0.668, PSNR 19.95, FSIM
            0.821, Scoot 0.351; to_photo SSIM 0.654, PSNR 15.79, FSIM 0.789, Scoot 0.487.
            cuhk,small,structured,quick, SqueezeNet v1.0, seed 0, 100 test pairs: to_sketch SSIM
            0.644, PSNR 15.30, FSIM 0.747, Scoot 0.481; to_photo SSIM 0.719, PSNR 16.94, FSIM 0.801,
            Scoot 0.608; 1500 steps more (the README's command): 0.653, 15.70, 0.754, 0.483; 0.732,
            17.24, 0.808, 0.602; and 900 on all pairs: 0.656, 15.69, 0.741, 0.478; 0.734, 17.27,
-           0.807, 0.603.  cuhk,full,structured,quick, 16 parts a step in bfloat16 on a GPU:
-           the README's table, as the ladder, three seeds of 160 steps of cuhk,mini,quick.
-           Full width to its end and cufs: not run yet.
+           0.807, 0.603.  full in place of small: 0.648, 15.52, 0.751, 0.484; 0.721, 16.88, 0.805,
+           0.604.  The same, 16 parts a step in bfloat16 on a GPU: the README's table, as the
+           ladder, three seeds of 160 steps of cuhk,mini,quick.  cuhk and cufs without quick: not
+           run yet.
 """
 
 from ml_collections import ConfigDict
