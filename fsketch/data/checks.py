@@ -26,7 +26,7 @@ from PIL import Image, ImageOps
 from fsketch.data import sources
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".pgm")
-FORMATS = ("JPEG", "MPO", "PNG", "BMP", "TIFF", "PPM")  # PPM: of *.pgm, too
+FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "PPM", "MPO")  # PPM: of *.pgm, too
 # Of a phone's JPEG with more behind it, a depth map or a brighter copy, the first is the photo.
 SEVERAL = ("MPO",)
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
