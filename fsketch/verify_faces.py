@@ -72,6 +72,7 @@ def main(arguments: Sequence[str]) -> int:
     tables: dict[str, list[face_verification.Row]] = {name: [] for name in given.embedder}
     flip = not given.no_flip
     try:
+        writers.check_file("--json", given.json)
         embedders = {name: face_verification.embedder(name) for name in given.embedder}
         if given.draw:
             face_pairs.write(given.draw, face_pairs.draw(given.folder, seed=given.seed))
