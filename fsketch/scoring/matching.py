@@ -82,11 +82,11 @@ def labels(folders: Sequence[str]) -> dict[str, Path]:
     result: dict[str, Path] = {}
     problems = Problems()
     for folder in folders:
-        label, _, rest = folder.partition("=")
-        if not (rest if folder in named else folder):
+        label, _, place = folder.partition("=") if folder in named else ("", "", folder)
+        if not place:
             problems.add(repr(folder), found="no folder", admitted="FOLDER or LABEL=FOLDER")
             continue
-        path = Path(rest if folder in named else folder)
+        path = Path(place)
         label = label if folder in named else short(path.resolve(), depth)
         if label in result or label in RESERVED:
             problems.add(
