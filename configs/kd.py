@@ -25,8 +25,8 @@ Cost       embedded: 6.2 minutes on 2 CPU cores, environment, data and teacher i
            cuhk,small,structured,quick: 33 minutes of one CPU core, 2.2 parts/s, 2.2 GB; full in
            place of small: 0.8 parts/s on two cores, 3.4 GB.  cuhk and cufs without quick: not run
            yet.
-Expect     embedded, seed 0, 48 test pairs, protocol plain: to_sketch SSIM 0.668, PSNR 19.95, FSIM
-           0.821, Scoot 0.351; to_photo SSIM 0.654, PSNR 15.79, FSIM 0.789, Scoot 0.487.
+Expect     embedded, seed 0, 48 test pairs, protocol plain: to_sketch SSIM 0.669, PSNR 19.97, FSIM
+           0.823, Scoot 0.349; to_photo SSIM 0.652, PSNR 15.76, FSIM 0.788, Scoot 0.488.
            cuhk,small,structured,quick, SqueezeNet v1.0, seed 0, 100 test pairs: to_sketch SSIM
            0.644, PSNR 15.30, FSIM 0.747, Scoot 0.481; to_photo SSIM 0.719, PSNR 16.94, FSIM 0.801,
            Scoot 0.608; 1500 steps more (the README's command): 0.653, 15.70, 0.754, 0.483; 0.732,
