@@ -61,7 +61,8 @@ def get_config() -> ConfigDict:
     config.cache_mb = 0
     # A workdir whose players give theirs of the same name their parameters to start from, or, where
     # one player learns, converted weights (*.safetensors) of all or a part of it; "" = none.  The
-    # workdir's may lack layers that begin at zero.
+    # workdir's may lack layers that begin at zero.  Of several, A,B,C, the mean of all parameters;
+    # runs that share their first steps can be averaged ("Model soups", ICML 2022).
     config.start_from = ""
 
     config.data = ConfigDict()
@@ -92,9 +93,10 @@ def get_config() -> ConfigDict:
     # Pairs are enlarged or shrunk by a random factor in 1 -+ zoom; needs the canvas to hold
     # crop_px / (1 - zoom), and crops then begin between pixels.
     config.data.zoom = 0.0
-    # Of photos alone, drawn for each from +- the number: what is added, as a share of the range
-    # from black to white, and by which share the distances from the mean grey of the photo, and
-    # from the grey of each pixel, grow.  The photo is also what student_photo learns to make.
+    # Of the photos that nets are shown, drawn for each from +- the number: what is added, as a
+    # share of the range from black to white, and by which share the distances from the mean grey
+    # of the photo, and from the grey of each pixel, grow.  Photos that are to be made, and those
+    # that teachers and critics see, keep their light.
     config.data.brightness = 0.0
     config.data.contrast = 0.0
     config.data.saturation = 0.0

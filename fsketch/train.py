@@ -295,14 +295,32 @@ def _step(method: interface.Method, data: ConfigDict) -> Callable:
     return step
 
 
-def _started(fresh: state.TrainState, workdir: str) -> state.TrainState:
-    """The state whose players that `workdir` trained, too, begin with what it learned there.
+def _started(fresh: state.TrainState, start_from: str) -> state.TrainState:
+    """The state whose players that a workdir trained, too, begin with what it learned there.
 
-    Its averaged parameters, where it keeps them; optimizers begin anew.  Raises ValueError if it
-    trained a player of another name or shape.
+    Its averaged parameters, where it keeps them; optimizers begin anew.  Of several workdirs, with
+    commas between them, the mean.  Raises ValueError if one trained a player of another name or
+    shape, or not the players of the first.
     """
-    if workdir.endswith(".safetensors"):
-        return _with_weights(fresh, workdir)
+    if start_from.endswith(".safetensors"):
+        return _with_weights(fresh, start_from)
+    first, *others = [_learned(fresh, workdir) for workdir in start_from.split(",")]
+    for workdir, other in zip(start_from.split(",")[1:], others, strict=True):
+        if other.keys() != first.keys():
+            raise ValueError(
+                f"start_from: {workdir} trained {sorted(other)}, the first {sorted(first)}"
+            )
+    share = 1 / (1 + len(others))
+    mean = jax.tree.map(lambda *x: np.asarray(share * sum(x), x[0].dtype), first, *others)
+    players = {}
+    for role, (params, stats) in mean.items():
+        ema = params if fresh[role].ema_rate else {}
+        players[role] = fresh[role].replace(params=params, stats=stats, ema=ema)
+    return fresh.put(**players)
+
+
+def _learned(fresh: state.TrainState, workdir: str) -> dict[str, tuple[types.PyTree, types.PyTree]]:
+    """(parameters, statistics) that the best checkpoint of a workdir has of each player."""
     try:
         arrays, meta = checkpoint.read(workdir)
     except FileNotFoundError as error:
@@ -317,11 +335,9 @@ def _started(fresh: state.TrainState, workdir: str) -> state.TrainState:
         learned = _of(arrays, role, "ema") or _of(arrays, role, "params")
         params = _filled(player.params, learned, source=f"{source}, {role}")
         stats = _filled(player.stats, _of(arrays, role, "stats"), source=f"{source}, {role}")
-        players[role] = player.replace(
-            params=params, stats=stats, ema=params if player.ema_rate else {}
-        )
+        players[role] = (params, stats)
     logging.info("%s: %s start from there", source, ", ".join(players))
-    return fresh.put(**players)
+    return players
 
 
 def _of(arrays: checkpoint.Arrays, role: str, kind: str) -> checkpoint.Arrays:

@@ -282,6 +282,35 @@ def test_a_run_starts_from_the_players_of_another(tiny, finished):
         train._started(only_critics, str(finished))
 
 
+def test_a_run_starts_from_the_mean_of_several(tiny, finished, tmp_path):
+    config = tiny(kd)
+    frozen = evaluate.restore_frozen(finished)
+    canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
+    fresh = evaluate.initial_state(methods.create(config), frozen, config, canvases)
+    drawn = arrays(fresh)
+    students = {name: x for name, x in drawn.items() if name.startswith("players/student_sketch")}
+    stored = {
+        "twice": {name: 2 * x for name, x in drawn.items()},
+        "more": {name: x + 4 for name, x in drawn.items()},
+        "alone": students,
+    }
+    for name, tree in stored.items():
+        places = checkpoint.open_workdir(tmp_path / name, keep=1)
+        checkpoint.save(places.latest, 1, tree, {"step": 1})
+        places.wait()
+        places.close()
+    twice, more, alone = (str(tmp_path / name) for name in stored)
+    now = arrays(train._started(fresh, f"{twice},{more}"))
+    names = [name for name in now if "/params/" in name or "/stats/" in name]
+    assert any("student_photo" in name for name in names)
+    for name in names:
+        np.testing.assert_allclose(now[name], 1.5 * drawn[name] + 2, rtol=1e-6, err_msg=name)
+    with pytest.raises(ValueError, match=r"alone trained \['student_sketch'\], the first .*photo"):
+        train._started(fresh, f"{twice},{alone}")
+    with pytest.raises(FileNotFoundError, match=r"start_from: .*none: no checkpoint"):
+        train._started(fresh, f"{twice},{tmp_path}/none")
+
+
 def test_critics_start_as_they_are_and_layers_that_the_source_lacks_at_zero(
     tiny, finished, tmp_path
 ):

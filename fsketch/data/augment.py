@@ -2,7 +2,8 @@
 
 Photo, sketch and, where there is one, the coarse image are joined on channels, moved once and
 split again, so all always see the same crop, the same size and the same flip; of a batch that
-lacks some of them, what is there is moved.  All randomness comes from one key an example.
+lacks some of them, what is there is moved.  Light falls on the photos that nets are shown, not on
+those that they are to make.  All randomness comes from one key an example.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from fsketch import images, types
 PAIR = ("photo", "sketch")
 IMAGES = (*PAIR, "coarse")  # what is scaled, and moved as one; coarse where a batch has it
 LIGHT = 1  # stream of an example's key that `random_light` draws from
+LIMITS = ("brightness", "contrast", "saturation")  # fields of `config.data` for `random_light`
 
 
 def scale(batch: Mapping[str, jax.Array]) -> types.Batch:
@@ -45,7 +47,7 @@ def mirrored(keys: jax.Array, config: ConfigDict) -> jax.Array:
         )
     if config.part_px:
         raise ValueError(f"data.part_px: {config.part_px} is cut out at random; set it to 0")
-    for name in ("zoom", "brightness", "contrast", "saturation"):
+    for name in ("zoom", *LIMITS):
         if config[name]:
             raise ValueError(f"data.{name}: {config[name]} is random; set it to 0")
     probe = jnp.broadcast_to(jnp.arange(2)[:, None], (len(keys), 2, 2, 1))  # value: column
@@ -64,7 +66,7 @@ def check(config: ConfigDict) -> None:
         raise ValueError(
             f"data.part_px: {config.part_px}, must be 0 or up to data.crop_px: {config.crop_px}"
         )
-    for name in ("zoom", "brightness", "contrast", "saturation"):
+    for name in ("zoom", *LIMITS):
         if not 0 <= config[name] < 1:
             raise ValueError(f"data.{name}: {config[name]}, must be in [0, 1)")
     if config.crop_px > config.canvas_px * (1 - config.zoom):
@@ -74,26 +76,39 @@ def check(config: ConfigDict) -> None:
         )
 
 
+def check_unlit(config: ConfigDict) -> None:
+    """Raises ValueError for random light, for methods whose nets are shown no photos."""
+    for name in LIMITS:
+        if config[name]:
+            raise ValueError(
+                f"data.{name}: {config[name]}, must be 0: no net of this method is shown photos"
+            )
+
+
+def shown(batch: types.Batch, kind: str) -> jax.Array:
+    """The images of a kind as a net is to see them: photos under their light, if it is random."""
+    return batch["lit"] if kind == "photo" and "lit" in batch else batch[kind]
+
+
 def side_px(config: ConfigDict) -> int:
     """Side of the images that training sees."""
     return config.part_px or config.crop_px
 
 
 def training(batch: types.Batch, keys: jax.Array, config: ConfigDict) -> types.Batch:
-    """All random changes that `config.data` asks for; keys: Key[B], one an example."""
+    """All random changes that `config.data` asks for; keys: Key[B], one an example.
+
+    With random light the batch also holds "lit", the photos under it; see `shown`.
+    """
     if not any(kind in batch for kind in PAIR):
         return batch
     batch = random_crop_and_flip(
         batch, keys, crop_px=side_px(config), flip=config.flip, zoom=config.zoom
     )
-    light = (config.brightness, config.contrast, config.saturation)
-    if any(light) and "photo" in batch:
+    limits = {name: config[name] for name in LIMITS}
+    if any(limits.values()) and "photo" in batch:
         keys = jax.vmap(jax.random.fold_in, (0, None))(keys, LIGHT)
-        brightness, contrast, saturation = light
-        photo = random_light(
-            batch["photo"], keys, brightness=brightness, contrast=contrast, saturation=saturation
-        )
-        batch = {**batch, "photo": photo}
+        batch = {**batch, "lit": random_light(batch["photo"], keys, **limits)}
     return batch
 
 

@@ -23,6 +23,7 @@ import jax
 from ml_collections import ConfigDict
 
 from fsketch import image_pool, images, state, types
+from fsketch.data import augment
 from fsketch.losses import adversarial, reconstruction
 from fsketch.methods import critics, interface, optimizers
 from fsketch.nets import resnet
@@ -83,7 +84,8 @@ def method(config: ConfigDict) -> interface.Method:
 
             fakes, stats, terms = {}, {}, {}
             for target, source in SOURCES.items():
-                fakes[target], stats[f"translator_{target}"] = translate(batch[source], target)
+                seen = augment.shown(batch, source)
+                fakes[target], stats[f"translator_{target}"] = translate(seen, target)
             for target, source in SOURCES.items():
                 formulas = {
                     "adversarial": critics.formula(

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from fsketch import embedders, state, types
-from fsketch.data import pipeline
+from fsketch.data import augment, pipeline
 from fsketch.losses import margin
 from fsketch.methods import drawn, generators, interface, optimizers
 from fsketch.nets import classified
@@ -56,7 +56,7 @@ def method(config: ConfigDict) -> interface.Method:
     ) -> tuple[state.TrainState, types.Scalars]:
         view_keys, net_keys = drawn.split(keys, 2)
         if "photo" in batch:
-            photo = batch["photo"]
+            photo = augment.shown(batch, "photo")
         else:
             photo = drawn.views(
                 frozen["generator"], batch["identity"], view_keys, side_px=config.data.crop_px

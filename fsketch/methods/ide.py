@@ -32,6 +32,7 @@ from jax import lax
 from ml_collections import ConfigDict
 
 from fsketch import images, state, types
+from fsketch.data import augment
 from fsketch.losses import adversarial, reconstruction
 from fsketch.methods import critics, interface, optimizers, pretrained
 from fsketch.nets import bicubic, image_critic, mla
@@ -240,6 +241,7 @@ def _check(config: ConfigDict) -> None:
             "second stage"
         )
     data, parts = config.data, config.sub_images
+    augment.check_unlit(data)
     even = {
         "data.image_px": data.image_px,
         "sub_images.px": (parts.px,),

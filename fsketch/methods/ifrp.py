@@ -32,6 +32,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from fsketch import images, state, trees, types
+from fsketch.data import augment
 from fsketch.losses import adversarial, identity, reconstruction
 from fsketch.methods import interface, optimizers, pretrained
 from fsketch.nets import remover as nets
@@ -47,6 +48,7 @@ def method(config: ConfigDict) -> interface.Method:
         raise ValueError(f"model.variant: {config.model.variant!r}; admitted are {VARIANTS}")
     if has_critic and config.batch_size < 2:
         raise ValueError(f"batch_size: {config.batch_size}; a critic needs two persons at least")
+    augment.check_unlit(config.data)
 
     def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
         del batches

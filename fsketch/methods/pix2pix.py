@@ -16,6 +16,7 @@ import jax
 from ml_collections import ConfigDict
 
 from fsketch import state, types
+from fsketch.data import augment
 from fsketch.losses import adversarial, reconstruction
 from fsketch.methods import critics, interface, optimizers
 from fsketch.nets import unet
@@ -68,9 +69,8 @@ def method(config: ConfigDict) -> interface.Method:
         def loss_fn(
             params: dict, batch: types.Batch, keys: types.Key
         ) -> tuple[jax.Array, tuple[dict, tuple]]:
-            fake, stats = translator(
-                batch[source], params=params["translator"], train=True, keys=keys
-            )
+            seen = augment.shown(batch, source)
+            fake, stats = translator(seen, params=params["translator"], train=True, keys=keys)
             pair = critics.pair(batch[source], fake)
             formulas = {
                 "reconstruction": lambda: reconstruction.l1(fake, batch[target]),

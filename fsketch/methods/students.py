@@ -19,6 +19,7 @@ import jax
 from ml_collections import ConfigDict
 
 from fsketch import state, types
+from fsketch.data import augment
 from fsketch.losses import perceptual, reconstruction, strokes, structure, transfer
 from fsketch.methods import optimizers, pretrained
 from fsketch.nets import resnet
@@ -85,7 +86,7 @@ def apply(
     outputs, stats = {}, {}
     for role, (source, _) in ROLES.items():
         outputs[role], stats[role] = players[role](
-            batch[source], params=params[role], train=True, keys=keys
+            augment.shown(batch, source), params=params[role], train=True, keys=keys
         )
     return outputs, stats
 

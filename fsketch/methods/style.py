@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from fsketch import images, state, types
-from fsketch.data import paintings
+from fsketch.data import augment, paintings
 from fsketch.losses import perceptual
 from fsketch.methods import interface, optimizers, pretrained
 from fsketch.nets import style
@@ -78,7 +78,8 @@ def method(config: ConfigDict) -> interface.Method:
         def loss_fn(
             params: dict, batch: types.Batch
         ) -> tuple[jax.Array, tuple[dict, types.Scalars]]:
-            made, stats = stylist(batch["photo"], params=params["stylist"], train=True)
+            seen = augment.shown(batch, "photo")
+            made, stats = stylist(seen, params=params["stylist"], train=True)
             maps, target = teacher(made), teacher(batch["photo"])[content]
             formulas = {
                 "content": lambda: perceptual.content(maps[content], target, relative=relative),

@@ -16,6 +16,7 @@ import optax
 from ml_collections import ConfigDict
 
 from fsketch import images, state, types
+from fsketch.data import augment
 from fsketch.methods import interface, optimizers
 from fsketch.nets import vgg
 
@@ -52,7 +53,8 @@ def method(config: ConfigDict) -> interface.Method:
         def loss_fn(
             params: dict, batch: types.Batch
         ) -> tuple[jax.Array, tuple[dict, types.Scalars]]:
-            both = jnp.concatenate([batch["photo"], images.to_rgb(batch["sketch"])])
+            photo = augment.shown(batch, "photo")
+            both = jnp.concatenate([photo, images.to_rgb(batch["sketch"])])
             identity = jnp.concatenate([batch["identity"]] * 2)
             (_, logits), stats = player(both, params=params["teacher"], train=True)
             loss = optax.softmax_cross_entropy_with_integer_labels(logits, identity).mean()

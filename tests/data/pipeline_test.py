@@ -209,16 +209,20 @@ def settings(**changes):
     return data
 
 
-def test_light_falls_on_photos_alone_and_is_off_by_default():
+def test_light_falls_on_photos_that_are_shown_and_is_off_by_default():
     keys = jax.random.split(jax.random.key(0), 4)
     batch = {name: image / 200.0 for name, image in ramp(4, 9).items()}
     plain = augment.random_crop_and_flip(batch, keys, crop_px=6, flip=True)
     default = augment.training(batch, keys, settings())
     bright = augment.training(batch, keys, settings(brightness=0.2))
     for name in ("photo", "sketch"):
-        np.testing.assert_array_equal(default[name], plain[name])
-    np.testing.assert_array_equal(bright["sketch"], plain["sketch"])
-    assert (bright["photo"] != plain["photo"]).any()
+        for lit in (default, bright):
+            np.testing.assert_array_equal(lit[name], plain[name])
+        np.testing.assert_array_equal(augment.shown(default, name), plain[name])
+    np.testing.assert_array_equal(augment.shown(bright, "sketch"), plain["sketch"])
+    shift = np.asarray(augment.shown(bright, "photo") - plain["photo"])
+    assert 0.01 < np.abs(shift).max() <= 0.4 + 1e-6
+    np.testing.assert_allclose(shift, shift[:, :1, :1, :1] * np.ones_like(shift), atol=1e-6)
 
 
 def test_parts_come_from_the_whole_canvas():

@@ -138,6 +138,57 @@ def test_scalars_are_named_after_players_and_weights(setup):
             assert group == ({"real", "fake"} if judge else weighed) | gate, role
 
 
+# What random light on photos leaves alone at the first step: terms of nets that are shown none.
+UNLIT = {
+    "teacher": set(),
+    "kd_plus": {
+        "student_photo/reconstruction",
+        "student_photo/mimic",
+        "student_photo/transform",
+        "student_photo/adversarial",
+        "critic_photo/real",
+        "critic_photo/fake",
+        "critic_sketch/real",
+    },
+    "pix2pix": {"critic/real"},
+    "cyclegan": {
+        "translator_sketch/identity",
+        "translator_photo/identity",
+        "translator_photo/adversarial",
+        "translator_photo/cycle",  # sketch, photo, sketch
+        "critic_photo/real",
+        "critic_photo/fake",
+        "critic_sketch/real",
+    },
+    "style": set(),
+    "embedder": set(),
+}
+
+
+@pytest.mark.parametrize("name", UNLIT)
+def test_light_changes_what_nets_are_shown_and_nothing_else(name, setup, tiny):
+    config = tiny(EXPERIMENTS[name])
+    with config.unlocked():
+        config.data.brightness = 0.3
+    _, scalars = Setup(config).run()
+    same = {
+        scalar
+        for scalar, value in scalars.items()
+        if not scalar.endswith("accuracy")  # 0 of a few faces in any light
+        and np.allclose(value, setup.scalars[scalar], rtol=1e-5, atol=0)
+    }
+    assert same == UNLIT[name]
+
+
+@pytest.mark.parametrize("name", ["ifrp", "ide"])
+def test_light_is_refused_where_no_photo_is_shown(name, tiny):
+    config = tiny(EXPERIMENTS[name])
+    with config.unlocked():
+        config.data.contrast = 0.1
+    with pytest.raises(ValueError, match=r"data\.contrast: 0\.1, must be 0"):
+        methods.create(config)
+
+
 def test_same_key_gives_the_same_step(setup):
     again, scalars = setup.run()
     for one, other in zip(
