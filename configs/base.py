@@ -96,7 +96,7 @@ def get_config() -> ConfigDict:
     # Of the photos that nets are shown, drawn for each from +- the number: what is added, as a
     # share of the range from black to white, and by which share the distances from the mean grey
     # of the photo, and from the grey of each pixel, grow.  Photos that are to be made, and those
-    # that teachers and critics see, keep their light.
+    # that frozen teachers and critics see, keep their light.
     config.data.brightness = 0.0
     config.data.contrast = 0.0
     config.data.saturation = 0.0

@@ -77,11 +77,11 @@ def check(config: ConfigDict) -> None:
 
 
 def check_unlit(config: ConfigDict) -> None:
-    """Raises ValueError for random light, for methods whose nets are shown no photos."""
+    """Raises ValueError for random light, for methods that show no net the data's photos."""
     for name in LIMITS:
         if config[name]:
             raise ValueError(
-                f"data.{name}: {config[name]}, must be 0: no net of this method is shown photos"
+                f"data.{name}: {config[name]}, must be 0: no net here is shown photos of the data"
             )
 
 

@@ -29,6 +29,8 @@ def method(config: ConfigDict) -> interface.Method:
     net = classified.Classified(
         embedders.create(config.model.net, config.model.arguments), config.model.num_identities
     )
+    if config.data.name == pipeline.DRAWN:
+        augment.check_unlit(config.data)
 
     def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
         most = max(int(batch["identity"].max()) for batch in batches)

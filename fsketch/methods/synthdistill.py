@@ -26,6 +26,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from fsketch import embedders, state, types
+from fsketch.data import augment
 from fsketch.methods import drawn, generators, interface, optimizers
 from fsketch.metrics import verification
 
@@ -37,6 +38,7 @@ def method(config: ConfigDict) -> interface.Method:
     """See the module's docstring; the fields are those of configs/synthdistill.py."""
     if config.resampling not in RESAMPLING:
         raise ValueError(f"resampling: {config.resampling!r}; admitted are {RESAMPLING}")
+    augment.check_unlit(config.data)
     net = embedders.create(config.model.net, config.model.arguments)
     side = config.data.crop_px
 

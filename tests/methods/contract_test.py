@@ -180,11 +180,13 @@ def test_light_changes_what_nets_are_shown_and_nothing_else(name, setup, tiny):
     assert same == UNLIT[name]
 
 
-@pytest.mark.parametrize("name", ["ifrp", "ide"])
+@pytest.mark.parametrize("name", ["ifrp", "ide", "synthdistill", "embedder"])
 def test_light_is_refused_where_no_photo_is_shown(name, tiny):
     config = tiny(EXPERIMENTS[name])
     with config.unlocked():
         config.data.contrast = 0.1
+        if name == "embedder":
+            config.data.name = pipeline.DRAWN
     with pytest.raises(ValueError, match=r"data\.contrast: 0\.1, must be 0"):
         methods.create(config)
 
