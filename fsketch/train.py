@@ -304,14 +304,14 @@ def _started(fresh: state.TrainState, start_from: str) -> state.TrainState:
     """
     if start_from.endswith(".safetensors"):
         return _with_weights(fresh, start_from)
-    first, *others = [_learned(fresh, workdir) for workdir in start_from.split(",")]
-    for workdir, other in zip(start_from.split(",")[1:], others, strict=True):
-        if other.keys() != first.keys():
+    learned = {workdir: _learned(fresh, workdir) for workdir in start_from.split(",")}
+    first, *others = learned.values()
+    for workdir, players in learned.items():
+        if players.keys() != first.keys():
             raise ValueError(
-                f"start_from: {workdir} trained {sorted(other)}, the first {sorted(first)}"
+                f"start_from: {workdir} trained {sorted(players)}, the first {sorted(first)}"
             )
-    share = 1 / (1 + len(others))
-    mean = jax.tree.map(lambda *x: np.asarray(share * sum(x), x[0].dtype), first, *others)
+    mean = jax.tree.map(lambda *arrays: np.mean(arrays, axis=0), first, *others)
     players = {}
     for role, (params, stats) in mean.items():
         ema = params if fresh[role].ema_rate else {}
