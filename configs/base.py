@@ -230,7 +230,7 @@ def add_patches(config: ConfigDict) -> None:
 
 
 def add_pool(config: ConfigDict) -> None:
-    """Earlier fakes shown to the critics (fsketch/image_pool.py)."""
+    """Earlier fakes shown to the critics (fsketch/core/image_pool.py)."""
     config.pool_size = 50  # fakes that are kept for each critic, 0 = none [paper: CycleGAN]
 
 
@@ -256,7 +256,9 @@ def add_style(config: ConfigDict) -> None:
     config.model.num_blocks = 5  # residual blocks [paper]
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
     config.style = ConfigDict()
-    config.style.image = "mosaic"  # a painting of fsketch/data/paintings.py, or an image file
+    config.style.image = (
+        "mosaic"  # a painting of data/synthetic/paintings.py, or an image file
+    )
     config.style.size_px = 256  # its longer side [code: the authors' release]
     config.style.seed = 0  # of a painting
     config.style.content_tap = ""  # of the content term; "" = the second of teacher.taps
@@ -287,8 +289,9 @@ def add_portraits(config: ConfigDict, network: ConfigDict) -> None:
     section.num_validation = 0
     section.num_test = 0
     section.num_content = 10000  # training faces that the networks learn from [ours]
-    # Paintings of data/paintings.py, or image files.  Ours stand for the paper's Scream, Candy and
-    # Mosaic, and beside them Wave, Feathers, Sketch, Composition VII, Starry Night, Udnie, la Muse.
+    # Paintings of data/synthetic/paintings.py, or image files.  Ours stand for the paper's Scream,
+    # Candy and Mosaic, and beside them Wave, Feathers, Sketch, Composition VII, Starry Night,
+    # Udnie, la Muse.
     section.train_styles = ("scream", "candy", "mosaic")
     section.test_styles = ("waves", "feathers", "pencil", "shapes", "swirls", "facets", "glass")
     section.drawn = True  # test faces' drawn sketches, where there are any, are test_sketches
@@ -369,7 +372,7 @@ def add_recogniser(config: ConfigDict) -> None:
 
 
 def add_embedder(config: ConfigDict, net: str, **arguments: object) -> None:
-    """The embedder that is trained: a net of fsketch/embedders.py."""
+    """The embedder that is trained: a net of fsketch/frozen/embedders.py."""
     config.model = ConfigDict()
     config.model.net = net  # a key of embedders.ARCHITECTURES
     config.model.arguments = ConfigDict(arguments)  # of its constructor
@@ -387,7 +390,7 @@ def add_frozen_embedder(config: ConfigDict) -> None:
 
 
 def add_generator(config: ConfigDict) -> None:
-    """What draws faces for data.name "drawn" (fsketch/methods/generators.py)."""
+    """What draws faces for data.name "drawn" (fsketch/frozen/generators.py)."""
     config.generator = ConfigDict()
     # Converted weights (*.safetensors) of stylegan2_ffhq256 or stylegan2_256; "" = procedural
     config.generator.path = ""

@@ -4,13 +4,13 @@ Paper      ArcFace (Deng et al., CVPR 2019): scale 64, margin 0.5 rad, IResNet, 
            112 px; CosFace (Wang et al., CVPR 2018): scale 64, margin 0.35 [paper].  Drawn faces,
            the small net, its scale and schedule are ours [inferred]: no photo of a person can ship.
 Run        python -m fsketch.main --config=configs/embedder.py --workdir=runs/embedder
-           data: drawn (default; 1000 persons of data/procedural.py, a new view each time), folder
-           (tfds_builders/identity_folder; --config.data.manual_dir=DIR
+           data: drawn (default; 1000 persons of data/synthetic/procedural.py, a new view each time),
+           folder (tfds_builders/identity_folder; --config.data.manual_dir=DIR
            --config.model.num_identities=N), or --config.data.name=tfds_folder with it, DIR being
            a data set that somebody's TFDS builder prepared.
            loss: arcface (default), cosface.
            net: small (default; VGG form, 1.5 M parameters at 48 px), iresnet18, iresnet50,
-           iresnet100, mobilefacenet (112 px); any of fsketch/embedders.py by --config.model.net.
+           iresnet100, mobilefacenet (112 px); any of frozen/embedders.py by --config.model.net.
            E.g. configs/embedder.py:folder,cosface,iresnet50.
 Cost       drawn, small: 0.25 s a step of 32 on 2 CPU cores, drawing included, so 6 minutes and one
            of compilation the first time [projected from short runs].  Others: not run yet.
@@ -20,9 +20,8 @@ Expect     drawn, small, of 700 steps, seed 0, on 256 unseen persons x 4 views: 
            0.822.  In full: not run yet.
 """
 
+from fsketch.configs import base
 from ml_collections import ConfigDict
-
-from configs import base
 
 DATA = ("drawn", "folder")
 LOSSES = {"arcface": 0.5, "cosface": 0.35}  # and their margins [paper]

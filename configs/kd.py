@@ -37,9 +37,8 @@ Expect     embedded, seed 0, 48 test pairs, protocol plain: to_sketch SSIM 0.669
            run yet.
 """
 
+from fsketch.configs import base, teacher
 from ml_collections import ConfigDict
-
-from configs import base, teacher
 
 # Rung of the ladder -> terms that are left out; without a teacher a variant's texture, too.
 RUNGS = {

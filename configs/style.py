@@ -10,7 +10,7 @@ Run        python -m fsketch.main --config=configs/style.py --workdir=runs/mosai
            photos alone are used; any data set by --config.data.name=NAME).
            size: small (default; width 16, 3 blocks, 0.28 M parameters, any teacher), johnson
            (width 32, 5 blocks, 1.68 M; needs --config.teacher.path=vgg16.safetensors).
-           style: --config.style.image=waves, any of fsketch/data/paintings.py (see them by
+           style: --config.style.image=waves, any of data/synthetic/paintings.py (see them by
            python -m fsketch.styles --paint=DIR), or an image file.
            use: python -m fsketch.synthesize --workdir=runs/mosaic --direction=to_sketch IN OUT
 Cost       small, 128 px, teacher SqueezeNet v1.0: 0.6 to 3.7 images/s on two CPU cores that much
@@ -20,9 +20,8 @@ Expect     small, mosaic, 300 steps of 4 on 300 photos of FS2K: portraits plainl
            scores of an evaluation compare with drawn sketches and say nothing of the style.
 """
 
+from fsketch.configs import base, teacher
 from ml_collections import ConfigDict
-
-from configs import base, teacher
 
 SIZES = ("small", "johnson")
 ARGUMENTS = (*base.PAIRS, *SIZES)

@@ -8,7 +8,7 @@ With --synthdistill, of the published SynthDistill (configs/synthdistill.py:styl
 weights of StyleGAN2 and of its teacher: what a run would take before their files are at hand.
 """
 
-from fsketch import startup
+from fsketch.core import startup
 
 startup.prepare()  # before jax is imported
 
@@ -27,10 +27,16 @@ import jax  # noqa: E402
 import jax.numpy as jnp  # noqa: E402
 from ml_collections import ConfigDict  # noqa: E402
 
-from configs import kd, synthdistill  # noqa: E402
-from fsketch import embedders, methods, parallel, state, train, trees, types  # noqa: E402
+from fsketch import methods, train  # noqa: E402
+from fsketch.configs import kd, synthdistill  # noqa: E402
+from fsketch.core import parallel, state, trees, types  # noqa: E402
 from fsketch.data import augment  # noqa: E402
-from fsketch.methods import generators, interface, pretrained  # noqa: E402
+from fsketch.frozen import (  # noqa: E402
+    embedders,
+    generators,
+    pretrained,
+)
+from fsketch.methods import interface  # noqa: E402
 from fsketch.nets import convolution, vgg  # noqa: E402
 
 # form -> (plain convolutions?, environment)

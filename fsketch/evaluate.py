@@ -21,10 +21,12 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from configs import base
-from fsketch import checkpoint, images, methods, parallel, state, types, writers
+from fsketch import methods
+from fsketch.configs import base
+from fsketch.core import checkpoint, images, parallel, state, types, writers
 from fsketch.data import augment, coarse, pipeline, sources
-from fsketch.methods import interface, pretrained
+from fsketch.frozen import pretrained
+from fsketch.methods import interface
 from fsketch.metrics import retrieval, verification
 from fsketch.scoring import matching, measures, protocols
 

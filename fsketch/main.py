@@ -5,7 +5,7 @@ workdir's best checkpoint on the test pairs; with --sets=DIR also verifies perso
 CALFW, CPLFW, CFP-FP and AgeDB-30, see fsketch/verify_faces.py), prepare (offline stages only).
 """
 
-from fsketch import startup
+from fsketch.core import startup
 
 startup.prepare()  # before jax is imported
 
@@ -18,7 +18,7 @@ from absl import app, flags, logging  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 
 from fsketch import evaluate, prepare, train, verify_faces  # noqa: E402
-from fsketch.data import sources  # noqa: E402
+from fsketch.core import errors  # noqa: E402
 
 MODES = ("train", "evaluate", "prepare")
 
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> None:
     """Runs a mode; what a user can mend, files and folders, is said without a traceback."""
     try:
         _run(arguments)
-    except (sources.DataError, FileNotFoundError) as error:
+    except (errors.DataError, FileNotFoundError) as error:
         logging.debug("here:", exc_info=True)  # --verbosity=1
         print(error, file=sys.stderr)
         sys.exit(1)

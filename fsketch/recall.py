@@ -36,7 +36,7 @@ import numpy as np
 from absl import logging
 from ml_collections import ConfigDict
 
-from fsketch import parallel, state, trees, types
+from fsketch.core import parallel, state, trees, types
 from fsketch.data import augment
 
 Maps = dict[str, types.Taps]  # by domain

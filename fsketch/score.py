@@ -5,7 +5,7 @@ table with its convention; --json, --html and --why say more.  Exit code 1, with
 listed, if something does not fit; nothing is resized or left out silently.
 """
 
-from fsketch import startup
+from fsketch.core import startup
 
 startup.prepare()  # before jax is imported
 
@@ -21,16 +21,11 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 from etils import epath  # noqa: E402
 
-from fsketch import extractors, gallery, writers  # noqa: E402
+from fsketch import gallery  # noqa: E402
+from fsketch.core import writers  # noqa: E402
+from fsketch.frozen import extractors  # noqa: E402
 from fsketch.metrics import fid  # noqa: E402
-from fsketch.scoring import (  # noqa: E402
-    conventions,
-    features,
-    matching,
-    measures,
-    protocols,
-    results,
-)
+from fsketch.scoring import conventions, features, matching, measures, protocols, results  # noqa: E402
 
 THREADS, AHEAD = 2, 16  # decoding threads, and ids that they may be ahead
 

@@ -2,14 +2,14 @@
 
 Ranks style images by their distance from real faces (metrics/style_distance.py), the most distinct
 first, from which IFRP takes its three training styles.  STYLE: a painting of
-fsketch/data/paintings.py, an image file, or a folder of artworks; default: all paintings.
+fsketch/data/synthetic/paintings.py, an image file, or a folder of artworks; default: all paintings.
 
     python -m fsketch.styles --paint=DIR       writes the paintings as PNG, to look at
 
 Exit code 0: done; 1: an image or a data set is refused; 2: the arguments do not fit.
 """
 
-from fsketch import startup
+from fsketch.core import startup
 
 if __name__ == "__main__":
     startup.prepare()  # before jax is imported
@@ -23,9 +23,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fsketch import images, state, writers
-from fsketch.data import faces, paintings, sources
-from fsketch.methods import pretrained
+from fsketch.core import images, state, writers
+from fsketch.data import sources, warp
+from fsketch.data.synthetic import paintings
+from fsketch.frozen import pretrained
 from fsketch.metrics import style_distance
 
 BATCH_SIZE = 8
@@ -50,7 +51,7 @@ def rank(
     teacher: of `pretrained.load_maps`.  photos: uint8[H, W, 3] of any size; their centred squares
     are brought to size_px, the side of the style images.
     """
-    seen = [faces.square(photo, share=1.0, size_px=size_px) for photo in photos]
+    seen = [warp.square(photo, share=1.0, size_px=size_px) for photo in photos]
     painted = {
         style: grams_of(teacher, [paintings.load(style, size_px=size_px)]) for style in styles
     }

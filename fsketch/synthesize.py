@@ -20,7 +20,7 @@ Exit code 0: all done; 1: some failed, listed at the end with their reasons; 2: 
 not fit, and nothing was written.
 """
 
-from fsketch import startup
+from fsketch.core import startup
 
 if __name__ == "__main__":
     startup.prepare()  # before jax is imported
@@ -43,8 +43,9 @@ import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
 
-from fsketch import evaluate, images, parallel, state, types, writers
-from fsketch.data import checks, pipeline, sources
+from fsketch import evaluate
+from fsketch.core import errors, images, parallel, state, types, writers
+from fsketch.data import checks, pipeline
 from fsketch.methods import interface
 from fsketch.scoring import matching
 from fsketch.stages import coarse_images
@@ -275,7 +276,7 @@ def plan(inputs: Sequence[str], out: str, *, extension: str, recursive: bool) ->
     roles = (*(("IN", given) for given in inputs), ("OUT", out))
     empty = [role for role, path in roles if not path]
     if empty:
-        raise sources.DataError("the arguments", problems={("''", "a path"): empty})
+        raise errors.DataError("the arguments", problems={("''", "a path"): empty})
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         problems["a file", "OUT: a folder"].append(out)
@@ -310,7 +311,7 @@ def plan(inputs: Sequence[str], out: str, *, extension: str, recursive: bool) ->
         if job.made.resolve() in read:
             problems["an output that is an input", "a folder elsewhere"].append(str(job.made))
     if problems:
-        raise sources.DataError("the arguments", problems=problems)
+        raise errors.DataError("the arguments", problems=problems)
     return Plan(jobs, refused, notes)
 
 

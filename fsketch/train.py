@@ -23,9 +23,10 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from configs import base
-from fsketch import checkpoint, evaluate, methods, parallel, recall, state, trees, types, writers
+from fsketch import evaluate, methods, recall
+from fsketch.configs import base
 from fsketch.convert import files
+from fsketch.core import checkpoint, parallel, state, trees, types, writers
 from fsketch.data import augment, coarse, pipeline
 from fsketch.methods import interface
 

@@ -1,7 +1,7 @@
 """python -m fsketch.verify_faces --sets=DIR --embedder NAME [NAME ...]
 
 Verification of persons: LFW, CALFW, CPLFW, CFP-FP and AgeDB-30, as far as DIR holds them (the
-layouts: `fsketch/data/face_sets.py`), or a pair list of one's own:
+layouts: `fsketch/data/verification/face_sets.py`), or a pair list of one's own:
 
     --folder=DIR --draw=FILE.csv      draws a list once from a folder with a folder for each person
     --folder=DIR --pairs=FILE.csv     takes a list that was drawn
@@ -11,7 +11,7 @@ are read and checked only.  Exit code 1, with every bad file named, if something
 the arguments do not.
 """
 
-from fsketch import startup
+from fsketch.core import startup
 
 startup.prepare()  # before jax is imported
 
@@ -22,8 +22,8 @@ from collections.abc import Iterator, Sequence  # noqa: E402
 
 from etils import epath  # noqa: E402
 
-from fsketch import writers  # noqa: E402
-from fsketch.data import face_pairs, face_sets  # noqa: E402
+from fsketch.core import writers  # noqa: E402
+from fsketch.data.verification import face_pairs, face_sets  # noqa: E402
 from fsketch.scoring import face_verification  # noqa: E402
 
 
@@ -54,7 +54,7 @@ def chosen_sets(given: argparse.Namespace) -> Iterator[face_sets.PairSet]:
     if not (names := given.only or face_sets.present(given.sets)):
         raise ValueError(
             f"{given.sets}: none of the sets {', '.join(face_sets.SETS)} is there; admitted "
-            "layouts are listed in fsketch/data/face_sets.py"
+            "layouts are listed in fsketch/data/verification/face_sets.py"
         )
     if absent := [name for name in face_sets.SETS if name not in names and not given.only]:
         print(f"{given.sets}: not there: {', '.join(absent)}", file=sys.stderr)

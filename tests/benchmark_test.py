@@ -2,10 +2,11 @@
 
 import jax
 import pytest
+from fsketch.configs import synthdistill
 
-from configs import synthdistill
-from fsketch import benchmark, embedders, trees
-from fsketch.methods import generators
+from fsketch import benchmark
+from fsketch.core import trees
+from fsketch.frozen import embedders, generators
 
 
 def test_faces_per_second_and_hours_of_a_published_run(monkeypatch, tiny_embedder, quick_faces):

@@ -6,10 +6,11 @@ import re
 
 import numpy as np
 import pytest
+from fsketch.configs import kd
 from ml_collections import ConfigDict
 
-from configs import kd
-from fsketch import checkpoint, methods
+from fsketch import methods
+from fsketch.core import checkpoint
 
 FOLDER = pathlib.Path(__file__).parents[1] / "configs"
 NAMES = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem not in ("__init__", "base"))

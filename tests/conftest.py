@@ -21,13 +21,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from fsketch.configs import base, embedder
 from ml_collections import ConfigDict
 from PIL import Image
 
-from configs import base, embedder
-from fsketch import checkpoint, methods
+from fsketch import methods
 from fsketch.convert import files
-from fsketch.data import procedural
+from fsketch.core import checkpoint
+from fsketch.data.synthetic import procedural
 from fsketch.nets import squeezenet
 
 jax.config.update("jax_disable_most_optimizations", True)

@@ -3,9 +3,10 @@
 import jax
 import numpy as np
 import pytest
+from fsketch.configs import cyclegan
 
-from configs import cyclegan
-from fsketch import checkpoint, evaluate, methods
+from fsketch import evaluate, methods
+from fsketch.core import checkpoint
 from fsketch.data import pipeline
 
 

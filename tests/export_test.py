@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from fsketch.configs import kd
 from jax import export
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from configs import kd
 from fsketch import evaluate, methods, train
 
 PLATFORMS = ("tpu", "cuda", "cpu")

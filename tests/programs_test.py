@@ -16,7 +16,8 @@ import jax
 import numpy as np
 import pytest
 
-from fsketch import checkpoint, train
+from fsketch import train
+from fsketch.core import checkpoint
 
 pytestmark = pytest.mark.programs
 ROOT = pathlib.Path(__file__).parents[1]

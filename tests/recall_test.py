@@ -7,11 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from fsketch.configs import kd, kt, pix2pix
 
-from configs import kd, kt, pix2pix
-from fsketch import methods, parallel, recall
+from fsketch import methods, recall
+from fsketch.core import parallel
 from fsketch.data import augment
-from fsketch.methods import pretrained, students
+from fsketch.frozen import pretrained
+from fsketch.methods import students
 
 SIZE = 32
 

@@ -4,8 +4,9 @@ import pytest
 from PIL import Image
 
 from fsketch import styles
-from fsketch.data import paintings, sources
-from fsketch.methods import pretrained
+from fsketch.data import sources
+from fsketch.data.synthetic import paintings
+from fsketch.frozen import pretrained
 from fsketch.metrics import style_distance
 
 

@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from fsketch.configs import cyclegan, ide, kd, kd_plus, kt, pix2pix, teacher
 from PIL import Image
 
-from configs import cyclegan, ide, kd, kd_plus, kt, pix2pix, teacher
-from fsketch import checkpoint, evaluate, methods, synthesize, writers
+from fsketch import evaluate, methods, synthesize
+from fsketch.core import checkpoint, writers
 from fsketch.data import augment, sources
 from fsketch.nets import convolution
 

@@ -8,20 +8,12 @@ import signal
 import jax
 import numpy as np
 import pytest
+from fsketch.configs import cyclegan, kd, kd_plus, teacher
 from PIL import Image
 
-from configs import cyclegan, kd, kd_plus, teacher
-from fsketch import (
-    checkpoint,
-    evaluate,
-    methods,
-    parallel,
-    recall,
-    train,
-    trees,
-    writers,
-)
+from fsketch import evaluate, methods, recall, train
 from fsketch.convert import files
+from fsketch.core import checkpoint, parallel, trees, writers
 from fsketch.data import augment, pipeline
 from fsketch.nets import convolution
 

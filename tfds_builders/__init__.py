@@ -4,17 +4,19 @@ Importing the package registers them, so that `tfds.builder("cufs/cuhk")` finds
 them.  `fsketch.data.sources` is the usual way in.
 """
 
-from tfds_builders.cufs.cufs_dataset_builder import Builder as Cufs
-from tfds_builders.cufsf.cufsf_dataset_builder import Builder as Cufsf
-from tfds_builders.fs2k.fs2k_dataset_builder import Builder as Fs2k
-from tfds_builders.identity_folder.identity_folder_dataset_builder import (
+from fsketch.tfds_builders.cufs.cufs_dataset_builder import Builder as Cufs
+from fsketch.tfds_builders.cufsf.cufsf_dataset_builder import Builder as Cufsf
+from fsketch.tfds_builders.fs2k.fs2k_dataset_builder import Builder as Fs2k
+from fsketch.tfds_builders.identity_folder.identity_folder_dataset_builder import (
     Builder as IdentityFolder,
 )
-from tfds_builders.paired_folder.paired_folder_dataset_builder import Builder as PairedFolder
-from tfds_builders.procedural_faces.procedural_faces_dataset_builder import (
+from fsketch.tfds_builders.paired_folder.paired_folder_dataset_builder import (
+    Builder as PairedFolder,
+)
+from fsketch.tfds_builders.procedural_faces.procedural_faces_dataset_builder import (
     Builder as ProceduralFaces,
 )
-from tfds_builders.stylized_faces.stylized_faces_dataset_builder import (
+from fsketch.tfds_builders.stylized_faces.stylized_faces_dataset_builder import (
     Builder as StylizedFaces,
 )
 

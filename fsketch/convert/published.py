@@ -11,9 +11,9 @@ from flax import linen as nn
 from flax import traverse_util
 
 from fsketch.convert import face_tables, tables
+from fsketch.frozen import embedder_nets as embedders
 from fsketch.nets import (
     alexnet,
-    embedders,
     inception,
     iresnet,
     mobilefacenet,

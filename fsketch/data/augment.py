@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from fsketch import images, types
+from fsketch.core import images, types
 
 PAIR = ("photo", "sketch")
 IMAGES = (*PAIR, "coarse")  # what is scaled, and moved as one; coarse where a batch has it

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from fsketch.data import sources
+from fsketch.core import errors
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".pgm")
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "PPM", "MPO")  # PPM: of *.pgm, too
@@ -123,7 +123,7 @@ class Report:
     def close(self) -> None:
         """Prints the notes; raises `DataError` if there was a problem."""
         if self.problems:
-            raise sources.DataError(str(self.root), problems=self.problems, notes=self.notes)
+            raise errors.DataError(str(self.root), problems=self.problems, notes=self.notes)
         for text in self.notes:
             print(f"note: {text}", file=sys.stderr, flush=True)
 

@@ -16,7 +16,7 @@ from etils import epath
 from ml_collections import ConfigDict
 from PIL import Image, PngImagePlugin
 
-from fsketch import writers
+from fsketch.core import writers
 from fsketch.data import sources
 from fsketch.patches import model
 

@@ -23,11 +23,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
-from fsketch.data import checks, sources
+from fsketch.core import errors
+from fsketch.data import checks, digests, shards, sources
 
-SPLITS = ("train", "validation", "test")
 FOLDERS, CELEBA = "folders", "celeba"
 CELEBA_IMAGES = "img_align_celeba"
 CELEBA_LISTS = ("list_eval_partition.txt", "identity_CelebA.txt")
@@ -78,36 +77,20 @@ def find(
       DataError: what is wrong with the folder or the arguments.
     """
     if source in (FOLDERS, CELEBA) and not Path(manual_dir or "?").is_dir():
-        raise sources.DataError(
+        raise errors.DataError(
             "the arguments",
             problems={(repr(manual_dir), f"the folder of {source!r}"): ["portraits.manual_dir"]},
         )
     if source == FOLDERS:
         rows, see = _folders(Path(manual_dir))
-        found = Faces(rows, sources.folder_digest(Path(manual_dir)), see, None)
+        found = Faces(rows, digests.folder_digest(Path(manual_dir)), see, None)
     elif source == CELEBA:
         rows, see = _celeba(Path(manual_dir), limits)
-        found = Faces(rows, sources.folder_digest(Path(manual_dir)), see, None)
+        found = Faces(rows, digests.folder_digest(Path(manual_dir)), see, None)
     else:
         found = _pairs(source, data_dir=data_dir, manual_dir=manual_dir)
     shares = (test_share, validation_share)
     return _chosen(found, prefix=prefix, shares=shares, limits=limits)
-
-
-def square(image: np.ndarray, *, share: float, size_px: int) -> np.ndarray:
-    """The centred square of `share` of the shorter side, resized: uint8[size_px, size_px, C].
-
-    Bicubic, antialiased where it shrinks.
-    """
-    height, width = image.shape[:2]
-    side = max(1, round(share * min(height, width)))
-    top, left = (height - side) // 2, (width - side) // 2
-    cut = image[top : top + side, left : left + side]
-    if side == size_px:
-        return cut
-    flat = Image.fromarray(cut[..., 0] if cut.shape[-1] == 1 else cut)
-    made = np.asarray(flat.resize((size_px, size_px), Image.Resampling.BICUBIC))
-    return made if made.ndim == 3 else made[..., None]
 
 
 def subset(found: Faces, places: Sequence[int]) -> Faces:
@@ -130,7 +113,7 @@ def by_person(
         for share in (test_share, validation_share)
     )
     if num_test + num_validation >= len(persons):
-        raise sources.DataError(
+        raise errors.DataError(
             "the faces",
             problems={
                 (f"{len(persons)} persons", "more than those of test and validation"): ["persons"]
@@ -147,7 +130,7 @@ def _chosen(
     """With splits, in their order, cut to the limits."""
     kept = [i for i, row in enumerate(found.rows) if row.id.startswith(prefix)]
     if not kept:
-        raise sources.DataError(
+        raise errors.DataError(
             "the arguments",
             problems={
                 (f"{prefix!r}, with which no id begins", found.rows[0].id[:9]): ["portraits.prefix"]
@@ -164,7 +147,7 @@ def _chosen(
         )
     rows = [row._replace(split=row.split or split_of.get(row.identity, "")) for row in found.rows]
     order = []
-    for split, limit in zip(SPLITS, limits, strict=True):
+    for split, limit in zip(shards.FACE_SPLITS, limits, strict=True):
         order += [i for i in kept if rows[i].split == split][: limit or None]
     return subset(found._replace(rows=rows), order)
 
@@ -172,7 +155,7 @@ def _chosen(
 def _pairs(name: str, *, data_dir: str, manual_dir: str) -> Faces:
     """A set of pairs.  Its test and validation splits stay; the others are train or open."""
     builder = sources.prepare(name, data_dir=data_dir, manual_dir=manual_dir)
-    splits = [split for split in SPLITS if split in builder.info.splits]
+    splits = [split for split in shards.FACE_SPLITS if split in builder.info.splits]
     rows: list[Face] = []
     photos: list[np.ndarray] = []
     sketches: list[np.ndarray] = []
@@ -228,7 +211,7 @@ def _celeba(root: Path, limits: Sequence[int]) -> tuple[list[Face], Callable[[in
             else:
                 into[words[0]] = words[1]
     rows = []
-    for number, (split, limit) in enumerate(zip(SPLITS, limits, strict=True)):
+    for number, (split, limit) in enumerate(zip(shards.FACE_SPLITS, limits, strict=True)):
         names = [name for name, part in partition.items() if part == str(number)]
         for name in names[: limit or None]:
             if not (root / CELEBA_IMAGES / name).is_file():

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from fsketch import images
+from fsketch.core import images
 from fsketch.data import sources
 
 DRAWN = "drawn"  # the name of a data set without images, see `drawn`

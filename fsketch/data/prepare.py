@@ -4,7 +4,7 @@ Builds a data set (once) and prints how many pairs each split has.  Exit code 1,
 with every problem listed, if the folder's content or the arguments do not fit.
 """
 
-from fsketch import startup
+from fsketch.core import startup
 
 startup.prepare()  # before jax is imported
 
@@ -12,6 +12,7 @@ import argparse  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 
+from fsketch.core import errors  # noqa: E402
 from fsketch.data import sources  # noqa: E402
 
 
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         builder = sources.prepare(given.name, data_dir=given.data_dir, manual_dir=given.manual_dir)
-    except sources.DataError as error:
+    except errors.DataError as error:
         print(error, file=sys.stderr)
         return 1
     for split, info in builder.info.splits.items():

@@ -23,6 +23,7 @@ PHOTO = "photo"  # folder of the real faces in a shard
 PLAIN = "plain"  # the style of portraits that are moved and not stylised
 DRAWN = "drawn"  # that of hand-drawn sketches, which are moved, too
 SPLITS = ("train", "validation", "test_seen", "test_unseen", "test_sketches")
+FACE_SPLITS = ("train", "validation", "test")  # of the faces that portraits are made of
 
 
 class Shard(NamedTuple):

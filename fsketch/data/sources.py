@@ -10,59 +10,25 @@ is named after the content of its source, see `prepare`.
 
 import contextlib
 import fcntl
-import hashlib
 import io
 import os
 import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
 import numpy as np
+import tensorflow_datasets as tfds
 from PIL import Image
 
+from fsketch import tfds_builders
+from fsketch.core import errors
+from fsketch.data import checks, digests
+
 ANY_TFDS = "tfds_folder"  # a data set name, see `load`
-
-
-class DataError(ValueError):
-    """What is wrong with a folder of images or with the arguments, all of it in one message.
-
-    Attributes:
-      problems: {(found, admitted): [file or field, ...]}
-      notes: remarks that alone would not have refused the folder.
-    """
-
-    def __init__(
-        self,
-        subject: str,
-        *,
-        problems: Mapping[tuple[str, str], Sequence[str]],
-        notes: Sequence[str] = (),
-    ) -> None:
-        self.subject, self.problems, self.notes = subject, problems, notes
-        num_problems = sum(len(places) for places in problems.values())
-        lines = [f"{num_problems} problem{'s' * (num_problems > 1)} in {subject}; nothing written"]
-        for (found, admitted), places in problems.items():
-            where = places[0] if len(places) == 1 else f"{len(places)} places"
-            lines.append(f"- {where}: found {found}; admitted {admitted}")
-            lines += [f"    {place}" for place in places if len(places) > 1]
-        lines += [f"note: {note}" for note in notes]
-        super().__init__("\n".join(lines))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # Exceptions pickle by their positional arguments only.
-        return _revive, (self.subject, dict(self.problems), list(self.notes))
-
-
-def _revive(subject: str, problems: dict, notes: list) -> DataError:
-    return DataError(subject, problems=problems, notes=notes)
-
-
-def _refusal(field: str, *, found: str, admitted: str) -> DataError:
-    return DataError("the arguments", problems={(found, admitted): [field]})
 
 
 class Pairs(NamedTuple):
@@ -112,8 +78,6 @@ def prepare(name: str, *, data_dir: str, manual_dir: str = "") -> Any:
         _say(f"{name}: reusing {builder.data_dir}")
         return builder
 
-    import tensorflow_datasets as tfds
-
     root.mkdir(parents=True, exist_ok=True)
     with _turn(root / f".{config or builder_cls.name}.lock", name):
         builder = builder_cls(config=config, data_dir=str(root))
@@ -160,8 +124,6 @@ def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> Pairs
         return _faces_of_any(manual_dir, split)
     builder = prepare(name, data_dir=data_dir, manual_dir=manual_dir)
 
-    import tensorflow_datasets as tfds
-
     skip = tfds.decode.SkipDecoding()  # TFDS would choose its decoder by what is installed
     kinds = [kind for kind in ("photo", "sketch") if kind in builder.info.features]
     examples = builder.as_data_source(split, decoders=dict.fromkeys(kinds, skip))
@@ -182,10 +144,8 @@ def _faces_of_any(folder: str, split: str) -> Pairs:
 
     Its one image is the photo, its feature "identity" or "label" the person.
     """
-    import tensorflow_datasets as tfds
-
     if not Path(folder, "dataset_info.json").is_file():
-        raise _refusal(
+        raise errors.refusal(
             "manual_dir",
             found=f"{folder!r} without dataset_info.json",
             admitted=f"the folder of a prepared TFDS data set, since data.name is {ANY_TFDS!r}",
@@ -195,7 +155,7 @@ def _faces_of_any(folder: str, split: str) -> Pairs:
     photos = [name for name, kind in features.items() if isinstance(kind, tfds.features.Image)]
     persons = [name for name in ("identity", "label") if name in features]
     if len(photos) != 1 or not persons:
-        raise _refusal(
+        raise errors.refusal(
             f"features of {folder}",
             found=", ".join(features),
             admitted="one image, and the person as identity or label",
@@ -225,13 +185,11 @@ def check(name: str, *, manual_dir: str) -> tuple[str, Any]:
     Raises:
       DataError: the name is unknown, or the folder does not exist or is empty.
     """
-    from fsketch.data import checks
-
     admitted = [n for n, (cls, _) in _builders().items() if _reads_folder(n, cls)]
     folders = {n.split("/")[0]: _builders()[n][0] for n in admitted}
     builder_cls = folders.get(name.split("/")[0])
     if builder_cls is None or name not in (*folders, *admitted):
-        raise _refusal(
+        raise errors.refusal(
             "data set name",
             found=repr(name),
             admitted=", ".join(dict.fromkeys([*folders, *admitted])),
@@ -255,9 +213,6 @@ def _decode(png: bytes) -> np.ndarray:
 
 def _builders() -> dict[str, tuple[Any, str | None]]:
     """Admitted name -> (builder class, config name)."""
-    # Here, since tfds_builders lies above this package, and TFDS takes a second.
-    import tfds_builders
-
     return {
         f"{builder.name}/{config}" if config else builder.name: (builder, config)
         for builder in tfds_builders.BUILDERS
@@ -285,34 +240,36 @@ def _say(text: str) -> None:
 def _lookup(name: str) -> tuple[Any, str | None]:
     builders = _builders()
     if name not in builders:
-        raise _refusal("data set name", found=repr(name), admitted=", ".join(builders))
+        raise errors.refusal("data set name", found=repr(name), admitted=", ".join(builders))
     return builders[name]
 
 
 def _root(name: str, builder_cls: Any, *, data_dir: str, manual_dir: str) -> Path:
     """The folder named after the source's content; see `prepare`."""
-    import tensorflow_datasets as tfds
-
     for field, value in (("data_dir", data_dir), ("manual_dir", manual_dir)):
         if "://" in value:
-            raise _refusal(field, found=value, admitted="a local folder (mount the bucket)")
+            raise errors.refusal(field, found=value, admitted="a local folder (mount the bucket)")
     parent = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser().resolve()
     if parent.exists() and not parent.is_dir():
-        raise _refusal("data_dir", found=f"{data_dir}, a file", admitted="a folder, new or not")
+        raise errors.refusal(
+            "data_dir", found=f"{data_dir}, a file", admitted="a folder, new or not"
+        )
 
     if not _reads_folder(name, builder_cls):
         if manual_dir:
-            raise _refusal(
+            raise errors.refusal(
                 "manual_dir", found=manual_dir, admitted=f"'', since {name} reads no folder"
             )
-        return parent / f"{builder_cls.name}-{_digest(builder_cls.source_files())}"
+        return (
+            parent / f"{builder_cls.name}-{digests.files_digest(builder_cls.source_files(), None)}"
+        )
 
     if not manual_dir:
         pattern = f"{name}/{builder_cls.VERSION}/dataset_info.json"
         done = [p for p in parent.glob(f"{builder_cls.name}-*") if any(p.glob(pattern))]
         if len(done) != 1:
             copies = ", ".join(sorted(p.name for p in done)) or "none"
-            raise _refusal(
+            raise errors.refusal(
                 "manual_dir",
                 found=f"'' while {parent} holds {len(done)} prepared copies of {name} ({copies})",
                 admitted=f"the folder to read:\n{builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS}",
@@ -321,44 +278,22 @@ def _root(name: str, builder_cls: Any, *, data_dir: str, manual_dir: str) -> Pat
 
     source = _source(builder_cls, manual_dir)
     if parent.is_relative_to(source):
-        raise _refusal(
+        raise errors.refusal(
             "data_dir", found=f"{parent}, inside manual_dir", admitted="a folder elsewhere"
         )
-    return parent / f"{builder_cls.name}-{folder_digest(source)}"
+    return parent / f"{builder_cls.name}-{digests.folder_digest(source)}"
 
 
 def _source(builder_cls: Any, manual_dir: str) -> Path:
     """The folder to read, resolved; it exists and holds something."""
     source = Path(manual_dir).expanduser().resolve()
     if not source.is_dir() or not any(source.iterdir()):
-        raise _refusal(
+        raise errors.refusal(
             "manual_dir",
             found=f"{manual_dir}, which is {'empty' if source.is_dir() else 'no folder'}",
             admitted=f"the folder to read:\n{builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS}",
         )
     return source
-
-
-def folder_digest(folder: Path) -> str:
-    """12 hex digits of the sha256 over (relative path, size, content) of a folder's files."""
-    files, visited = [], set()
-    for place, subfolders, leaves in os.walk(folder, followlinks=True):
-        if (real := os.path.realpath(place)) in visited:  # a link in a circle
-            subfolders.clear()
-            continue
-        visited.add(real)
-        subfolders.sort()
-        files += [Path(place, leaf) for leaf in leaves]
-    return _digest(sorted(files), folder)
-
-
-def _digest(files: Sequence[Path], folder: Path | None = None) -> str:
-    digest = hashlib.sha256()
-    for path in files:
-        name = path.relative_to(folder).as_posix() if folder else path.name
-        content = path.read_bytes() if path.is_file() else b""  # b"": a broken link
-        digest.update(f"{name}\0{len(content)}\0".encode("utf-8", "surrogateescape") + content)
-    return digest.hexdigest()[:12]
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from fsketch.core import errors
 from fsketch.data import checks, sources
 
 LISTED = 5  # files named for each finding without --all
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         name, report = sources.check(given.name, manual_dir=given.manual_dir)
-    except sources.DataError as error:
+    except errors.DataError as error:
         print(error, file=sys.stderr)
         return 2
     print("\n".join(render(name, report, limit=None if given.all else LISTED)))

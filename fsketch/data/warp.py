@@ -12,6 +12,7 @@ import hashlib
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 
 class Pose(NamedTuple):
@@ -96,3 +97,19 @@ def _mirrored(index: np.ndarray, size: int) -> np.ndarray:
     period = max(2 * (size - 1), 1)
     folded = np.abs(index) % period
     return np.minimum(folded, period - folded) if size > 1 else np.zeros_like(index)
+
+
+def square(image: np.ndarray, *, share: float, size_px: int) -> np.ndarray:
+    """The centred square of `share` of the shorter side, resized: uint8[size_px, size_px, C].
+
+    Bicubic, antialiased where it shrinks.
+    """
+    height, width = image.shape[:2]
+    side = max(1, round(share * min(height, width)))
+    top, left = (height - side) // 2, (width - side) // 2
+    cut = image[top : top + side, left : left + side]
+    if side == size_px:
+        return cut
+    flat = Image.fromarray(cut[..., 0] if cut.shape[-1] == 1 else cut)
+    made = np.asarray(flat.resize((size_px, size_px), Image.Resampling.BICUBIC))
+    return made if made.ndim == 3 else made[..., None]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from etils import epath
 
-from fsketch import writers
+from fsketch.core import writers
 from fsketch.gallery import charts, grids, pictures, tables, text
 from fsketch.gallery.report import (
     Difference,

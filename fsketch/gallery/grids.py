@@ -6,14 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from fsketch.gallery import pictures, text
-from fsketch.gallery.report import (
-    Metric,
-    Report,
-    has_image,
-    image_metrics,
-    scores_of,
-    worst_first,
-)
+from fsketch.gallery.report import Metric, Report, has_image, image_metrics, scores_of, worst_first
 
 NUM_WORST = 10
 

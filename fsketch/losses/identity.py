@@ -6,7 +6,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from fsketch import types
+from fsketch.core import types
 
 
 def identity(

@@ -11,7 +11,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
-from fsketch import images
+from fsketch.core import images
 
 DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1))  # rows down, columns right
 LAGS_PX = (1, 2, 3, 4, 6, 8)

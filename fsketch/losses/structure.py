@@ -8,7 +8,7 @@ the scorer: [-1, 1] -> 0..255, luma.
 import jax
 import jax.numpy as jnp
 
-from fsketch import images
+from fsketch.core import images
 from fsketch.metrics import fsim, ssim
 
 

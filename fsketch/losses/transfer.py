@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from fsketch import types
+from fsketch.core import types
 
 # Taps of a translator in the order of the teacher's t1, t2, t3: encoder on the way down,
 # decoder on the way up.

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from fsketch import state, types
+from fsketch.core import state, types
 from fsketch.losses import adversarial
 from fsketch.methods import optimizers
 from fsketch.nets import patch_critic

@@ -5,7 +5,7 @@ Players    translator_sketch (photo -> sketch) and translator_photo, the paper's
            residual net without ReLU after the addition (nets/resnet.py).  critic_sketch and
            critic_photo, its D_Y and D_X: PatchGAN without condition.  Adam moves each number on
            its own, so an optimizer each is the paper's one for both translators.
-Memory     a pool of earlier fakes for each critic (fsketch/image_pool.py).
+Memory     a pool of earlier fakes for each critic (fsketch/core/image_pool.py).
 Terms, for the translator G of photo -> sketch, F its peer, x a photo, y a sketch:
     adversarial   critic_sketch's verdict on G(x)
     cycle         mean |F(G(x)) - x|
@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 import jax
 from ml_collections import ConfigDict
 
-from fsketch import image_pool, images, state, types
+from fsketch.core import image_pool, images, state, types
 from fsketch.data import augment
 from fsketch.losses import adversarial, reconstruction
 from fsketch.methods import critics, interface, optimizers

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from fsketch import types
-from fsketch.data import procedural
-from fsketch.methods import generators
+from fsketch.core import types
+from fsketch.data.synthetic import procedural
+from fsketch.frozen import generators
 
 SEED = 2308  # of all persons, and of the views that are evaluated
 

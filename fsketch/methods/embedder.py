@@ -16,10 +16,11 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from fsketch import embedders, state, types
+from fsketch.core import state, types
 from fsketch.data import augment, pipeline
+from fsketch.frozen import embedders, generators
 from fsketch.losses import margin
-from fsketch.methods import drawn, generators, interface, optimizers
+from fsketch.methods import drawn, interface, optimizers
 from fsketch.nets import classified
 
 

@@ -31,10 +31,11 @@ import jax.numpy as jnp
 from jax import lax
 from ml_collections import ConfigDict
 
-from fsketch import images, state, types
+from fsketch.core import images, state, types
 from fsketch.data import augment
+from fsketch.frozen import pretrained
 from fsketch.losses import adversarial, reconstruction
-from fsketch.methods import critics, interface, optimizers, pretrained
+from fsketch.methods import critics, interface, optimizers
 from fsketch.nets import bicubic, image_critic, mla
 
 

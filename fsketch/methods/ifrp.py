@@ -31,10 +31,11 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from fsketch import images, state, trees, types
+from fsketch.core import images, state, trees, types
 from fsketch.data import augment
+from fsketch.frozen import pretrained
 from fsketch.losses import adversarial, identity, reconstruction
-from fsketch.methods import interface, optimizers, pretrained
+from fsketch.methods import interface, optimizers
 from fsketch.nets import remover as nets
 
 VARIANTS = ("journal", "released")

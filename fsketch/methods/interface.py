@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from fsketch import state, types
+from fsketch.core import state, types
 
 Frozens = dict[str, state.Frozen]  # by role
 

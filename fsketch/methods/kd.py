@@ -25,9 +25,10 @@ from collections.abc import Callable, Iterable
 import jax
 from ml_collections import ConfigDict
 
-from fsketch import state, types
+from fsketch.core import state, types
+from fsketch.frozen import pretrained
 from fsketch.losses import adversarial
-from fsketch.methods import critics, interface, pretrained, students
+from fsketch.methods import critics, interface, students
 
 # critic -> the student it judges
 CRITICS = {"critic_sketch": "student_sketch", "critic_photo": "student_photo"}

@@ -17,8 +17,9 @@ from collections.abc import Iterable
 
 from ml_collections import ConfigDict
 
-from fsketch import state, types
-from fsketch.methods import interface, pretrained, students
+from fsketch.core import state, types
+from fsketch.frozen import pretrained
+from fsketch.methods import interface, students
 
 TEACHERS = {"photo": "teacher_photo", "sketch": "teacher_sketch"}  # by what they see
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import jax
 from ml_collections import ConfigDict
 
-from fsketch import state, types
+from fsketch.core import state, types
 from fsketch.data import augment
 from fsketch.losses import adversarial, reconstruction
 from fsketch.methods import critics, interface, optimizers

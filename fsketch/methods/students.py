@@ -18,10 +18,11 @@ from collections.abc import Callable, Mapping
 import jax
 from ml_collections import ConfigDict
 
-from fsketch import state, types
+from fsketch.core import state, types
 from fsketch.data import augment
+from fsketch.frozen import pretrained
 from fsketch.losses import perceptual, reconstruction, strokes, structure, transfer
-from fsketch.methods import optimizers, pretrained
+from fsketch.methods import optimizers
 from fsketch.nets import resnet
 
 DOMAINS = ("photo", "sketch")

@@ -19,10 +19,12 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from fsketch import images, state, types
-from fsketch.data import augment, paintings
+from fsketch.core import images, state, types
+from fsketch.data import augment
+from fsketch.data.synthetic import paintings
+from fsketch.frozen import pretrained
 from fsketch.losses import perceptual
-from fsketch.methods import interface, optimizers, pretrained
+from fsketch.methods import interface, optimizers
 from fsketch.nets import style
 
 

@@ -2,7 +2,7 @@
 
 Source     Otroshi Shahreza et al., IJCB 2023 (arXiv 2308.14852); all of the below as in its code
            [code: github.com/otroshi/synthdistill], unless said.
-Player     student: any net of fsketch/embedders.py, the paper's TinyFaR.
+Player     student: any net of fsketch/frozen/embedders.py, the paper's TinyFaR.
 Frozen     teacher: an embedder, whose embeddings are taken raw; generator: latents -> faces.
 Terms      mse: mean over batch and numbers of (student - teacher)^2.  cosine between the two is
            logged, and decides how far latents move.
@@ -25,9 +25,10 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from fsketch import embedders, state, types
+from fsketch.core import state, types
 from fsketch.data import augment
-from fsketch.methods import drawn, generators, interface, optimizers
+from fsketch.frozen import embedders, generators
+from fsketch.methods import drawn, interface, optimizers
 from fsketch.metrics import verification
 
 RESAMPLING = ("dynamic", "static", "none")

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
-from fsketch import images, state, types
+from fsketch.core import images, state, types
 from fsketch.data import augment
 from fsketch.methods import interface, optimizers
 from fsketch.nets import vgg

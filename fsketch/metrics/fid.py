@@ -20,7 +20,7 @@ the admitted versions.
 import jax
 import numpy as np
 
-from fsketch import types
+from fsketch.core import types
 
 
 def fid(features: np.ndarray, features_other: np.ndarray) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import jax
 import jax.numpy as jnp
 
-from fsketch import images, types
+from fsketch.core import images, types
 from fsketch.metrics import checks
 
 Features = Callable[[jax.Array], types.Taps]  # normalised float32[B, H, W, 3] -> maps by name

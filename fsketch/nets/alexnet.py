@@ -16,7 +16,7 @@ the widths of torchvision; 2 469 696 parameters.
 import jax
 from flax import linen as nn
 
-from fsketch import types
+from fsketch.core import types
 from fsketch.nets import layers
 
 CONVOLUTIONS = (  # channels, kernel, stride, padding

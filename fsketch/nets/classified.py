@@ -3,7 +3,7 @@
 import jax
 from flax import linen as nn
 
-from fsketch import types
+from fsketch.core import types
 
 
 class Classified(nn.Module):

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from fsketch import types
+from fsketch.core import types
 from fsketch.nets import layers
 
 EPSILON = 1e-3

@@ -38,7 +38,7 @@ from flax import linen as nn
 from jax import lax
 from PIL import Image
 
-from fsketch import types
+from fsketch.core import types
 from fsketch.nets import layers
 
 SIZE_PX = 299

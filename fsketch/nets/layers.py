@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from flax.linen import dtypes
 from jax import lax
 
-from fsketch import types
+from fsketch.core import types
 from fsketch.nets import convolution
 
 conv_init = nn.initializers.normal(0.02)

@@ -26,7 +26,7 @@ Differences: TreB1eN's kernels are first drawn as torch draws them, insightface'
 import jax
 from flax import linen as nn
 
-from fsketch import types
+from fsketch.core import types
 from fsketch.nets import layers
 
 STAGES = (  # name, channels at width 1, channels between (down, residual), residual blocks

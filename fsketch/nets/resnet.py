@@ -25,7 +25,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from fsketch import images, types
+from fsketch.core import images, types
 from fsketch.nets import layers
 
 DETAIL_PX = 15  # side of the windows of `detail`

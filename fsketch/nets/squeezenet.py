@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from fsketch import types
+from fsketch.core import types
 from fsketch.nets import layers
 
 FIRES = {  # name -> (squeeze, expand 1x1, expand 3x3)

@@ -33,7 +33,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from fsketch import types
+from fsketch.core import types
 from fsketch.nets import convolution
 
 NOISES = ("random", "const", "none")

@@ -29,7 +29,7 @@ from typing import NamedTuple
 import jax
 from flax import linen as nn
 
-from fsketch import types
+from fsketch.core import types
 from fsketch.nets import layers
 
 KERNELS = (3, 3, 5, 3, 5, 5, 3)

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from fsketch import types
+from fsketch.core import types
 from fsketch.nets import layers
 
 NUM_DROPOUT = 3  # layers on the way up that have it

@@ -27,7 +27,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from fsketch import types
+from fsketch.core import types
 from fsketch.nets import layers
 
 VGG16_DEPTHS = (2, 2, 3, 3, 3)

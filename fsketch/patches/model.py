@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from fsketch import images, writers
+from fsketch.core import images, writers
 from fsketch.patches import graph, grid, representations, search, stitch
 
 VERSION = 1  # of the file, and of what is computed from it

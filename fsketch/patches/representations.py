@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fsketch import images
+from fsketch.core import images
 
 
 def grey(image: jax.Array) -> jax.Array:

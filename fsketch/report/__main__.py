@@ -6,7 +6,7 @@ Workdirs are runs after their evaluation.  Exit code 1, with every problem liste
 are not evaluated or do not compare; nothing is written then.
 """
 
-from fsketch import startup
+from fsketch.core import startup
 
 startup.prepare()  # before jax is imported
 
@@ -17,7 +17,8 @@ from collections.abc import Sequence  # noqa: E402
 
 from etils import epath  # noqa: E402
 
-from fsketch import gallery, writers  # noqa: E402
+from fsketch import gallery  # noqa: E402
+from fsketch.core import writers  # noqa: E402
 from fsketch.gallery import scatter  # noqa: E402
 from fsketch.report import chart, comparison, tables  # noqa: E402
 from fsketch.scoring import matching, results  # noqa: E402

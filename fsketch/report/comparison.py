@@ -13,9 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from fsketch import checkpoint, evaluate, score, state, types
+from fsketch import evaluate, score
+from fsketch.core import checkpoint, state, types
 from fsketch.data import augment, pipeline
-from fsketch.methods import pretrained, students
+from fsketch.frozen import pretrained
+from fsketch.methods import students
 from fsketch.nets import resnet
 from fsketch.report import cost, distances, runs
 from fsketch.scoring import matching, measures, results

@@ -16,7 +16,7 @@ import numpy as np
 from jax.extend import core
 from safetensors import numpy as safetensors
 
-from fsketch import trees, types
+from fsketch.core import trees, types
 
 KINDS = ("params", "ema")  # collections whose numbers are parameters
 MIN_ROUNDS, MOST_SEC = 3, 60.0  # rounds of timings after these end when their time is up

@@ -1,6 +1,6 @@
 """How far a student's maps are from a teacher's, tap by tap, on test pairs.
 
-The teacher's maps have unit mean square over training pairs (nets/teacher.py), so a distance of
+The teacher's maps have unit mean square over training pairs (frozen/taps.py), so a distance of
 1 is about that of a map of zeros, at every tap.  Two distances:
 
     distance   the addend of losses/transfer.py mimic or transform that belongs to the tap: the
@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fsketch import state, types
+from fsketch.core import state, types
 from fsketch.losses import transfer
 from fsketch.methods import students
 

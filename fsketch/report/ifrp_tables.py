@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from configs import base, ifrp
-from fsketch import writers
+from fsketch.configs import base, ifrp
+from fsketch.core import writers
 from fsketch.data import shards
 from fsketch.metrics import retrieval
 from fsketch.scoring import features, matching, measures

@@ -14,7 +14,8 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from fsketch import checkpoint, evaluate, state, writers
+from fsketch import evaluate
+from fsketch.core import checkpoint, state, writers
 from fsketch.data import pipeline, sources
 from fsketch.methods import interface
 from fsketch.scoring import matching

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from etils import epath
 
-from fsketch import checkpoint, writers
+from fsketch.core import checkpoint, writers
 from fsketch.gallery import text
 
 # Student's t that 95 % stay within, for 1, 2, 3, ... degrees of freedom, and the normal's.

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from etils import epath
 
-from fsketch import writers
+from fsketch.core import writers
 
 VERSION = 1  # to be raised when the same inputs give other features
 

@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from fsketch import embedders, images
-from fsketch.data import face_sets
+from fsketch.core import images
+from fsketch.data.verification import face_sets
+from fsketch.frozen import embedders
 from fsketch.metrics import verification
 from fsketch.scoring import features, measures
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fsketch import embedders, extractors, images
+from fsketch.core import images
+from fsketch.frozen import embedders, extractors
 from fsketch.scoring import cache, measures
 
 PIXELS, HOG = "pixels", "hog"

@@ -12,7 +12,8 @@ import numpy as np
 from etils import epath
 from PIL import Image
 
-from fsketch.data import checks, sources
+from fsketch.core import errors
+from fsketch.data import checks
 from fsketch.scoring import protocols
 
 # direction -> (what is given, what is made): names of folders and of columns.
@@ -61,7 +62,7 @@ class Problems:
     def close(self) -> None:
         """Raises `DataError` if there was a problem."""
         if self.places:
-            raise sources.DataError("what is to be scored", problems=self.places)
+            raise errors.DataError("what is to be scored", problems=self.places)
 
 
 def labels(folders: Sequence[str]) -> dict[str, Path]:
@@ -153,7 +154,7 @@ def by_annotation(manifest: Path, direction: str, problems: Problems) -> Matched
     Ids are those of the fs2k builder, "photo1_image0110"; outputs carry them as their stems.
     """
     # Here, since tfds_builders lies above this package, and TFDS takes a second.
-    from tfds_builders.fs2k import annotations
+    from fsketch.data import fs2k as annotations
 
     if not manifest.is_file():
         problems.add(str(manifest), found="no such file", admitted="anno_train or anno_test.json")

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fsketch import extractors
+from fsketch.frozen import extractors
 from fsketch.metrics import fid, fsim, nlda, retrieval, scoot, ssim, verification
 
 # [inferred: for test sets of 100 to 1000 images; halves make the interval an honest one]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from fsketch import images
+from fsketch.core import images
 from fsketch.scoring import measures
 
 BATCH_SIZE = 16  # pairs in one call of a metric

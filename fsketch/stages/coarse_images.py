@@ -13,7 +13,7 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from fsketch import images, parallel
+from fsketch.core import images, parallel
 from fsketch.data import coarse, sources
 from fsketch.patches import model
 from fsketch.stages import folders

@@ -11,7 +11,7 @@ from absl import logging
 from etils import epath
 from ml_collections import ConfigDict
 
-from fsketch import checkpoint
+from fsketch.core import checkpoint
 
 
 def hashed(config: ConfigDict, parent: epath.Path, name: str, *, of: str = "") -> epath.Path:

@@ -33,8 +33,10 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from fsketch import checkpoint, evaluate, images, train, writers
-from fsketch.data import checks, faces, paintings, shards, warp
+from fsketch import evaluate, train
+from fsketch.core import checkpoint, images, writers
+from fsketch.data import checks, faces, shards, warp
+from fsketch.data.synthetic import paintings
 from fsketch.stages import folders, teachers
 
 PORTRAITS = "stylized_faces/prepared"  # the data set that reads a folder of them
@@ -228,7 +230,7 @@ def _make_shard(
     """Writes one shard; the number of its portraits."""
     settings = content["settings"]
     geometry = {"share": settings["crop"], "size_px": settings["size_px"]}
-    upright = {i: faces.square(found.photo(i), **geometry) for i in shard.places}
+    upright = {i: warp.square(found.photo(i), **geometry) for i in shard.places}
     entries = {f"{shards.PHOTO}/{found.rows[i].id}": image for i, image in upright.items()}
     poses = {}
     for style in shards.styles(content):
@@ -246,7 +248,7 @@ def _make_shard(
             )
             before = upright[i]
             if style == shards.DRAWN:
-                before = faces.square(found.sketch(i), **geometry)
+                before = warp.square(found.sketch(i), **geometry)
             moved.append(warp.apply(before, poses[name]))
         if moved and style not in (shards.PLAIN, shards.DRAWN):
             moved = stylists(style)(moved)

@@ -4,9 +4,11 @@ from absl import logging
 from etils import epath
 from ml_collections import ConfigDict
 
-from configs import base
-from fsketch import checkpoint, train
-from fsketch.methods import pretrained, students
+from fsketch import train
+from fsketch.configs import base
+from fsketch.core import checkpoint
+from fsketch.frozen import pretrained
+from fsketch.methods import students
 from fsketch.stages import folders
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fsketch.data import checks, sources
+from fsketch.core import errors
+from fsketch.data import checks
 
 
 def _found(report):
@@ -144,7 +145,7 @@ def test_the_report_survives_pickling_and_counts_every_place(tmp_path):
     report.problem("b.png", found="1x1 px", admitted="2x2 px")
     report.problem("c.png", found="missing", admitted="all")
     report.note("by the way")
-    with pytest.raises(sources.DataError) as caught:
+    with pytest.raises(errors.DataError) as caught:
         report.close()
     text = str(caught.value)
     assert text.startswith(f"3 problems in {tmp_path}; nothing written")

@@ -5,11 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from fsketch.tfds_builders.cufs import cufs_dataset_builder as cufs
 from PIL import Image
 
-import tfds_builders
+from fsketch import tfds_builders
+from fsketch.core import errors
 from fsketch.data import sources
-from tfds_builders.cufs import cufs_dataset_builder as cufs
 
 
 def _draw(folder: Path, subset: str, draw_pair, *, without=()) -> None:
@@ -51,7 +52,7 @@ def short_lists(tmp_path, monkeypatch) -> dict[str, list[str]]:
 
 
 def _error(name: str, manual_dir: Path, tmp_path: Path) -> str:
-    with pytest.raises(sources.DataError) as caught:
+    with pytest.raises(errors.DataError) as caught:
         sources.prepare(name, data_dir=str(tmp_path / "out"), manual_dir=str(manual_dir))
     assert not list((tmp_path / "out").rglob("*.array_record*"))
     assert not list((tmp_path / "out").rglob("dataset_info.json"))

@@ -3,10 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from fsketch.tfds_builders import Cufsf
+from fsketch.tfds_builders.cufsf import cufsf_dataset_builder as cufsf
 
+from fsketch.core import errors
 from fsketch.data import sources
-from tfds_builders import Cufsf
-from tfds_builders.cufsf import cufsf_dataset_builder as cufsf
 
 # The numbers up to 1209 that no pair has.
 GAPS = {225, 226, 232, 372, 535, 639, 651, 658, 702, 748, 759, 808, 843, 849, 865}
@@ -35,7 +36,7 @@ def folder(short_lists, tmp_path, draw_pair) -> Path:
 
 
 def _error(name: str, manual_dir: Path, tmp_path: Path) -> str:
-    with pytest.raises(sources.DataError) as caught:
+    with pytest.raises(errors.DataError) as caught:
         sources.prepare(name, data_dir=str(tmp_path / "out"), manual_dir=str(manual_dir))
     assert not list((tmp_path / "out").rglob("*.array_record*"))
     return str(caught.value)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fsketch.core import errors
 from fsketch.data import pipeline, sources
 
 
@@ -48,7 +49,7 @@ def test_all_problems_are_named_at_once(tmp_path):
     (tmp_path / "in/zoe").mkdir()
     (tmp_path / "in/train/bo/notes.txt").write_text("-")
     (tmp_path / "in/train/bo/1.png").write_bytes(b"no image")
-    with pytest.raises(sources.DataError) as caught:
+    with pytest.raises(errors.DataError) as caught:
         load(tmp_path)
     for text in ("a person of train, too", "zoe beside train, test", "notes.txt", "unreadable"):
         assert text in str(caught.value), text
@@ -58,7 +59,7 @@ def test_all_problems_are_named_at_once(tmp_path):
 def test_an_empty_folder_is_refused(tmp_path):
     (tmp_path / "in/nobody").mkdir(parents=True)
     (tmp_path / "in/file.txt").write_text("-")
-    with pytest.raises(sources.DataError, match="no face"):
+    with pytest.raises(errors.DataError, match="no face"):
         load(tmp_path)
 
 
@@ -96,5 +97,5 @@ def test_a_tfds_data_set_that_somebody_prepared(tmp_path):
     faces = sources.load("tfds_folder", "train", data_dir="", manual_dir=builder.data_dir)
     assert faces.identity.tolist() == [1, 0, 1] and faces.sketch is None
     assert [int(photo[0, 0, 0]) for photo in faces.photo] == [0, 40, 80]
-    with pytest.raises(sources.DataError, match=r"without dataset_info.json"):
+    with pytest.raises(errors.DataError, match=r"without dataset_info.json"):
         sources.load("tfds_folder", "train", data_dir="", manual_dir=str(tmp_path))

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fsketch.core import errors
 from fsketch.data import sources
 
 SMALL = {"size": (12, 15), "eyes": ()}
@@ -15,7 +16,7 @@ def _load(tmp_path: Path, split: str) -> sources.Pairs:
 
 
 def _error(tmp_path: Path) -> str:
-    with pytest.raises(sources.DataError) as caught:
+    with pytest.raises(errors.DataError) as caught:
         _load(tmp_path, "train")
     assert not list((tmp_path / "out").rglob("*.array_record*"))
     return str(caught.value)

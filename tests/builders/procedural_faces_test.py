@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from fsketch.tfds_builders.procedural_faces import procedural_faces_dataset_builder as faces
 
 from fsketch import data
-from fsketch.data import procedural, sources
-from tfds_builders.procedural_faces import procedural_faces_dataset_builder as faces
+from fsketch.data import shards, sources
+from fsketch.data.synthetic import procedural
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def test_persons_are_shared_within_a_split_and_never_over_splits(stand_in):
         jax.vmap(lambda index, split=split: jax.random.key_data(faces.person_key(split, index)))(
             jnp.arange(400)
         )
-        for split in faces.SPLITS
+        for split in shards.FACE_SPLITS
     ]
     assert len(np.unique(np.concatenate(rows), axis=0)) == 1200
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from fsketch.tfds_builders.stylized_faces import stylized_faces_dataset_builder as portraits
 
-from fsketch.data import imitation, paintings, procedural, sources, warp
-from tfds_builders.stylized_faces import stylized_faces_dataset_builder as portraits
+from fsketch.core import errors
+from fsketch.data import sources, warp
+from fsketch.data.synthetic import imitation, paintings, procedural
 
 
 @pytest.fixture
@@ -62,17 +64,17 @@ def test_sketches_are_drawn_ones_and_grey(stand_in, tmp_path):
 def test_embedded_ones_read_no_folder_and_prepared_ones_do(tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in/x").write_text("")
-    with pytest.raises(sources.DataError, match="since stylized_faces/tiny reads no folder"):
+    with pytest.raises(errors.DataError, match="since stylized_faces/tiny reads no folder"):
         sources.prepare("stylized_faces/tiny", data_dir=str(tmp_path), manual_dir=str(tmp_path))
-    with pytest.raises(sources.DataError, match="--mode=prepare made beside its workdir"):
+    with pytest.raises(errors.DataError, match="--mode=prepare made beside its workdir"):
         sources.prepare("stylized_faces/prepared", data_dir=str(tmp_path))
-    with pytest.raises(sources.DataError, match=r"manifest\.json: found no such file"):
+    with pytest.raises(errors.DataError, match=r"manifest\.json: found no such file"):
         sources.prepare(
             "stylized_faces/prepared",
             data_dir=str(tmp_path / "out"),
             manual_dir=str(tmp_path / "in"),
         )
-    with pytest.raises(sources.DataError) as caught:
+    with pytest.raises(errors.DataError) as caught:
         sources.check("stylized_faces/tiny", manual_dir=str(tmp_path))
     assert "stylized_faces/prepared" in str(caught.value)
 
@@ -89,7 +91,7 @@ def test_sources_are_all_modules_that_draw():
 
 
 def test_seen_styles_are_those_of_the_configuration():
-    from configs import base, style
+    from fsketch.configs import base, style
 
     config = base.get_config()
     base.add_portraits(config, style.get_config())

@@ -11,8 +11,8 @@ import pytest
 from flax import traverse_util
 from golden import embedder_draws as draws
 
-from fsketch import trees
 from fsketch.convert import face_tables, files, nvidia_pickle, onnx_weights, tables
+from fsketch.core import trees
 from fsketch.nets import iresnet, stylegan2
 
 pytestmark = pytest.mark.usefixtures("full_optimization")

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fsketch.data import faces, sources
+from fsketch.core import errors
+from fsketch.data import faces, shards, warp
 
 OPTIONS = {"data_dir": "", "prefix": "", "test_share": 0.25, "validation_share": 0.25}
 
@@ -46,10 +47,10 @@ def test_persons_are_never_in_two_splits(orl):
     split_of = {}
     for row in found.rows:
         assert split_of.setdefault(row.identity, row.split) == row.split
-    counts = [list(split_of.values()).count(split) for split in faces.SPLITS]
+    counts = [list(split_of.values()).count(split) for split in shards.FACE_SPLITS]
     assert counts == [4, 2, 2]
     assert [row.split for row in found.rows] == sorted(
-        (row.split for row in found.rows), key=faces.SPLITS.index
+        (row.split for row in found.rows), key=shards.FACE_SPLITS.index
     )
     for i, row in enumerate(found.rows):
         person, view = row.id.split("_")
@@ -60,7 +61,7 @@ def test_persons_are_never_in_two_splits(orl):
 
 def test_limits_take_the_first_and_another_content_another_digest(orl):
     whole, cut = find("folders", orl), find("folders", orl, limits=(5, 0, 1))
-    counts = [[row.split for row in cut.rows].count(split) for split in faces.SPLITS]
+    counts = [[row.split for row in cut.rows].count(split) for split in shards.FACE_SPLITS]
     assert counts == [5, 6, 1]
     assert [row for row in whole.rows if row.split == "train"][:5] == cut.rows[:5]
     assert whole.digest == cut.digest
@@ -69,7 +70,7 @@ def test_limits_take_the_first_and_another_content_another_digest(orl):
 
 
 def test_too_few_persons_are_refused(orl):
-    with pytest.raises(sources.DataError, match="8 persons"):
+    with pytest.raises(errors.DataError, match="8 persons"):
         find("folders", orl, test_share=0.6, validation_share=0.5)
 
 
@@ -86,7 +87,7 @@ def test_celeba_by_the_rule_of_list_order(celeba):
 def test_celeba_s_problems_are_told_together(celeba):
     (celeba / "img_align_celeba/000002.jpg").unlink()
     (celeba / "identity_CelebA.txt").write_text("000000.jpg 1\n000008.jpg 1\n?\n")
-    with pytest.raises(sources.DataError) as caught:
+    with pytest.raises(errors.DataError) as caught:
         find("celeba", celeba)
     for text in (
         "img_align_celeba/000002.jpg: found no such file",
@@ -105,7 +106,7 @@ def test_pairs_keep_their_test_split_and_their_sketches(pairs_folder, tmp_path):
     np.testing.assert_array_equal(found.sketch(12), sketch)
     only = find("paired_folder", pairs_folder, data_dir=str(tmp_path), prefix="f1")
     assert [row.id for row in only.rows] == [f"f{i}" for i in range(10, 14)]
-    with pytest.raises(sources.DataError, match=r"portraits\.prefix: found 'g'"):
+    with pytest.raises(errors.DataError, match=r"portraits\.prefix: found 'g'"):
         find("paired_folder", pairs_folder, data_dir=str(tmp_path), prefix="g")
 
 
@@ -119,7 +120,7 @@ def test_a_set_without_sketches_has_faces_alone(orl, tmp_path_factory):
 
 @pytest.mark.parametrize("source", ["folders", "celeba"])
 def test_no_folder_is_refused(source):
-    with pytest.raises(sources.DataError, match=r"portraits\.manual_dir: found ''"):
+    with pytest.raises(errors.DataError, match=r"portraits\.manual_dir: found ''"):
         find(source, "")
 
 
@@ -127,21 +128,21 @@ def test_a_damaged_face_is_named_when_it_is_seen(orl):
     (orl / "s0/0.png").write_bytes(b"?")
     found = find("folders", orl)
     place = [row.id for row in found.rows].index("s0_0")
-    with pytest.raises(sources.DataError, match=r"s0/0\.png: found unreadable"):
+    with pytest.raises(errors.DataError, match=r"s0/0\.png: found unreadable"):
         found.photo(place)
 
 
 def test_squares_are_centred():
     image = np.arange(12, dtype=np.uint8).reshape(3, 4, 1)
     np.testing.assert_array_equal(
-        faces.square(image, share=1.0, size_px=3)[..., 0], [[0, 1, 2], [4, 5, 6], [8, 9, 10]]
+        warp.square(image, share=1.0, size_px=3)[..., 0], [[0, 1, 2], [4, 5, 6], [8, 9, 10]]
     )
-    assert faces.square(image, share=0.34, size_px=1).tolist() == [[[5]]]
-    assert faces.square(np.full((7, 9, 3), 5, np.uint8), share=0.9, size_px=20).shape == (20, 20, 3)
+    assert warp.square(image, share=0.34, size_px=1).tolist() == [[[5]]]
+    assert warp.square(np.full((7, 9, 3), 5, np.uint8), share=0.9, size_px=20).shape == (20, 20, 3)
 
 
 def test_the_real_orl_set(shared_data):
     found = find("folders", shared_data / "orl", test_share=0.2, validation_share=0.1)
-    counts = [[row.split for row in found.rows].count(split) for split in faces.SPLITS]
+    counts = [[row.split for row in found.rows].count(split) for split in shards.FACE_SPLITS]
     assert counts == [280, 40, 80]
     assert found.photo(0).shape == (112, 92, 3)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fsketch.tfds_builders.cufs import cufs_dataset_builder as cufs
 from PIL import Image
 
 from fsketch.data import prepare, sources
-from tfds_builders.cufs import cufs_dataset_builder as cufs
 
 ROOT = Path(__file__).parents[2]
 CUHK = ROOT.parent / "shared" / "data" / "cuhk_student"
@@ -75,26 +75,26 @@ def test_the_digest_covers_names_and_contents_and_nothing_else(tmp_path):
     for name in ("a/x.png", "b/x.png"):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(b"1")
-    digest = sources.folder_digest(tmp_path / "a")
-    assert digest == sources.folder_digest(tmp_path / "b") and len(digest) == 12
+    digest = digests.folder_digest(tmp_path / "a")
+    assert digest == digests.folder_digest(tmp_path / "b") and len(digest) == 12
     os.utime(tmp_path / "b/x.png", (0, 0))
-    assert digest == sources.folder_digest(tmp_path / "b")
+    assert digest == digests.folder_digest(tmp_path / "b")
     (tmp_path / "b/x.png").rename(tmp_path / "b/y.png")
-    assert digest != sources.folder_digest(tmp_path / "b")
+    assert digest != digests.folder_digest(tmp_path / "b")
     (tmp_path / "a/circle").symlink_to(tmp_path / "a")
     (tmp_path / "a/broken").symlink_to(tmp_path / "nowhere")
-    assert len(sources.folder_digest(tmp_path / "a")) == 12
+    assert len(digests.folder_digest(tmp_path / "a")) == 12
 
 
 def test_without_manual_dir_exactly_one_prepared_copy_is_taken(folder, tmp_path):
     out = str(tmp_path / "out")
-    with pytest.raises(sources.DataError, match=r"holds 0 prepared copies(.|\n)*photos"):
+    with pytest.raises(errors.DataError, match=r"holds 0 prepared copies(.|\n)*photos"):
         sources.load("paired_folder", "train", data_dir=out)
     sources.prepare("paired_folder", **_folders(folder))
     assert len(sources.load("paired_folder", "train", data_dir=out).id) == 6
     _write(folder, "p7", 7)
     sources.prepare("paired_folder", **_folders(folder))
-    with pytest.raises(sources.DataError, match="holds 2 prepared copies of paired_folder"):
+    with pytest.raises(errors.DataError, match="holds 2 prepared copies of paired_folder"):
         sources.load("paired_folder", "train", data_dir=out)
 
 
@@ -115,7 +115,7 @@ def test_arguments_that_do_not_fit(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(sources.DataError) as caught:
+    with pytest.raises(errors.DataError) as caught:
         sources.prepare(name, data_dir=data_dir, manual_dir=manual_dir)
     assert message in str(caught.value)
 
@@ -138,7 +138,7 @@ def test_an_empty_data_dir_is_the_default_of_tfds(folder, tmp_path, monkeypatch)
 
 def test_two_processes_one_builds_and_the_other_waits(folder, tmp_path):
     """The lock is held until both stand before it; then exactly one may build."""
-    digest = sources.folder_digest(folder)
+    digest = digests.folder_digest(folder)
     root = tmp_path / "out" / f"paired_folder-{digest}"
     root.mkdir(parents=True)
     with (root / ".paired_folder.lock").open("w") as lock:
@@ -203,6 +203,8 @@ def test_the_program_prints_counts_or_the_report(folder, tmp_path, capsys):
 def test_neither_tensorflow_nor_jax_is_loaded(folder):
     code = """
 import sys
+from fsketch.data import digests
+from fsketch.core import errors
 sources.load('paired_folder', 'train', **folders)
 print({'tensorflow', 'jax', 'apache_beam'} & set(sys.modules))
 """

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fsketch import images
+from fsketch.core import images
 from fsketch.losses import strokes
 
 

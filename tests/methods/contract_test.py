@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from configs import (
+from fsketch.configs import (
     base,
     cyclegan,
     embedder,
@@ -22,7 +21,9 @@ from configs import (
     synthdistill,
     teacher,
 )
-from fsketch import evaluate, methods, parallel, train
+
+from fsketch import evaluate, methods, train
+from fsketch.core import parallel
 from fsketch.data import pipeline
 from fsketch.methods import students
 from fsketch.nets import convolution

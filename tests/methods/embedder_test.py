@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from fsketch.configs import embedder, kd
 
-from configs import embedder, kd
 from fsketch import evaluate, methods, train
-from fsketch.data import pipeline, procedural
+from fsketch.data import pipeline
+from fsketch.data.synthetic import procedural
 from fsketch.methods import drawn
 from fsketch.nets import convolution
 

@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from fsketch.configs import ifrp as experiment
 
-from configs import ifrp as experiment
-from fsketch import checkpoint, evaluate, methods, parallel, prepare
+from fsketch import evaluate, methods, prepare
+from fsketch.core import checkpoint, parallel
 from fsketch.methods import ifrp, optimizers
 from fsketch.nets import convolution
 from fsketch.stages import teachers

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from fsketch.configs import kd_plus, pix2pix
 
-from configs import kd_plus, pix2pix
 from fsketch import evaluate, methods
 from fsketch.nets import convolution
 

@@ -6,11 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from fsketch.configs import base, kd
 
-from configs import base, kd
 from fsketch import methods
+from fsketch.frozen import pretrained
 from fsketch.losses import strokes, transfer
-from fsketch.methods import optimizers, pretrained, students
+from fsketch.methods import optimizers, students
 
 
 def batches(count=3, size=32):

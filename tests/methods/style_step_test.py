@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from fsketch.configs import style as experiment
 
-from configs import style as experiment
-from fsketch import images, methods
-from fsketch.data import paintings
+from fsketch import methods
+from fsketch.core import images
+from fsketch.data.synthetic import paintings
 from fsketch.metrics import style_distance
 from fsketch.nets import convolution
 

@@ -7,10 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from fsketch.configs import synthdistill
 
-from configs import synthdistill
-from fsketch import checkpoint, embedders, methods, train, trees
+from fsketch import methods, train
+from fsketch.core import checkpoint, trees
 from fsketch.data import sources
+from fsketch.frozen import embedders
 from fsketch.methods import drawn
 from fsketch.nets import convolution
 

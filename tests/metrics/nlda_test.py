@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fsketch import images
+from fsketch.core import images
 from fsketch.metrics import nlda
 
 SMALL = nlda.Protocol("small", num_pairs=12, num_train=6, pca_dims=12)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from golden import perceptual_draws as draws
 
-from fsketch import extractors
+from fsketch.frozen import extractors
 from fsketch.metrics import dists, lpips
 from fsketch.nets import layers, vgg
 

@@ -14,12 +14,13 @@ import pytest
 from flax import traverse_util
 from golden import embedder_draws as draws
 
-from fsketch import embedders as loading
-from fsketch import state, trees
 from fsketch.convert import __main__ as program
 from fsketch.convert import published
-from fsketch.methods import pretrained
-from fsketch.nets import embedders, facenet, iresnet, mobilefacenet, tinynet
+from fsketch.core import state, trees
+from fsketch.frozen import embedder_nets as embedders
+from fsketch.frozen import embedders as loading
+from fsketch.frozen import pretrained
+from fsketch.nets import facenet, iresnet, mobilefacenet, tinynet
 
 pytestmark = pytest.mark.usefixtures("full_optimization")
 

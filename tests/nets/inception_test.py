@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fsketch import trees
 from fsketch.convert import __main__ as program
 from fsketch.convert import files, tables
+from fsketch.core import trees
 from fsketch.nets import inception
 
 pytestmark = pytest.mark.usefixtures("full_optimization")

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fsketch import types
+from fsketch.core import types
 from fsketch.nets import layers
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fsketch import trees
+from fsketch.core import trees
 from fsketch.nets import bicubic, convolution, mla
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fsketch import trees
+from fsketch.core import trees
 from fsketch.nets import patch_critic
 
 

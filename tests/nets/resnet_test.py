@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fsketch import images, trees
+from fsketch.core import images, trees
 from fsketch.nets import resnet
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from golden import make_stn
 
-from fsketch import trees
+from fsketch.core import trees
 from fsketch.nets import stn
 
 pytestmark = pytest.mark.usefixtures("full_optimization")

@@ -13,8 +13,8 @@ import pytest
 from flax import traverse_util
 from golden import embedder_draws as draws
 
-from fsketch import trees
 from fsketch.convert import face_tables, published, tables
+from fsketch.core import trees
 from fsketch.nets import stylegan2
 
 pytestmark = pytest.mark.usefixtures("full_optimization")

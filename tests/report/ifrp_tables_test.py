@@ -7,11 +7,10 @@ import types
 import numpy as np
 import pytest
 from absl import flags
+from fsketch.configs import base
 from ml_collections import config_flags
 
-from configs import base
-from fsketch import writers
-from fsketch.data import sources
+from fsketch.core import errors, writers
 from fsketch.report import ifrp_tables
 
 ROWS = [row for table in ifrp_tables.TABLES.values() for row in table.rows if row.config]
@@ -124,7 +123,7 @@ def test_a_style_that_shows_others_and_a_missing_truth_are_refused(outputs):
     with pytest.raises(ValueError, match="'c' shows other faces than 'b'"):
         ifrp_tables.identity_rates({"test_seen": whole, "test_unseen": others}, _colour)
     (whole / "outputs" / "photo" / "3@a.png").unlink()
-    with pytest.raises(sources.DataError, match=r"3@a\.png"):
+    with pytest.raises(errors.DataError, match=r"3@a\.png"):
         ifrp_tables.identity_rates({"test_seen": whole}, _colour)
 
 

@@ -11,13 +11,15 @@ import numpy as np
 import optax
 import pytest
 from flax import linen as nn
+from fsketch.configs import kd, pix2pix
 
-from configs import kd, pix2pix
-from fsketch import checkpoint, evaluate, gallery, methods, state, train, trees
+from fsketch import evaluate, gallery, methods, train
+from fsketch.core import checkpoint, state, trees
 from fsketch.data import augment
+from fsketch.frozen import taps as teacher
 from fsketch.gallery import scatter
 from fsketch.methods import students
-from fsketch.nets import layers, resnet, teacher
+from fsketch.nets import layers, resnet
 from fsketch.report import __main__ as program
 from fsketch.report import comparison, cost, distances, runs, tables
 

@@ -5,9 +5,9 @@ import math
 
 import jax.numpy as jnp
 import pytest
+from fsketch.configs import kd
 
-from configs import kd
-from fsketch import checkpoint
+from fsketch.core import checkpoint
 from fsketch.report import seeds
 
 

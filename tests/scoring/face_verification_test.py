@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fsketch import embedders, verify_faces
-from fsketch.data import face_pairs, face_sets
+from fsketch import verify_faces
+from fsketch.data.verification import face_pairs, face_sets
+from fsketch.frozen import embedders
 from fsketch.metrics import verification
 from fsketch.scoring import face_verification
 

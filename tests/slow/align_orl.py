@@ -16,7 +16,7 @@ on corners 3.23; 95 % of the faces are below 11.25, 5.58 and 5.41.
 import argparse
 import pathlib
 
-from fsketch import startup
+from fsketch.core import startup
 
 startup.prepare()
 

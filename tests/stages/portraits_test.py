@@ -9,11 +9,12 @@ import numpy as np
 import optax
 import pytest
 from flax import linen as nn
+from fsketch.configs import base, style
 from PIL import Image
 
-from configs import base, style
-from fsketch import evaluate, prepare, state, train, writers
-from fsketch.data import faces, shards, sources, warp
+from fsketch import evaluate, prepare, train
+from fsketch.core import errors, state, writers
+from fsketch.data import shards, sources, warp
 from fsketch.stages import portraits
 
 SIZE = 16
@@ -79,7 +80,7 @@ def test_a_portrait_is_the_face_moved_then_stylised(config, tmp_path):
     folder, content, found = make(config, tmp_path, Painter())
     place = [row.split for row in found.rows].index("test")
     id = found.rows[place].id
-    face = faces.square(found.photo(place), share=1.0, size_px=SIZE)
+    face = warp.square(found.photo(place), share=1.0, size_px=SIZE)
     for name in ("mosaic", "swirls", "plain"):
         (pair,) = [
             (x, p)
@@ -199,7 +200,7 @@ def test_an_incomplete_folder_is_refused(config, tmp_path):
     (folder / names[1]).unlink()
     (folder / names[2]).write_bytes((folder / names[2]).read_bytes()[:50])
     (folder / "notes.txt").write_text("?")
-    with pytest.raises(sources.DataError) as caught:
+    with pytest.raises(errors.DataError) as caught:
         sources.prepare(
             "stylized_faces/prepared", data_dir=str(tmp_path / "data"), manual_dir=str(folder)
         )
@@ -220,7 +221,7 @@ def test_drawn_sketches_are_a_style_of_test_faces(config, tmp_path, pairs_folder
     folder, content, found = make(config, tmp_path, Painter())
     (sketch, _, id, pose), *rest = examples(content, folder, "test_sketches")
     assert len(rest) == 3 and id == f"{found.rows[10].id}@drawn"
-    drawn = faces.square(found.sketch(10), share=1.0, size_px=SIZE)
+    drawn = warp.square(found.sketch(10), share=1.0, size_px=SIZE)
     np.testing.assert_array_equal(sketch, warp.apply(drawn, warp.Pose(*pose))[..., 0])
     config.portraits.drawn = False
     assert not shards.examples(ready(config)[1], "test_sketches")

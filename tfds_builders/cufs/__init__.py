@@ -1,3 +1,3 @@
 """The cufs builder."""
 
-from tfds_builders.cufs.cufs_dataset_builder import Builder as Builder
+from fsketch.tfds_builders.cufs.cufs_dataset_builder import Builder as Builder

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
+from fsketch.tfds_builders import listed
 
 from fsketch.data import checks
-from tfds_builders import listed
 
 SUBSETS = ("cuhk", "ar", "xm2vts")
 _ABSENT_IN_267 = "266"

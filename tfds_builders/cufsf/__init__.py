@@ -1,3 +1,3 @@
 """The cufsf builder."""
 
-from tfds_builders.cufsf.cufsf_dataset_builder import Builder as Builder
+from fsketch.tfds_builders.cufsf.cufsf_dataset_builder import Builder as Builder

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
+from fsketch.tfds_builders import listed
 
 from fsketch.data import checks
-from tfds_builders import listed
 
 CONFIGS = ("sc_lmser", "ca_gan")
 _LISTS = Path(__file__).parent / "splits"

@@ -1,3 +1,3 @@
 """The fs2k builder."""
 
-from tfds_builders.fs2k.fs2k_dataset_builder import Builder as Builder
+from fsketch.tfds_builders.fs2k.fs2k_dataset_builder import Builder as Builder

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
+from fsketch.tfds_builders import listed
 
 from fsketch.data import checks
-from tfds_builders import listed
-from tfds_builders.fs2k import annotations
+from fsketch.data import fs2k as annotations
 
 FOLDERS = ("1", "2", "3")  # photo1 and sketch1, ...: where the photos are from, not the style
 WHITE = 255

@@ -1,3 +1,3 @@
 """The identity_folder builder."""
 
-from tfds_builders.identity_folder.identity_folder_dataset_builder import Builder as Builder
+from fsketch.tfds_builders.identity_folder.identity_folder_dataset_builder import Builder as Builder

@@ -1,3 +1,3 @@
 """The paired_folder builder."""
 
-from tfds_builders.paired_folder.paired_folder_dataset_builder import Builder as Builder
+from fsketch.tfds_builders.paired_folder.paired_folder_dataset_builder import Builder as Builder

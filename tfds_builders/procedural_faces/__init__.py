@@ -1,3 +1,5 @@
 """The procedural_faces builder."""
 
-from tfds_builders.procedural_faces.procedural_faces_dataset_builder import Builder as Builder
+from fsketch.tfds_builders.procedural_faces.procedural_faces_dataset_builder import (
+    Builder as Builder,
+)

@@ -9,7 +9,7 @@
 An identity is drawn from a key of (seed, split, index), so a split's persons are
 the same in every config and never those of another split of any config.
 
-`fsketch.data.procedural` draws.  Whoever changes what it draws raises VERSION here;
+`fsketch.data.synthetic.procedural` draws.  Whoever changes what it draws raises VERSION here;
 `fsketch.data.sources` makes such data anew in any case, by the content of `SOURCES`.
 """
 
@@ -20,18 +20,26 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import tensorflow_datasets as tfds
 
 from fsketch import data
+from fsketch.core import images
 from fsketch.data import checks
+from fsketch.data.synthetic import procedural
 
 SEED = 2025
 SPLITS = ("train", "validation", "test")
 BATCH = 16  # images drawn by one call
 
 # All that decides on the images: modules of fsketch.data, and this one.
-SOURCES = ("drawing", "face_shape", "pencil", "procedural")
+SOURCES = (
+    "synthetic/drawing",
+    "synthetic/face_shape",
+    "synthetic/pencil",
+    "synthetic/procedural",
+)
 
 
 @dataclasses.dataclass
@@ -143,11 +151,6 @@ def draw(
     Yields:
       (photo, sketch): uint8[H, W, 3], uint8[H, W, 1].
     """
-    # Here, since the other builders must be usable without starting jax.
-    import jax
-
-    from fsketch import images
-    from fsketch.data import procedural
 
     @jax.jit
     @jax.vmap
@@ -173,7 +176,5 @@ def draw(
 
 def person_key(split: str, index: Any) -> Any:
     """The typed key of a person, by an implementation that no global setting changes."""
-    import jax
-
     root = jax.random.key(SEED, impl="threefry2x32")
     return jax.random.fold_in(jax.random.fold_in(root, zlib.crc32(split.encode())), index)

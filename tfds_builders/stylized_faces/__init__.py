@@ -1,3 +1,3 @@
 """The stylized_faces builder."""
 
-from tfds_builders.stylized_faces.stylized_faces_dataset_builder import Builder as Builder
+from fsketch.tfds_builders.stylized_faces.stylized_faces_dataset_builder import Builder as Builder

@@ -6,7 +6,7 @@
     tiny         32     the same with fewer faces and styles, for tests
 
 `procedural` and `tiny` need no file: faces of procedural_faces are moved at random and painted over
-by a plain image filter (fsketch/data/imitation.py) in the colours and grain of a painting.  No
+by a plain image filter (data/synthetic/imitation.py) in the colours and grain of a painting.  No
 network stylises them, and no real person is shown: numbers measured on them say nothing about
 real faces or about style transfer.
 
@@ -24,15 +24,16 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from fsketch.tfds_builders.procedural_faces import procedural_faces_dataset_builder as drawn_faces
 from PIL import Image
 
 from fsketch import data
-from fsketch.data import checks, faces, paintings, shards, warp
-from tfds_builders.procedural_faces import procedural_faces_dataset_builder as drawn_faces
+from fsketch.data import checks, shards, warp
+from fsketch.data.synthetic import imitation, paintings
 
 SEED = 2026
 # All that decides on the images of `procedural`: modules of fsketch.data, the faces' builder, this.
-SOURCES = (*drawn_faces.SOURCES, "faces", "imitation", "paintings", "shards", "warp")
+SOURCES = (*drawn_faces.SOURCES, "synthetic/imitation", "synthetic/paintings", "shards", "warp")
 MOVES = {"rotation_deg": 30.0, "shift": 0.1, "scale": (0.9, 1.1)}  # configs/base.py
 
 _INSTRUCTIONS = """\
@@ -205,7 +206,7 @@ class _Folder:
 
 def _drawn_manifest(config: PortraitsConfig) -> dict[str, Any]:
     """A manifest of drawn faces; identities count over the splits."""
-    names = [(split, i) for split in faces.SPLITS for i in range(getattr(config, split))]
+    names = [(split, i) for split in shards.FACE_SPLITS for i in range(getattr(config, split))]
     return {
         "styles": [*config.seen, *config.unseen],
         "seen": list(config.seen),
@@ -224,22 +225,19 @@ class _Drawn:
             for style in (*config.seen, *config.unseen)
         }
         self._faces: list[tuple[np.ndarray, np.ndarray]] = []
-        for split in faces.SPLITS:
+        for split in shards.FACE_SPLITS:
             wanted = [(index, 0) for index in range(getattr(config, split))]
             drawn = drawn_faces.draw(
                 wanted, split, height_px=config.size_px * 5 // 4, width_px=config.size_px
             )
             self._faces += [
-                tuple(faces.square(x, share=1.0, size_px=config.size_px) for x in pair)
+                tuple(warp.square(x, share=1.0, size_px=config.size_px) for x in pair)
                 for pair in drawn
             ]
 
     def __call__(
         self, manifest: dict[str, Any], place: int, style: str
     ) -> tuple[io.BytesIO, io.BytesIO, warp.Pose]:
-        # Here, since the other builders must be usable without loading jax.
-        from fsketch.data import imitation
-
         id = manifest["faces"][place][0]
         photo, sketch = self._faces[place]
         pose = warp.draw(SEED, f"{id}@{style}", **MOVES)

@@ -1,0 +1,1 @@
+"""What every other package builds on: types, images, trees, devices, state, files."""

@@ -1,0 +1,177 @@
+"""Checkpoints: Orbax, in a workdir, readable from the workdir alone.
+
+    WORKDIR/checkpoints/latest/STEP   the newest few
+    WORKDIR/checkpoints/best/STEP     the best by the validation metric, kept besides
+    WORKDIR/checkpoints/frozen/0      frozen nets, written once at the start of a run
+
+Each holds `arrays`, a flat dict of numpy arrays without the replica axis, which restores on any
+number of devices, and `meta`, JSON: configuration, step, examples seen, devices, metrics.
+Orbax writes to a temporary folder and renames it, so a kill never damages a finished one.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import orbax.checkpoint as ocp
+from etils import epath
+from flax import traverse_util
+from ml_collections import ConfigDict
+
+from fsketch.core import trees, types
+
+VERSION = 1
+KINDS = ("latest", "best", "frozen")
+NOTHING = "nothing"  # stands for a tree without arrays (nets without weights), which Orbax refuses
+
+Arrays = dict[str, np.ndarray]
+Meta = dict[str, Any]
+
+
+class Checkpoints(NamedTuple):
+    """The three places of a workdir."""
+
+    latest: ocp.CheckpointManager
+    best: ocp.CheckpointManager
+    frozen: ocp.CheckpointManager
+
+    def wait(self) -> None:
+        """Returns when everything saved so far is on disk."""
+        for manager in self:
+            manager.wait_until_finished()
+
+    def close(self) -> None:
+        for manager in self:
+            manager.close()
+
+
+def open_workdir(workdir: str | epath.Path, *, keep: int) -> Checkpoints:
+    """Opens, and creates where needed, the checkpoints of a workdir; keeps `keep` latest."""
+    root = epath.Path(workdir).absolute() / "checkpoints"
+    managers = {}
+    for kind in KINDS:
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=keep if kind == "latest" else 1, create=True
+        )
+        managers[kind] = ocp.CheckpointManager(root / kind, options=options)
+    return Checkpoints(**managers)
+
+
+def save(
+    manager: ocp.CheckpointManager, step: int, tree: types.PyTree, meta: Mapping[str, Any]
+) -> None:
+    """Starts to save a tree of host arrays; returns before it is on disk.
+
+    All processes call it.  A step that is already there is left as it is.
+    """
+    if step in manager.all_steps():
+        return
+    if manager.latest_step() is not None and step < manager.latest_step():
+        raise ValueError(f"{manager.directory}: step {step} is older than what is saved there")
+    flat = trees.flatten(tree) or {NOTHING: np.zeros(1)}
+    nested = traverse_util.unflatten_dict(flat, sep="/")
+    manager.save(
+        step,
+        args=ocp.args.Composite(
+            arrays=ocp.args.StandardSave(nested),
+            meta=ocp.args.JsonSave({**meta, "version": VERSION}),
+        ),
+    )
+
+
+def load(manager: ocp.CheckpointManager) -> tuple[Arrays, Meta]:
+    """The arrays by flat name and the meta data of the newest step."""
+    step = manager.latest_step()
+    item = manager.restore(
+        step,
+        args=ocp.args.Composite(arrays=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore()),
+    )
+    if item.meta["version"] != VERSION:
+        raise ValueError(
+            f"{manager.directory}/{step}: format {item.meta['version']}, {VERSION} is read"
+        )
+    arrays = traverse_util.flatten_dict(item.arrays, sep="/")
+    return {n: np.asarray(array) for n, array in arrays.items() if n != NOTHING}, item.meta
+
+
+def best_score(manager: ocp.CheckpointManager, *, last_step: int) -> float:
+    """The score of the best checkpoint; -inf without one.
+
+    One from after `last_step` belongs to steps that are about to be taken again: it is deleted.
+    """
+    for step in manager.all_steps():
+        if step > last_step:
+            manager.delete(step)
+    if not manager.all_steps():
+        return -math.inf
+    return meta_of(manager, max(manager.all_steps()))["score"]
+
+
+def meta_of(manager: ocp.CheckpointManager, step: int) -> Meta:
+    """The meta data of a step, without its arrays."""
+    return manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+
+
+def frozen_specs(workdir: str | epath.Path) -> dict[str, str]:
+    """Specifications of the frozen nets that a workdir keeps, by role; {} for a new one."""
+    root = epath.Path(workdir).absolute() / "checkpoints" / "frozen"
+    if not root.is_dir():
+        return {}
+    with ocp.CheckpointManager(root) as manager:
+        return meta_of(manager, 0)["specs"] if manager.all_steps() else {}
+
+
+def last_step(workdir: str | epath.Path) -> int | None:
+    """The newest step saved in a workdir; None without one."""
+    root = epath.Path(workdir).absolute() / "checkpoints" / "latest"
+    if not root.is_dir():
+        return None
+    with ocp.CheckpointManager(root) as manager:
+        return manager.latest_step()
+
+
+def read(workdir: str | epath.Path, *, kind: str = "best") -> tuple[Arrays, Meta]:
+    """The arrays and meta data of a workdir.
+
+    `best` falls back to `latest` where validation chose none.
+    """
+    root = epath.Path(workdir).absolute() / "checkpoints"
+    kinds = ("best", "latest") if kind == "best" else (kind,)
+    for name in kinds:
+        if not (root / name).is_dir():
+            continue
+        with ocp.CheckpointManager(root / name) as manager:
+            if manager.all_steps():
+                return load(manager)
+    raise FileNotFoundError(f"{workdir}: no checkpoint ({' or '.join(kinds)}) there")
+
+
+def fill(like: types.PyTree, arrays: Mapping[str, np.ndarray], *, source: str) -> types.PyTree:
+    """The tree `like` with the arrays of a checkpoint.
+
+    Raises ValueError that lists every array in which the two differ.
+    """
+    try:
+        return trees.unflatten(like, arrays)
+    except ValueError as error:
+        raise ValueError(
+            f"{source} does not fit this configuration (another architecture?):\n{error}"
+        ) from None
+
+
+def to_json(config: ConfigDict) -> dict[str, Any]:
+    """A configuration as plain JSON data."""
+    return json.loads(config.to_json_best_effort())
+
+
+def from_json(data: Mapping[str, Any]) -> ConfigDict:
+    """The configuration that `to_json` wrote; lists come back as tuples."""
+
+    def convert(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return ConfigDict({name: convert(v) for name, v in value.items()})
+        return tuple(value) if isinstance(value, list) else value
+
+    return convert(data).lock()

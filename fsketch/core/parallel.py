@@ -1,0 +1,84 @@
+"""Many devices: the only file that says pmap.
+
+Arrays that every device holds are replicated; a batch is split over its first axis.  All
+per-example randomness comes from one key per example, so results do not depend on how the
+batch is split.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+
+import jax
+import numpy as np
+from flax import jax_utils
+
+from fsketch.core import types
+
+INITIALISATION, STEPS = 0, 1  # streams of random numbers that a seed gives
+
+
+def initial_key(seed: int) -> jax.Array:
+    """The key that parameters are drawn with; it shares nothing with those of the steps."""
+    return jax.random.fold_in(jax.random.key(seed), INITIALISATION)
+
+
+def pmap(function: Callable, *, donate: tuple[int, ...] = ()) -> Callable:
+    """`function` on all devices at once; `donate` names arguments whose memory may be reused."""
+    return jax.pmap(function, axis_name=types.AXIS, donate_argnums=donate)
+
+
+def here(function: Callable, fixed: types.PyTree) -> Callable:
+    """`function(fixed, *parts)` on this process's devices, however often other processes call it.
+
+    parts: with a first axis of local devices, as from `split`.
+    """
+    program = jax.pmap(function, devices=jax.local_devices())
+    return functools.partial(program, jax_utils.replicate(fixed))
+
+
+def replicate(tree: types.PyTree) -> types.PyTree:
+    """A copy of each leaf on every local device (new first axis).
+
+    A pmapped program makes them, so that they are placed as its results are: a state that another
+    function placed has a step compiled for it, and the state of the second step has another.
+    """
+    return _copies(np.zeros(jax.local_device_count()), tree)
+
+
+_copies = jax.pmap(lambda _, tree: tree, axis_name=types.AXIS, in_axes=(0, None))
+
+
+def unreplicate(tree: types.PyTree) -> types.PyTree:
+    """The first device's copy, as numpy: for logs and checkpoints."""
+    return jax.device_get(jax_utils.unreplicate(tree))
+
+
+def split(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """This process's part of a batch [B, ...] -> [local devices, B / local devices, ...]."""
+    devices = jax.local_device_count()
+    size = len(next(iter(batch.values())))
+    if size % devices:
+        raise ValueError(
+            f"batch_size: {size} examples on this process do not divide over {devices} devices"
+        )
+    return {
+        name: array.reshape(devices, size // devices, *array.shape[1:])
+        for name, array in batch.items()
+    }
+
+
+def join(tree: types.PyTree) -> types.PyTree:
+    """[local devices, n, ...] -> numpy [local devices * n, ...]: the inverse of `split`."""
+    tree = jax.device_get(tree)
+    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), tree)
+
+
+def step_keys(seed: int, step: int, *, global_batch: int) -> jax.Array:
+    """One key per example of this process: Key[local devices, examples per device].
+
+    They depend on (seed, step, place in the global batch) alone.
+    """
+    stream = jax.random.fold_in(jax.random.key(seed), STEPS)
+    keys = jax.random.split(jax.random.fold_in(stream, step), global_batch)
+    mine = keys.reshape(jax.process_count(), -1)[jax.process_index()]
+    return mine.reshape(jax.local_device_count(), -1)

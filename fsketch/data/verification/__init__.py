@@ -1,0 +1,1 @@
+"""Lists of face pairs: who is the same person as whom."""

@@ -1,0 +1,1 @@
+"""Networks whose weights do not change: teachers, embedders, generators, metric nets."""

@@ -1,0 +1,147 @@
+"""Pair lists of one's own: their rules, their file, and what is refused."""
+
+import collections
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fsketch.core import errors
+from fsketch.data.verification import face_pairs, face_sets
+
+NUM_IMAGES = [5, 2, 3, 9, 1, 4, 2, 2, 6, 1, 3, 2]  # of 12 persons
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for person, count in enumerate(NUM_IMAGES):
+        place = tmp_path / "faces" / f"p{person}"
+        place.mkdir(parents=True)
+        for number in range(count):
+            image = np.full((30, 24), 20 * person + number, np.uint8)
+            Image.fromarray(image).save(place / f"{number}.pgm")
+    (tmp_path / "faces" / "README").write_text("not a person")
+    return tmp_path / "faces"
+
+
+def test_folds_share_no_person_and_are_balanced(folder):
+    folds = face_pairs.draw(folder, seed=1, num_folds=3, max_pairs=6)
+    people = [{face_sets.person_of(file) for pair in fold for file in pair[:2]} for fold in folds]
+    assert len(folds) == 3 and not (people[0] & people[1] | people[0] & people[2])
+    for fold in folds:
+        assert [pair.is_same for pair in fold] == [True] * 6 + [False] * 6
+        assert len({frozenset(pair[:2]) for pair in fold}) == 12
+        for pair in fold:
+            a, b = (face_sets.person_of(file) for file in pair[:2])
+            assert (a == b) == pair.is_same and pair.file_a != pair.file_b
+    assert folds == face_pairs.draw(folder, seed=1, num_folds=3, max_pairs=6)
+    assert folds != face_pairs.draw(folder, seed=2, num_folds=3, max_pairs=6)
+
+
+def test_all_pairs_of_the_smallest_fold_and_persons_in_turn(folder):
+    folds = face_pairs.draw(folder, seed=1, num_folds=2, max_pairs=10**6)
+    same = [sum(pair.is_same for pair in fold) for fold in folds]
+    people = [{face_sets.person_of(file) for pair in fold for file in pair[:2]} for fold in folds]
+    possible = [
+        sum(n * (n - 1) // 2 for i, n in enumerate(NUM_IMAGES) if f"p{i}" in fold)
+        for fold in people
+    ]
+    assert same == [min(possible)] * 2
+    assert [len(fold) for fold in folds] == [2 * min(possible)] * 2
+    # Six pairs of 4 persons with two images or more: nobody has three, whoever has 36 to give.
+    few = face_pairs.draw(folder, seed=1, num_folds=2, max_pairs=6)
+    counts = collections.Counter(face_sets.person_of(p.file_a) for p in few[0] if p.is_same)
+    assert max(counts.values()) <= 2
+
+
+def test_a_list_is_written_once_and_read_again(folder, tmp_path):
+    folds = face_pairs.draw(folder, seed=0, num_folds=3, max_pairs=4)
+    path = tmp_path / "mine.csv"
+    face_pairs.write(path, folds)
+    assert face_pairs.read(path) == folds
+    assert path.read_text().startswith("fold,file_a,file_b,same\n1,p")
+    assert b"\r" not in path.read_bytes()
+    with pytest.raises(FileExistsError, match="drawn once and then kept"):
+        face_pairs.write(path, folds)
+    pairs = face_pairs.load(path, folder)
+    assert (pairs.name, pairs.num_folds, len(pairs.is_same)) == ("mine", 3, 24)
+    files = [file for fold in folds for pair in fold for file in pair[:2]]
+    for i, file in enumerate(files):
+        row = (pairs.first, pairs.second)[i % 2][i // 2]
+        person, number = file.removeprefix("p").removesuffix(".pgm").split("/")
+        assert (pairs.faces[row] == 20 * int(person) + int(number)).all()
+    same = pairs.person[pairs.first] == pairs.person[pairs.second]
+    np.testing.assert_array_equal(same, pairs.is_same)
+    count = len(pairs.faces)
+    assert pairs.notes == (f"{count} images of 24x30 px: the central 24 px, not aligned",)
+    (folder / files[0]).write_bytes(b"P5 24 30 255\n")
+    (folder / files[2]).unlink()
+    with pytest.raises(errors.DataError) as caught:
+        face_pairs.load(path, folder)
+    assert files[0] in str(caught.value) and f"{files[2]}: found no such" in str(caught.value)
+
+
+def test_pairs_of_arrays_are_those_of_a_folder(folder):
+    person = np.repeat(np.arange(12), NUM_IMAGES)
+    faces = np.arange(len(person), dtype=np.uint8)[:, None, None, None]
+    pairs = face_pairs.from_arrays("mine", faces, person, seed=3, num_folds=3, max_pairs=6)
+    same = pairs.person[pairs.first] == pairs.person[pairs.second]
+    np.testing.assert_array_equal(same, pairs.is_same)
+    assert (pairs.num_folds, len(same), pairs.faces is faces) == (3, 36, True)
+    # Names in the folder sort as text: p0, p1, p10, p11, p2 ...
+    order = sorted(range(12), key=str)
+    people = [[f"p{i}/{k}.pgm" for k in range(NUM_IMAGES[i])] for i in order]
+    drawn = face_pairs.draw(folder, seed=3, num_folds=3, max_pairs=6)
+    assert drawn == face_pairs.pair_up(people, seed=3, num_folds=3, max_pairs=6)
+
+
+HEAD = "fold,file_a,file_b,same\n"
+WHOLE = (
+    HEAD + "1,a/1.png,a/2.png,1\n1,a/1.png,b/1.png,0\n2,c/1.png,c/2.png,1\n2,c/1.png,d/1.png,0\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("fold,", "", "columns file_a,file_b,same: fold missing"),
+        ("2,c/1.png,c/2.png", "3,c/1.png,c/2.png", "row 4: found fold 3; admitted folds from 1"),
+        ("2,c/1.png,c/2.png", "2,a/3.png,a/4.png", "row 4: found a person of another fold: a, a"),
+        ("a/2.png,1", "a/2.png,0", "row 2: found same 0; admitted 1 for files of one folder"),
+        ("b/1.png,0", "b/1.png,no", "row 3: found same no"),
+        ("c/1.png,c/2.png", "c/2.png,c/2.png", "row 4: found a file with itself"),
+        ("1,a/1.png,b/1.png,0", "1,a/2.png,a/1.png,1", "row 3: found a file with itself, or a pai"),
+        (
+            "2,c/1.png,d/1.png,0\n",
+            "",
+            r"1 \+ 1, 1 \+ 0; admitted two folds or more, of equal sizes",
+        ),
+        ("2,c/1.png,c/2.png,1\n2,c/1.png,d/1.png,0\n", "", r"found 1 \+ 1; admitted two folds"),
+        ("1,c", "1,\xe9", "ok"),
+    ],
+)
+def test_lists_that_break_a_rule_are_refused_by_row(tmp_path, old, new, message):
+    path = tmp_path / "x.csv"
+    path.write_text(WHOLE.replace(old, new))
+    if message == "ok":
+        assert len(face_pairs.read(path)) == 2
+        return
+    with pytest.raises(errors.DataError, match=message):
+        face_pairs.read(path)
+
+
+def test_folders_that_give_no_list(folder, tmp_path):
+    with pytest.raises(ValueError, match="found 10, admitted 2 to 6 for 12 persons"):
+        face_pairs.draw(folder, seed=0)
+    with pytest.raises(ValueError, match="max_pairs: found 0"):
+        face_pairs.draw(folder, seed=0, num_folds=2, max_pairs=0)
+    with pytest.raises(errors.DataError, match="no such folder"):
+        face_pairs.draw(tmp_path / "none", seed=0)
+    for person in range(12):
+        for path in sorted((folder / f"p{person}").iterdir())[1:]:
+            path.unlink()
+    with pytest.raises(ValueError, match="fold 1 has no person with two images"):
+        face_pairs.draw(folder, seed=0, num_folds=2)
+    (folder / "p1" / "note.txt").write_text("")
+    with pytest.raises(errors.DataError, match=r"p1/note.txt: found not an image"):
+        face_pairs.draw(folder, seed=0, num_folds=2)
