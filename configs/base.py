@@ -56,9 +56,6 @@ def get_config() -> ConfigDict:
     # GPU and TPU (on CPU it saves none); gradients are averaged, so the step is the same, but not
     # with batch normalisation.
     config.accumulate_steps = 1
-    # Memory (MB) for what frozen nets see in the training images, so that it is computed once; 0 =
-    # none.  For data that is mirrored only: canvas_px = crop_px, no zoom, no light (recall.py).
-    config.cache_mb = 0
     # A workdir whose players give theirs of the same name their parameters to start from, or, where
     # one player learns, converted weights (*.safetensors) of all or a part of it; "" = none.  The
     # workdir's may lack layers that begin at zero.  Of several, A,B,C, the mean of all parameters;
@@ -256,9 +253,7 @@ def add_style(config: ConfigDict) -> None:
     config.model.num_blocks = 5  # residual blocks [paper]
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
     config.style = ConfigDict()
-    config.style.image = (
-        "mosaic"  # a painting of data/synthetic/paintings.py, or an image file
-    )
+    config.style.image = "mosaic"  # a painting of data/synthetic/paintings.py, or an image file
     config.style.size_px = 256  # its longer side [code: the authors' release]
     config.style.seed = 0  # of a painting
     config.style.content_tap = ""  # of the content term; "" = the second of teacher.taps

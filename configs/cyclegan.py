@@ -19,8 +19,9 @@ Expect     cuhk,full,quick, seed 0, 100 test pairs, the best of 400 and 800 such
            FSIM 0.677, Scoot 0.469; to_photo SSIM 0.582, FSIM 0.738.  Others: not run yet.
 """
 
-from fsketch.configs import base
 from ml_collections import ConfigDict
+
+from fsketch.configs import base
 
 ARGUMENTS = (*base.PAIRS, *base.STUDENTS, "cuhk,quick", "cuhk,whole")
 

@@ -4,8 +4,8 @@ Paper      ArcFace (Deng et al., CVPR 2019): scale 64, margin 0.5 rad, IResNet, 
            112 px; CosFace (Wang et al., CVPR 2018): scale 64, margin 0.35 [paper].  Drawn faces,
            the small net, its scale and schedule are ours [inferred]: no photo of a person can ship.
 Run        python -m fsketch.main --config=configs/embedder.py --workdir=runs/embedder
-           data: drawn (default; 1000 persons of data/synthetic/procedural.py, a new view each time),
-           folder (tfds_builders/identity_folder; --config.data.manual_dir=DIR
+           data: drawn (default; 1000 persons of data/synthetic, a new view each time), folder
+           (tfds_builders/identity_folder; --config.data.manual_dir=DIR
            --config.model.num_identities=N), or --config.data.name=tfds_folder with it, DIR being
            a data set that somebody's TFDS builder prepared.
            loss: arcface (default), cosface.
@@ -20,8 +20,9 @@ Expect     drawn, small, of 700 steps, seed 0, on 256 unseen persons x 4 views: 
            0.822.  In full: not run yet.
 """
 
-from fsketch.configs import base
 from ml_collections import ConfigDict
+
+from fsketch.configs import base
 
 DATA = ("drawn", "folder")
 LOSSES = {"arcface": 0.5, "cosface": 0.35}  # and their margins [paper]

@@ -21,8 +21,9 @@ Expect     both stages: a quarter of the size, SqueezeNet v1.0, 1725 steps of tw
            an image, 0.012 s of an H200.
 """
 
-from fsketch.configs import base, teacher
 from ml_collections import ConfigDict
+
+from fsketch.configs import base, teacher
 
 CRITICS = ("paper_critic",)
 ARGUMENTS = (*base.PAIRS, *CRITICS)

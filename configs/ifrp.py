@@ -28,8 +28,9 @@ Expect     fs2k at half width, 2760 steps, our recogniser: seen styles SSIM 0.49
            again and prints its numbers beside.
 """
 
-from fsketch.configs import base, style, teacher
 from ml_collections import ConfigDict
+
+from fsketch.configs import base, style, teacher
 
 RUNGS = {
     "pixel_only": ("identity", "adversarial"),

@@ -7,9 +7,7 @@ Run        python -m fsketch.main --config=configs/kd.py --workdir=runs/kd
            data: embedded (default; procedural faces), cuhk (88/100 pairs), cufs (268/338); the
            last two need --config.data.manual_dir=DIR.
            teacher: our recogniser, trained first, or converted weights, VGG-19 being the likely one
-           of the papers [inferred]: --config.teacher.path=vgg19.safetensors.  A step costs 1.4
-           times as much with it as with its maps in memory (cuhk,small on CPU; fsketch/recall.py):
-           --config.data.canvas_px=256 --config.cache_mb=9500, without random crops.
+           of the papers [inferred]: --config.teacher.path=vgg19.safetensors.
            ablation ladder: reconstruction (L_rec), mimic (+ L_mim), no_mutual (+ L_tra), no word
            (+ L_mut, KD); it goes on in configs/kd_plus.py.  E.g. configs/kd.py:cuhk,no_mutual.
            variants, not the paper's: structured adds SSIM and FSIM to the loss, textured the
@@ -37,8 +35,9 @@ Expect     embedded, seed 0, 48 test pairs, protocol plain: to_sketch SSIM 0.669
            run yet.
 """
 
-from fsketch.configs import base, teacher
 from ml_collections import ConfigDict
+
+from fsketch.configs import base, teacher
 
 # Rung of the ladder -> terms that are left out; without a teacher a variant's texture, too.
 RUNGS = {

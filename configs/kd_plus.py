@@ -22,8 +22,9 @@ Expect     cuhk,small,stroked,quick,staged, three runs in a row (the README's co
            run yet.
 """
 
-from fsketch.configs import base, kd
 from ml_collections import ConfigDict
+
+from fsketch.configs import base, kd
 
 RUNGS = ("no_teacher",)
 STAGES = ("staged",)

@@ -17,8 +17,9 @@ Expect     SqueezeNet v1.0 for both, seed 0, 100 test pairs.  cuhk,full,quick, 1
            0.441; to_photo SSIM 0.656, FSIM 0.758.  Others: not run yet.
 """
 
-from fsketch.configs import base, teacher
 from ml_collections import ConfigDict
+
+from fsketch.configs import base, teacher
 
 ARGUMENTS = (*base.PAIRS, *base.STUDENTS, *base.VARIANTS, "cuhk,quick", "cuhk,whole")
 

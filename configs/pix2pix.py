@@ -21,8 +21,9 @@ Expect     cuhk,quick at full width, seed 0, 100 test pairs, the best of 800, 16
            width 32, 600 steps: the README's table.  Others: not run yet.
 """
 
-from fsketch.configs import base, style
 from ml_collections import ConfigDict
+
+from fsketch.configs import base, style
 
 PORTRAITS = base.PORTRAITS[1:]  # embedded means pairs here
 DIRECTIONS = ("to_sketch", "to_photo")

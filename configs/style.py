@@ -20,8 +20,9 @@ Expect     small, mosaic, 300 steps of 4 on 300 photos of FS2K: portraits plainl
            scores of an evaluation compare with drawn sketches and say nothing of the style.
 """
 
-from fsketch.configs import base, teacher
 from ml_collections import ConfigDict
+
+from fsketch.configs import base, teacher
 
 SIZES = ("small", "johnson")
 ARGUMENTS = (*base.PAIRS, *SIZES)

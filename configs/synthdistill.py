@@ -26,8 +26,9 @@ Expect     embedded, seed 0, teacher configs/embedder.py of 700 steps, 256 unsee
            yet.  The paper: 99.52 % on LFW with a light student [paper].
 """
 
-from fsketch.configs import base, embedder
 from ml_collections import ConfigDict
+
+from fsketch.configs import base, embedder
 
 FACES = ("embedded", "stylegan2")
 STUDENTS = ("a", "b", "c")

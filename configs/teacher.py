@@ -10,8 +10,9 @@ Expect     small, seed 0: rank-1 of sketches against other photos, 64 unseen ide
            0.54.  full: not run yet.
 """
 
-from fsketch.configs import base
 from ml_collections import ConfigDict
+
+from fsketch.configs import base
 
 ARGUMENTS = ("small", "full")
 

@@ -7,59 +7,26 @@ the other, so an image's output depends neither on its neighbours nor on the bat
 number of devices, to the bit.
 """
 
-import importlib
-import importlib.util
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from importlib import metadata
-from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from fsketch import methods
-from fsketch.configs import base
-from fsketch.core import checkpoint, images, parallel, state, types, writers
+from fsketch import prediction, restore
+from fsketch.core import images, parallel, state, writers
 from fsketch.data import augment, coarse, pipeline, sources
-from fsketch.frozen import pretrained
 from fsketch.methods import interface
 from fsketch.metrics import retrieval, verification
 from fsketch.scoring import matching, measures, protocols
 
-# direction -> what is predicted
-DIRECTIONS = {direction: made for direction, (_, made) in matching.DIRECTIONS.items()}
-
-# A host-side function: a padded batch of numpy arrays in, predictions as numpy out.
-Predict = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
-
-
-def predictor(
-    method: interface.Method,
-) -> Callable[[state.TrainState, interface.Frozens], Predict]:
-    """A method's `predict` on all local devices: bind (state, frozen), both replicated."""
-
-    def one_device(train_state: state.TrainState, frozen: dict, batch: types.Batch) -> dict:
-        def one_example(example: types.Batch) -> dict:
-            alone = augment.scale(jax.tree.map(lambda x: x[None], example))
-            return jax.tree.map(lambda x: x[0], method.predict(train_state, frozen, alone))
-
-        # XLA sums a larger batch in another order, and a few 8-bit values come out otherwise.
-        return jax.lax.map(one_example, batch)
-
-    mapped = parallel.pmap(one_device)
-
-    def bind(train_state: state.TrainState, frozen: interface.Frozens) -> Predict:
-        return lambda batch: parallel.join(mapped(train_state, frozen, parallel.split(batch)))
-
-    return bind
-
 
 def predictions(
-    predict: Predict, canvases: pipeline.Canvases, *, batch_size: int
+    predict: prediction.Predict, canvases: pipeline.Canvases, *, batch_size: int
 ) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
     """(index, {name: prediction}) of each pair once, in order; padding examples are dropped."""
     for batch in pipeline.evaluation_batches(canvases, batch_size):
@@ -69,7 +36,7 @@ def predictions(
 
 
 def evaluate(
-    predict: Predict,
+    predict: prediction.Predict,
     canvases: pipeline.Canvases,
     *,
     batch_size: int,
@@ -89,7 +56,7 @@ def evaluate(
             if name.startswith("embedding"):
                 embeddings.setdefault(name, []).append(value)
         id, box = canvases.id[index], canvases.box[index]
-        for direction, kind in DIRECTIONS.items():
+        for direction, kind in prediction.DIRECTIONS.items():
             if kind not in outputs:
                 continue
             if not np.isfinite(outputs[kind]).all():
@@ -137,7 +104,7 @@ def metric_names(
     metrics = protocols.get(protocol).image_metrics
     names = [
         f"{direction}/{metric}"
-        for direction, kind in DIRECTIONS.items()
+        for direction, kind in prediction.DIRECTIONS.items()
         if kind in outputs
         for metric in metrics
     ]
@@ -181,7 +148,7 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
 
 
 def sample_sheet(
-    predict: Predict, canvases: pipeline.Canvases, *, num_samples: int, batch_size: int
+    predict: prediction.Predict, canvases: pipeline.Canvases, *, num_samples: int, batch_size: int
 ) -> np.ndarray | None:
     """A contact sheet of the first pairs by row: photo, drawn sketch, coarse image, fakes.
 
@@ -199,7 +166,7 @@ def sample_sheet(
         box = first.box[index]
         for kind, canvas in first.images.items():
             rows[kind].append(pipeline.cut(canvas[index], box))
-        for kind in DIRECTIONS.values():
+        for kind in prediction.DIRECTIONS.values():
             if kind in outputs:
                 rows[f"fake {kind}"].append(images.to_uint8(pipeline.cut(outputs[kind], box)))
     if not rows["fake sketch"] and not rows["fake photo"]:
@@ -262,7 +229,7 @@ def evaluate_workdir(
     of the data both are written to WORKDIR/splits/SPLIT.  data_dir and manual_dir say where the
     data lies now, if it moved since.
     """
-    restored = restore(workdir, kind=kind)
+    restored = restore.run(workdir, kind=kind)
     config = restored.config
     with config.unlocked():
         config.data.test = split or config.data.test
@@ -274,7 +241,7 @@ def evaluate_workdir(
         canvas_px=config.data.crop_px,
         coarse_source=coarse.source(config, workdir),
     )
-    predict = predictor(restored.method)(
+    predict = prediction.predictor(restored.method)(
         parallel.replicate(restored.state), parallel.replicate(restored.frozen)
     )
     is_first = jax.process_index() == 0
@@ -284,7 +251,7 @@ def evaluate_workdir(
     metrics = evaluate(
         predict,
         canvases,
-        batch_size=local_batch(config.eval_batch_size),
+        batch_size=prediction.local_batch(config.eval_batch_size),
         protocol=config.protocol,
         workdir=folder if is_first else None,
     )
@@ -301,127 +268,3 @@ def write_report(workdir: str | epath.Path, result: dict) -> None:
         writers.write_whole(epath.Path(workdir) / "evaluation.json", content.encode())
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("evaluation written")
-
-
-def restore_method(
-    workdir: str | epath.Path, *, kind: str
-) -> tuple[interface.Method, ConfigDict, checkpoint.Arrays, checkpoint.Meta]:
-    """The method, configuration and arrays of a workdir's checkpoint."""
-    arrays, meta = checkpoint.read(workdir, kind=kind)
-    config = completed(checkpoint.from_json(meta["config"]))
-    return methods.create(config), config, arrays, meta
-
-
-def completed(config: ConfigDict) -> ConfigDict:
-    """A stored configuration with the fields that were added later, at the method's defaults.
-
-    A section `arguments` belongs to the net beside it, not to the method, and is left alone.
-    """
-
-    def fill(old: ConfigDict, default: ConfigDict) -> None:
-        for name, value in default.items():
-            if name not in old:
-                old[name] = value
-            elif isinstance(value, ConfigDict) and name != "arguments":
-                fill(old[name], value)
-
-    config = config.copy_and_resolve_references()
-    with config.unlocked():
-        fill(config, _defaults(config.method))
-    return config.lock()
-
-
-def _defaults(method: str) -> ConfigDict:
-    """What configs/ says of a method, or of all where it has no file of that name."""
-    name = f"configs.{method}"
-    known = importlib.util.find_spec(name)
-    return importlib.import_module(name).get_config() if known else base.get_config()
-
-
-class Restored(NamedTuple):
-    """What a workdir's checkpoint holds, on the host."""
-
-    method: interface.Method
-    config: ConfigDict
-    state: state.TrainState
-    frozen: interface.Frozens
-    step: int
-
-
-def restore(workdir: str | epath.Path, *, kind: str) -> Restored:
-    """All that predictions need, from the workdir alone; `kind` is "best" or "latest"."""
-    method, config, arrays, meta = restore_method(workdir, kind=kind)
-    frozen = restore_frozen(workdir) if meta["frozen"] else {}
-    key, crop = parallel.initial_key(config.seed), config.data.crop_px
-    one = blank(crop, crop, channels(config))
-    shapes = jax.eval_shape(method.init, key, frozen, one)
-    host = fill_players(shapes, arrays, source=f"{workdir} (step {meta['step']})")
-    return Restored(method, config, host, frozen, meta["step"])
-
-
-def fill_players(
-    like: state.TrainState, arrays: checkpoint.Arrays, *, source: str
-) -> state.TrainState:
-    """`checkpoint.fill` without the memory (image pools), which predictions do not need.
-
-    Its images have the size that training sees, which data.part_px makes another than `like`'s.
-    """
-    kept = {name: array for name, array in arrays.items() if not name.startswith("memory/")}
-    return checkpoint.fill(like.replace(memory={}), kept, source=source)
-
-
-def restore_frozen(workdir: str | epath.Path) -> dict[str, state.Frozen]:
-    """The frozen nets that a run keeps beside its checkpoints."""
-    arrays, meta = checkpoint.read(workdir, kind="frozen")
-    return pretrained.rebuild(meta["specs"], arrays)
-
-
-def initial_state(
-    method: interface.Method,
-    frozen: dict[str, state.Frozen],
-    config: ConfigDict,
-    canvases: pipeline.Canvases,
-    *,
-    shapes_only: bool = False,
-) -> state.TrainState:
-    """The state at step 0, on the host, or its shapes; it depends on (config, frozen) alone.
-
-    Raises ValueError for a method that needs images which the data set does not have.
-    """
-    side = augment.side_px(config.data)
-    one = {
-        kind: jnp.zeros((1, side, side, array.shape[-1])) for kind, array in canvases.images.items()
-    }
-    one["identity"] = jnp.zeros((1,), jnp.int32)
-    key = parallel.initial_key(config.seed)
-    try:
-        if shapes_only:
-            return jax.eval_shape(method.init, key, frozen, one)
-        return jax.device_get(jax.jit(method.init)(key, frozen, one))
-    except KeyError as error:
-        if error.args[0] in ("photo", "sketch") and error.args[0] not in one:
-            raise ValueError(
-                f"data.name: {config.data.name!r} has no {error.args[0]}, which method "
-                f"{config.method!r} needs"
-            ) from None
-        raise
-
-
-def channels(config: ConfigDict) -> dict[str, int]:
-    """Channels of the images of each kind; a coarse image has those of what it foreshadows."""
-    depths = {"photo": 3, "sketch": config.data.sketch_channels}
-    if "patches" in config:
-        depths["coarse"] = depths[DIRECTIONS[config.direction]]
-    return depths
-
-
-def blank(height: int, width: int, depths: Mapping[str, int]) -> types.Batch:
-    """One grey pair of this size and these channels, which shows its shapes to a method."""
-    pair = {kind: jnp.zeros((1, height, width, depth)) for kind, depth in depths.items()}
-    return {**pair, "identity": jnp.zeros((1,), jnp.int32)}
-
-
-def local_batch(batch_size: int) -> int:
-    """The batch size rounded up to a multiple of the local devices."""
-    devices = jax.local_device_count()
-    return -(-batch_size // devices) * devices

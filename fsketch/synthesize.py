@@ -43,7 +43,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
 
-from fsketch import evaluate
+from fsketch import prediction, restore
 from fsketch.core import errors, images, parallel, state, types, writers
 from fsketch.data import checks, pipeline
 from fsketch.methods import interface
@@ -86,9 +86,9 @@ def load_translator(
       FileNotFoundError: no checkpoint in the workdir.
       ValueError: the run does not make images of this direction.
     """
-    restored = evaluate.restore(workdir, kind=checkpoint)
+    restored = restore.run(workdir, kind=checkpoint)
     crop = restored.config.data.crop_px
-    blank = evaluate.blank(crop, crop, evaluate.channels(restored.config))
+    blank = prediction.blank(crop, crop, prediction.channels(restored.config))
     made = jax.eval_shape(restored.method.predict, restored.state, restored.frozen, blank)
     offered = [name for name, (_, target) in DIRECTIONS.items() if target in made]
     if direction not in offered:
@@ -110,7 +110,7 @@ class Translator:
 
     def __init__(
         self,
-        restored: evaluate.Restored,
+        restored: restore.Restored,
         direction: str,
         *,
         first_stage: FirstStage | None = None,
@@ -122,7 +122,7 @@ class Translator:
         fills = pipeline.fills(restored.config.data)
         self._fill, self._fill_coarse = fills[f"fill_{self._source}"], fills["fill_sketch"]
         self._crop = restored.config.data.crop_px
-        self._channels = evaluate.channels(restored.config)
+        self._channels = prediction.channels(restored.config)
         self._method = _one_way(restored.method, self._source, target, depth=self._channels[target])
         self._host = _parameters_only(restored.state), restored.frozen
         self._devices = [parallel.replicate(part) for part in self._host]
@@ -144,7 +144,7 @@ class Translator:
             if problem := self.problem(image.shape[:2]):
                 raise ValueError(problem)
         (canvas,) = {self.canvas(image.shape[:2]) for image in batch}
-        size = evaluate.local_batch(batch_size)
+        size = prediction.local_batch(batch_size)
         if len(batch) > size:
             raise ValueError(f"{len(batch)} images in a batch of {size}")
         converted = [self._convert(image) for image in batch]
@@ -190,17 +190,17 @@ class Translator:
         for step in (2**i for i in range(12)):
             side = self._crop + step
             try:
-                blank = evaluate.blank(side, side, self._channels)
+                blank = prediction.blank(side, side, self._channels)
                 jax.eval_shape(self._method.predict, *self._host, blank)
             except ValueError:
                 continue
             return step
         raise ValueError(f"the net takes no image larger than {self._crop} px a side")
 
-    def _bind(self, canvas: tuple[int, int], size: int) -> evaluate.Predict:
+    def _bind(self, canvas: tuple[int, int], size: int) -> prediction.Predict:
         """A predictor of its own for each shape, so that forgetting it frees its program."""
         del canvas, size
-        return evaluate.predictor(self._method)(*self._devices)
+        return prediction.predictor(self._method)(*self._devices)
 
     def _convert(self, image: np.ndarray) -> np.ndarray:
         """uint8[H, W, C] of the source domain: grey is repeated; colour becomes luma by PIL, as

@@ -4,39 +4,21 @@ It knows the Method tuple and never names a method, a player or a loss.
 """
 
 import contextlib
-import datetime
 import math
-import pathlib
-import signal
-import subprocess
-import time
 from collections.abc import Callable, Iterator
-from importlib import metadata
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from absl import logging
-from clu import parameter_overview
 from etils import epath
-from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from fsketch import evaluate, methods, recall
-from fsketch.configs import base
-from fsketch.convert import files
+from fsketch import evaluate, methods, prediction, restore, training_log, warm_start
 from fsketch.core import checkpoint, parallel, state, trees, types, writers
 from fsketch.data import augment, coarse, pipeline
 from fsketch.methods import interface
-
-_MISSING = object()
-
-
-class NonFiniteError(FloatingPointError):
-    """A loss or a parameter became NaN or infinite; what is saved is finite."""
-
-    ADVICE = "Resume with a lower optim.learning_rate or another seed."
 
 
 class Stopped(SystemExit):
@@ -62,9 +44,9 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
     checkpoints = checkpoint.open_workdir(workdir, keep=config.keep_checkpoints)
     sets = _Sets(train_set, validation_set, test_set)
     try:
-        run = _Run(config, workdir, method, sets, checkpoints)
-        with contextlib.closing(run.writer):
-            return run.to_the_end()
+        training = _Training(config, workdir, method, sets, checkpoints)
+        with contextlib.closing(training.writer):
+            return training.to_the_end()
     finally:
         checkpoints.wait()
         checkpoints.close()
@@ -78,7 +60,7 @@ class _Sets(NamedTuple):
     test: pipeline.Canvases
 
 
-class _Run:
+class _Training:
     """One process's part of a run, from a restored or a fresh state to the last step."""
 
     def __init__(
@@ -102,21 +84,17 @@ class _Run:
                 raise ValueError(f"best_metric: {config.best_metric!r}; admitted are {admitted}")
         is_first = jax.process_index() == 0
         self.writer = writers.Writer(workdir, start=self.start, is_first=is_first)
-        _report(config, host, frozen, sets)
-        self.recall = None
-        if config.cache_mb:
-            self.recall = recall.Recall(
-                frozen, config.data, limit_mb=config.cache_mb, num_pairs=len(sets.train)
-            )
+        num_pairs = [len(canvases) if canvases else 0 for canvases in sets]
+        training_log.report(config, host, frozen, num_pairs)
         self.frozen = parallel.replicate(frozen)
         self.state = parallel.replicate(host)
         self.step_fn = parallel.pmap(_step(method, config.data), donate=(0,))
-        self.bind = evaluate.predictor(method)
+        self.bind = prediction.predictor(method)
 
     def _frozen(self, method: interface.Method) -> interface.Frozens:
         """The frozen nets kept in the workdir, or made now and kept."""
         if self.checkpoints.frozen.all_steps():
-            return evaluate.restore_frozen(self.workdir)
+            return restore.frozen_nets(self.workdir)
         frozen = method.freeze(_plain_batches(self.sets.train))
         if frozen:
             variables = {role: net.variables for role, net in frozen.items()}
@@ -130,18 +108,18 @@ class _Run:
     ) -> tuple[state.TrainState, int, float]:
         """(state on the host, examples seen, best validation score) of the start of this run."""
         resumes = bool(self.checkpoints.latest.all_steps())
-        fresh = evaluate.initial_state(
+        fresh = prediction.initial_state(
             method, frozen, self.config, self.sets.train, shapes_only=resumes
         )
         if not resumes:
             if self.config.start_from:
-                fresh = _started(fresh, self.config.start_from)
+                fresh = warm_start.started(fresh, self.config.start_from)
             return fresh, 0, -math.inf
         arrays, meta = checkpoint.load(self.checkpoints.latest)
         source = f"the checkpoint of step {meta['step']} in {self.workdir}"
         before = checkpoint.from_json(meta["config"])
         _check_choice(before, self.config, self.workdir)
-        _log_difference(before, self.config, source)
+        training_log.log_difference(before, self.config, source)
         logging.info("resumed from %s", source)
         restored = checkpoint.fill(fresh, arrays, source=source)
         best = checkpoint.best_score(self.checkpoints.best, last_step=meta["step"])
@@ -153,9 +131,9 @@ class _Run:
 
     def to_the_end(self) -> state.TrainState:
         config = self.config
-        window = _Window(config, start=self.start)
+        window = training_log.Window(config, start=self.start)
         pending: tuple[int, types.Scalars] | None = None
-        with _StopSignal() as stop:
+        with training_log.StopSignal() as stop:
             for step in range(self.start + 1, config.num_steps + 1):
                 scalars = self._advance(step)
                 # Scalars are read one step late, so that the device never waits for the host,
@@ -201,8 +179,6 @@ class _Run:
         )
         keys = parallel.step_keys(config.seed, step, global_batch=config.batch_size)
         parts = parallel.split(batch)
-        if self.recall:
-            parts["maps"] = self.recall(self.frozen, parts, keys)
         self.state, scalars = self.step_fn(self.state, self.frozen, parts, keys)
         self.position += config.batch_size
         return scalars
@@ -210,7 +186,7 @@ class _Run:
     def _evaluate(self, step: int) -> None:
         config = self.config
         predict = self.bind(self.state, self.frozen)
-        batch_size = evaluate.local_batch(config.eval_batch_size)
+        batch_size = prediction.local_batch(config.eval_batch_size)
         # Sheets show test pairs only where no others are held out: eyes tune on them, too.
         shown = self.sets.test if self.sets.validation is None else self.sets.validation
         sheet = evaluate.sample_sheet(
@@ -224,7 +200,7 @@ class _Run:
             predict, self.sets.validation, batch_size=batch_size, protocol=config.protocol
         )
         self.writer.scalars(step, {f"validation/{k}": v for k, v in metrics.items()})
-        logging.info("step %d  validation  %s", step, _line(metrics))
+        logging.info("step %d  validation  %s", step, training_log.line(metrics))
         if config.best_metric:
             score = metrics[config.best_metric]
             if score > self.best:
@@ -245,9 +221,9 @@ class _Run:
         host = self._host()
         bad = [name for name, leaf in trees.flatten(host).items() if not np.isfinite(leaf).all()]
         if bad:
-            raise NonFiniteError(
+            raise training_log.NonFiniteError(
                 f"step {step}: {bad[0]} and {len(bad) - 1} more arrays are not finite after the "
-                f"update; not saved. {NonFiniteError.ADVICE}"
+                f"update; not saved. {training_log.NonFiniteError.ADVICE}"
             )
         meta = {
             "config": checkpoint.to_json(self.config),
@@ -276,7 +252,7 @@ class _Run:
             result["step"],
             result["num_images"],
             result["protocol"],
-            _line(result["metrics"]),
+            training_log.line(result["metrics"]),
         )
 
 
@@ -294,166 +270,6 @@ def _step(method: interface.Method, data: ConfigDict) -> Callable:
         return train_state, state.device_mean(scalars)
 
     return step
-
-
-def _started(fresh: state.TrainState, start_from: str) -> state.TrainState:
-    """The state whose players that a workdir trained, too, begin with what it learned there.
-
-    Its averaged parameters, where it keeps them; optimizers begin anew.  Of several workdirs, with
-    commas between them, the mean.  Raises ValueError if one trained a player of another name or
-    shape, or not the players of the first.
-    """
-    if start_from.endswith(".safetensors"):
-        return _with_weights(fresh, start_from)
-    learned = {workdir: _learned(fresh, workdir) for workdir in start_from.split(",")}
-    first, *others = learned.values()
-    for workdir, players in learned.items():
-        if players.keys() != first.keys():
-            raise ValueError(
-                f"start_from: {workdir} trained {sorted(players)}, the first {sorted(first)}"
-            )
-    mean = jax.tree.map(lambda *arrays: np.mean(arrays, axis=0), first, *others)
-    players = {}
-    for role, (params, stats) in mean.items():
-        ema = params if fresh[role].ema_rate else {}
-        players[role] = fresh[role].replace(params=params, stats=stats, ema=ema)
-    return fresh.put(**players)
-
-
-def _learned(fresh: state.TrainState, workdir: str) -> dict[str, tuple[types.PyTree, types.PyTree]]:
-    """(parameters, statistics) that the best checkpoint of a workdir has of each player."""
-    try:
-        arrays, meta = checkpoint.read(workdir)
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"start_from: {error}") from None
-    source = f"start_from: {workdir} (step {meta['step']})"
-    players = {}
-    for role in sorted({name.split("/")[1] for name in arrays if name.startswith("players/")}):
-        if role not in fresh.players:
-            raise ValueError(f"{source}: no player {role!r} here, only {sorted(fresh.players)}")
-        player = fresh[role]
-        # Critics keep no average beside players that do.
-        learned = _of(arrays, role, "ema") or _of(arrays, role, "params")
-        params = _filled(player.params, learned, source=f"{source}, {role}")
-        stats = _filled(player.stats, _of(arrays, role, "stats"), source=f"{source}, {role}")
-        players[role] = (params, stats)
-    logging.info("%s: %s start from there", source, ", ".join(players))
-    return players
-
-
-def _of(arrays: checkpoint.Arrays, role: str, kind: str) -> checkpoint.Arrays:
-    """What a checkpoint holds of a player's params, stats or ema."""
-    prefix = f"players/{role}/{kind}/"
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-
-
-def _filled(like: types.PyTree, arrays: checkpoint.Arrays, *, source: str) -> types.PyTree:
-    """`checkpoint.fill`, but of what begins at zero, and so changes nothing, some may lack."""
-    drawn = trees.flatten(like)
-    new = {name: x for name, x in drawn.items() if name not in arrays and not np.any(x)}
-    return checkpoint.fill(like, {**arrays, **new}, source=source)
-
-
-def _with_weights(fresh: state.TrainState, path: str) -> state.TrainState:
-    """The state whose only player begins with converted weights; what they lack stays as drawn.
-
-    Raises ValueError if there are more players, or for weights that the player has no place for.
-    """
-    net, tree = files.read(path)
-    source = f"start_from: {path} ({net})"
-    if len(fresh.players) != 1:
-        raise ValueError(f"{source}: starts one player, here are {sorted(fresh.players)}")
-    ((role, player),) = fresh.players.items()
-    variables = files.variables(tree)
-    if surplus := variables.keys() - {"params", *player.stats}:
-        raise ValueError(f"{source}: {role!r} has no {sorted(surplus)}")
-
-    def part(kind: str, like: types.PyTree) -> types.PyTree:
-        drawn, given = trees.flatten(like), trees.flatten(variables.get(kind, {}))
-        kept = sorted(drawn.keys() - given.keys())
-        logging.info("%s: %s of %r start from there, but %s", source, kind, role, kept)
-        return checkpoint.fill(like, {**drawn, **given}, source=f"{source}, {role}")
-
-    params = part("params", player.params)
-    stats = {kind: part(kind, like) for kind, like in player.stats.items()}
-    ema = params if player.ema_rate else {}
-    return fresh.put(**{role: player.replace(params=params, stats=stats, ema=ema)})
-
-
-class _Window:
-    """Scalars since the last log line, and the speed."""
-
-    def __init__(self, config: ConfigDict, *, start: int) -> None:
-        self.config, self.step = config, start
-        self.rows: list[dict[str, float]] = []
-        self.time = time.perf_counter()
-
-    def add(self, step: int, scalars: types.Scalars) -> None:
-        """Reads a step's scalars; raises NonFiniteError at the first that is not finite."""
-        if step <= self.step + len(self.rows):
-            return
-        values = {k: float(v) for k, v in parallel.unreplicate(scalars).items()}
-        bad = [name for name, value in values.items() if not math.isfinite(value)]
-        if bad:
-            raise NonFiniteError(
-                f"step {step}: {', '.join(bad)} not finite ({_line(values)}). "
-                f"{NonFiniteError.ADVICE}"
-            )
-        self.rows.append(values)
-
-    def flush(self, step: int) -> dict[str, float]:
-        """Means over the window, logged as one line with speed and time left."""
-        seconds = max(time.perf_counter() - self.time, 1e-9)
-        steps = step - self.step
-        means = {name: float(np.mean([row[name] for row in self.rows])) for name in self.rows[-1]}
-        rate = steps * self.config.batch_size / seconds
-        left = datetime.timedelta(seconds=round((self.config.num_steps - step) * seconds / steps))
-        logging.info(
-            "step %d/%d  %.1f images/s  %s left  %s",
-            step,
-            self.config.num_steps,
-            rate,
-            left,
-            _line(means),
-        )
-        self.rows, self.step, self.time = [], step, time.perf_counter()
-        return {**means, "images_per_sec": rate}
-
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """A context whose time does not count as training time."""
-        began = time.perf_counter()
-        yield
-        self.time += time.perf_counter() - began
-
-
-class _StopSignal:
-    """Turns SIGTERM and the first Ctrl-C into a flag; a second Ctrl-C interrupts at once."""
-
-    SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-    def __enter__(self) -> "_StopSignal":
-        self.received = False
-        self.before = {s: signal.signal(s, self._receive) for s in self.SIGNALS}
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def _receive(self, number: int, frame: object) -> None:
-        del frame
-        if self.received and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.received = True
-
-    def agreed(self, step: int, every_steps: int) -> bool:
-        """Whether to stop now: every process answers alike."""
-        if jax.process_count() == 1:
-            return self.received
-        if step % every_steps:
-            return False
-        return bool(multihost_utils.process_allgather(np.asarray(self.received)).any())
 
 
 def _check(config: ConfigDict) -> None:
@@ -507,66 +323,11 @@ def _plain_batches(canvases: pipeline.Canvases) -> Iterator[types.Batch]:
         yield augment.scale({name: jnp.asarray(array[i : i + 1]) for name, array in arrays.items()})
 
 
-def _line(values: dict[str, float]) -> str:
-    return "  ".join(f"{name} {value:.4g}" for name, value in sorted(values.items()))
-
-
-def _report(
-    config: ConfigDict,
-    host: state.TrainState,
-    frozen: interface.Frozens,
-    sets: "_Sets",
-) -> None:
-    """What a reader of the log must know: versions, devices, code, configuration, parameters."""
-    packages = ("fsketch", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
-    versions = "  ".join(f"{name} {metadata.version(name)}" for name in packages)
-    logging.info("versions: %s", versions)
-    kind = jax.devices()[0].device_kind
-    logging.info("devices: %d x %s in %d processes", jax.device_count(), kind, jax.process_count())
-    logging.info("code: %s", _git_revision())
-    logging.info("configuration (what differs from configs/base.py):\n%s", _changes(config))
-    counts = [len(canvases) if canvases else 0 for canvases in sets]
-    logging.info("pairs: %d training, %d validation, %d test", *counts)
-    for role, player in host.players.items():
-        parameter_overview.log_parameter_overview(player.params, msg=f"player {role}")
-    for role, net in frozen.items():
-        logging.info("frozen %s: %s numbers, %s", role, f"{trees.count(net.variables):,}", net.spec)
-
-
-def _git_revision() -> str:
-    root = pathlib.Path(__file__).parents[1]
-    if not (root / ".git").exists():
-        return "no git checkout"
-    try:
-        run = subprocess.run(
-            ["git", "describe", "--always", "--dirty"],
-            cwd=root,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return "no git revision"
-    return run.stdout.strip()
-
-
-def _changes(config: ConfigDict) -> str:
-    """A line per field that differs from its default; a nested experiment's likewise."""
-    default = dict(_flat(checkpoint.to_json(base.get_config())))
-    lines = [
-        f"  {name} = {value!r}"
-        for name, value in _flat(checkpoint.to_json(config))
-        if default.get(name.rpartition("config.")[2], _MISSING) != value
-    ]
-    return "\n".join(lines)
-
-
 def _check_choice(before: ConfigDict, now: ConfigDict, workdir: epath.Path) -> None:
     """Raises ValueError where a resumed run would choose its best by other scores than before."""
     if not before.best_metric:
         return
-    fields = [dict(_flat(checkpoint.to_json(config))) for config in (before, now)]
+    fields = [dict(training_log.flat(checkpoint.to_json(config))) for config in (before, now)]
     for name in ("best_metric", "protocol", "data.validation"):
         one, other = (values.get(name) for values in fields)
         if one != other:
@@ -574,19 +335,3 @@ def _check_choice(before: ConfigDict, now: ConfigDict, workdir: epath.Path) -> N
                 f"{name}: {other!r}, but the best checkpoint of {workdir} was chosen by {one!r}; "
                 f"keep that, or go on in another workdir with --config.start_from={workdir}"
             )
-
-
-def _log_difference(before: ConfigDict, now: ConfigDict, source: str) -> None:
-    """Logs every field in which a resumed run differs from its checkpoint."""
-    one, other = (dict(_flat(checkpoint.to_json(config))) for config in (before, now))
-    for name in sorted(one.keys() | other.keys()):
-        if one.get(name) != other.get(name):
-            logging.warning("%s has %s=%s, now %s", source, name, one.get(name), other.get(name))
-
-
-def _flat(data: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in data.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value

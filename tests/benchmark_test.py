@@ -2,9 +2,9 @@
 
 import jax
 import pytest
-from fsketch.configs import synthdistill
 
 from fsketch import benchmark
+from fsketch.configs import synthdistill
 from fsketch.core import trees
 from fsketch.frozen import embedders, generators
 

@@ -6,10 +6,10 @@ import re
 
 import numpy as np
 import pytest
-from fsketch.configs import kd
 from ml_collections import ConfigDict
 
 from fsketch import methods
+from fsketch.configs import kd
 from fsketch.core import checkpoint
 
 FOLDER = pathlib.Path(__file__).parents[1] / "configs"

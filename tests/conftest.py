@@ -21,11 +21,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fsketch.configs import base, embedder
 from ml_collections import ConfigDict
 from PIL import Image
 
 from fsketch import methods
+from fsketch.configs import base, embedder
 from fsketch.convert import files
 from fsketch.core import checkpoint
 from fsketch.data.synthetic import procedural

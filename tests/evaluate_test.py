@@ -3,9 +3,9 @@
 import jax
 import numpy as np
 import pytest
-from fsketch.configs import cyclegan
 
-from fsketch import evaluate, methods
+from fsketch import evaluate, methods, prediction, restore
+from fsketch.configs import cyclegan
 from fsketch.core import checkpoint
 from fsketch.data import pipeline
 
@@ -46,7 +46,7 @@ def test_a_run_on_parts_is_restored_without_its_pool_of_parts(tiny, tmp_path):
     config = tiny(cyclegan)
     config.data.part_px = 16
     canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
-    fresh = evaluate.initial_state(methods.create(config), {}, config, canvases)
+    fresh = prediction.initial_state(methods.create(config), {}, config, canvases)
     assert {x.shape[1:3] for x in jax.tree.leaves(fresh.memory) if x.ndim == 4} == {(16, 16)}
     places = checkpoint.open_workdir(tmp_path, keep=1)
     meta = {"config": checkpoint.to_json(config), "step": 0, "position": 0, "frozen": []}
@@ -54,10 +54,10 @@ def test_a_run_on_parts_is_restored_without_its_pool_of_parts(tiny, tmp_path):
     places.wait()
     places.close()
 
-    restored = evaluate.restore(tmp_path, kind="latest")
+    restored = restore.run(tmp_path, kind="latest")
     leaves = [jax.tree.leaves(players) for players in (restored.state.players, fresh.players)]
     for one, other in zip(*leaves, strict=True):
         np.testing.assert_array_equal(one, other)
-    whole = evaluate.blank(32, 32, evaluate.channels(config))
+    whole = prediction.blank(32, 32, prediction.channels(config))
     made = jax.eval_shape(restored.method.predict, restored.state, {}, whole)
     assert made["sketch"].shape == (1, 32, 32, 1) and made["photo"].shape == (1, 32, 32, 3)

@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fsketch.configs import kd
 from jax import export
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from fsketch import evaluate, methods, train
+from fsketch import methods, prediction, train
+from fsketch.configs import kd
 
 PLATFORMS = ("tpu", "cuda", "cpu")
 
@@ -33,7 +33,7 @@ def parts(request):
     one = {k: jnp.asarray(v[:1]) / 127.5 - 1.0 for k, v in batch.items() if k != "identity"}
     frozen = method.freeze([one])
     canvases = type("Shapes", (), {"images": batch})
-    start = evaluate.initial_state(method, frozen, config, canvases)
+    start = prediction.initial_state(method, frozen, config, canvases)
     return method, frozen, start, batch, config
 
 

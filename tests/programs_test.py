@@ -131,10 +131,10 @@ import sys
 import numpy as np
 from fsketch import evaluate, parallel
 
-restored = evaluate.restore(sys.argv[1], kind="latest")
+restored = restore.run(sys.argv[1], kind="latest")
 data = restored.config.data
 canvases = evaluate.load_canvases(data, "test", canvas_px=data.crop_px)
-predict = evaluate.predictor(restored.method)(
+predict = prediction.predictor(restored.method)(
     parallel.replicate(restored.state), parallel.replicate(restored.frozen)
 )
 one, two = (

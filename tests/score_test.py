@@ -6,11 +6,11 @@ import shutil
 import numpy as np
 import pytest
 import safetensors.numpy
-from fsketch.configs import kd
 from PIL import Image
 from skimage import metrics as skimage_metrics
 
 from fsketch import evaluate, score, train
+from fsketch.configs import kd
 from fsketch.scoring import features, matching, measures, protocols
 
 IDS = ("a", "b", "c")

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fsketch.configs import cyclegan, ide, kd, kd_plus, kt, pix2pix, teacher
 from PIL import Image
 
-from fsketch import evaluate, methods, synthesize
+from fsketch import evaluate, methods, prediction, restore, synthesize
+from fsketch.configs import cyclegan, ide, kd, kd_plus, kt, pix2pix, teacher
 from fsketch.core import checkpoint, writers
 from fsketch.data import augment, sources
 from fsketch.nets import convolution
@@ -35,7 +35,7 @@ def leave(config, workdir):
     pair = {k: jnp.asarray(rng.integers(0, 256, shape), jnp.uint8) for k, shape in shapes.items()}
     method = methods.create(config)
     frozen = method.freeze([augment.scale(pair)])
-    start = evaluate.initial_state(method, frozen, config, type("Shapes", (), {"images": pair}))
+    start = prediction.initial_state(method, frozen, config, type("Shapes", (), {"images": pair}))
     start = jax.tree.map(lambda leaf: 4 * leaf if leaf.ndim == 4 else leaf, start)
     checkpoints = checkpoint.open_workdir(workdir, keep=1)
     meta = {"config": checkpoint.to_json(config), "step": 0, "frozen": sorted(frozen)}
@@ -145,7 +145,7 @@ def test_a_photo_goes_through_both_stages(tiny, pairs_folder, tmp_path, monkeypa
     np.testing.assert_array_equal(photos[:3], [pixels(path) for path in given])
     np.testing.assert_array_equal(photos[3], np.asarray(grey)[..., None].repeat(3, -1))
 
-    restored = evaluate.restore(workdir, kind="best")
+    restored = restore.run(workdir, kind="best")
     canvas = np.full((4, CROP, CROP, 1), 255, np.uint8)
     canvas[:, 1:31, 4:28] = photos[..., :1] // 2 + 60
     batch = augment.scale({"coarse": jnp.asarray(canvas)})

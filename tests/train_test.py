@@ -8,10 +8,10 @@ import signal
 import jax
 import numpy as np
 import pytest
-from fsketch.configs import cyclegan, kd, kd_plus, teacher
 from PIL import Image
 
-from fsketch import evaluate, methods, recall, train
+from fsketch import evaluate, methods, prediction, restore, train, training_log, warm_start
+from fsketch.configs import cyclegan, kd, kd_plus, teacher
 from fsketch.convert import files
 from fsketch.core import checkpoint, parallel, trees, writers
 from fsketch.data import augment, pipeline
@@ -84,7 +84,7 @@ def test_evaluation_needs_the_workdir_alone_and_repeats_itself(finished):
 
 def test_the_names_of_metrics_are_known_before_any_prediction(finished):
     result = json.loads((finished / "evaluation.json").read_text())
-    restored = evaluate.restore(finished, kind="latest")
+    restored = restore.run(finished, kind="latest")
     data = restored.config.data
     canvases = evaluate.load_canvases(data, "test", canvas_px=data.crop_px)
     names = evaluate.metric_names(
@@ -105,10 +105,10 @@ def test_another_split_is_evaluated_beside(finished):
 
 
 def test_evaluation_does_not_depend_on_the_batch_size(finished):
-    method, config, stored, meta = evaluate.restore_method(finished, kind="latest")
-    frozen = evaluate.restore_frozen(finished)
+    method, config, stored, meta = restore.method(finished, kind="latest")
+    frozen = restore.frozen_nets(finished)
     canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
-    like = evaluate.initial_state(method, frozen, config, canvases)
+    like = prediction.initial_state(method, frozen, config, canvases)
     host = checkpoint.fill(like, stored, source="test")
     results = []
     for batch_size in (1, 3, 4):
@@ -117,7 +117,7 @@ def test_evaluation_does_not_depend_on_the_batch_size(finished):
         results.append(
             evaluate.evaluate(predict, canvases, batch_size=batch_size, protocol="plain")
         )
-    predict = evaluate.predictor(method)(parallel.replicate(host), parallel.replicate(frozen))
+    predict = prediction.predictor(method)(parallel.replicate(host), parallel.replicate(frozen))
     results.append(
         evaluate.evaluate(predict, canvases, batch_size=8, protocol="plain")
     )  # on eight devices
@@ -151,58 +151,36 @@ def test_image_pools_resume_exactly(tiny, tmp_path):
     assert_same(arrays(whole), arrays(parts))
 
 
-def test_remembered_maps_give_the_same_bits_as_computed_ones(tiny, tmp_path, monkeypatch):
-    """A memory for half the pairs, which spares no step, against one for all and a resumed run."""
-    known = []
-    keep = recall.Recall._keep
-
-    def watched(self, *arguments):
-        keep(self, *arguments)
-        known.append(len(self._known))
-
-    monkeypatch.setattr(recall.Recall, "_keep", watched)
-    config = tiny(kd)
-    config.data.canvas_px, config.data.flip = config.data.crop_px, False
-    computed = run(config, tmp_path / "computed", num_steps=4, cache_mb=1)
-    assert known == [8, 8, 8, 8]
-    with pytest.raises(train.Stopped):
-        stop_after(2, lambda: run(config, tmp_path / "kept", num_steps=4, cache_mb=100))
-    remembered = run(config, tmp_path / "kept", num_steps=4, cache_mb=100)
-    # Both parts computed the maps of all 8 pairs in their first step, and then no more.
-    assert known[4:] == [16, 16]
-    assert_same(arrays(computed), arrays(remembered))
-
-
 def stop_after(step, function):
     """Calls the function with a SIGTERM that arrives while its step `step` is under way."""
-    original = train._Run._advance
+    original = train._Training._advance
 
     def advance(self, now):
         if now == step:
             os.kill(os.getpid(), signal.SIGTERM)
         return original(self, now)
 
-    train._Run._advance = advance
+    train._Training._advance = advance
     try:
         return function()
     finally:
-        train._Run._advance = original
+        train._Training._advance = original
 
 
 def test_a_configuration_from_before_a_field_existed_gets_its_default(finished):
-    _, config, _, _ = evaluate.restore_method(finished, kind="latest")
+    _, config, _, _ = restore.method(finished, kind="latest")
     old = config.copy_and_resolve_references()
     with old.unlocked():
         del old.protocol
         del old.data.zoom
         del old.model.noise
-    assert evaluate.completed(old.lock()) == config
+    assert restore.completed(old.lock()) == config
     own = config.copy_and_resolve_references()
     with own.unlocked():
         own.method = "a_method_of_no_file"
         del own.data.zoom
         del own.model.noise
-    found = evaluate.completed(own.lock())
+    found = restore.completed(own.lock())
     assert found.data.zoom == config.data.zoom
     assert "noise" not in found.model
 
@@ -227,7 +205,7 @@ def test_the_first_non_finite_loss_stops_the_run_and_names_it(tiny, tmp_path):
         config.optim.learning_rate = 1e30
         config.num_steps = 20
         config.save_every_steps = 1
-    with pytest.raises(train.NonFiniteError, match=r"step \d+: .*not finite"):
+    with pytest.raises(training_log.NonFiniteError, match=r"step \d+: .*not finite"):
         train.train(config, tmp_path)
     stored, meta = checkpoint.read(tmp_path, kind="latest")
     assert meta["step"] < 20
@@ -241,7 +219,7 @@ def test_ruined_parameters_are_never_saved(tiny, tmp_path):
         config.optim.learning_rate = 1e39  # infinite in float32
         config.save_every_steps = 1
         config.num_steps = 3
-    with pytest.raises(train.NonFiniteError, match=r"step 1: players/teacher/.*not saved"):
+    with pytest.raises(training_log.NonFiniteError, match=r"step 1: players/teacher/.*not saved"):
         train.train(config, tmp_path)
     with pytest.raises(FileNotFoundError):
         checkpoint.read(tmp_path, kind="latest")
@@ -257,10 +235,10 @@ def test_another_teacher_needs_another_workdir(tiny, finished):
 def test_a_run_starts_from_the_players_of_another(tiny, finished):
     config = tiny(kd_plus)
     method = methods.create(config)
-    frozen = evaluate.restore_frozen(finished)
+    frozen = restore.frozen_nets(finished)
     canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
-    fresh = evaluate.initial_state(method, frozen, config, canvases)
-    started = train._started(fresh, str(finished))
+    fresh = prediction.initial_state(method, frozen, config, canvases)
+    started = warm_start.started(fresh, str(finished))
     stored, _ = checkpoint.read(finished)
     now, before = arrays(started), arrays(fresh)
     for name in now:
@@ -268,17 +246,17 @@ def test_a_run_starts_from_the_players_of_another(tiny, finished):
         source = stored if is_student_s else before
         np.testing.assert_array_equal(now[name], source[name], err_msg=name)
     with pytest.raises(FileNotFoundError, match="start_from: runs/kd: no checkpoint"):
-        train._started(fresh, kd_plus.get_config("staged").start_from)
+        warm_start.started(fresh, kd_plus.get_config("staged").start_from)
     only_critics = fresh.replace(players={"critic_sketch": fresh["critic_sketch"]})
     with pytest.raises(ValueError, match=r"start_from: .*no player 'student_photo'"):
-        train._started(only_critics, str(finished))
+        warm_start.started(only_critics, str(finished))
 
 
 def test_a_run_starts_from_the_mean_of_several(tiny, finished, tmp_path):
     config = tiny(kd)
-    frozen = evaluate.restore_frozen(finished)
+    frozen = restore.frozen_nets(finished)
     canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
-    fresh = evaluate.initial_state(methods.create(config), frozen, config, canvases)
+    fresh = prediction.initial_state(methods.create(config), frozen, config, canvases)
     drawn = arrays(fresh)
     students = {name: x for name, x in drawn.items() if name.startswith("players/student_sketch")}
     stored = {
@@ -292,15 +270,15 @@ def test_a_run_starts_from_the_mean_of_several(tiny, finished, tmp_path):
         places.wait()
         places.close()
     twice, more, alone = (str(tmp_path / name) for name in stored)
-    now = arrays(train._started(fresh, f"{twice},{more}"))
+    now = arrays(warm_start.started(fresh, f"{twice},{more}"))
     names = [name for name in now if "/params/" in name or "/stats/" in name]
     assert any("student_photo" in name for name in names)
     for name in names:
         np.testing.assert_allclose(now[name], 1.5 * drawn[name] + 2, rtol=1e-6, err_msg=name)
     with pytest.raises(ValueError, match=r"alone trained \['student_sketch'\], the first .*photo"):
-        train._started(fresh, f"{twice},{alone}")
+        warm_start.started(fresh, f"{twice},{alone}")
     with pytest.raises(FileNotFoundError, match=r"start_from: .*none: no checkpoint"):
-        train._started(fresh, f"{twice},{tmp_path}/none")
+        warm_start.started(fresh, f"{twice},{tmp_path}/none")
 
 
 def test_critics_start_as_they_are_and_layers_that_the_source_lacks_at_zero(
@@ -310,9 +288,9 @@ def test_critics_start_as_they_are_and_layers_that_the_source_lacks_at_zero(
     with config.unlocked():
         config.optim.ema_rate = 0.5
         config.model.noise = True
-    frozen = evaluate.restore_frozen(finished)
+    frozen = restore.frozen_nets(finished)
     canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
-    fresh = evaluate.initial_state(methods.create(config), frozen, config, canvases)
+    fresh = prediction.initial_state(methods.create(config), frozen, config, canvases)
     stored = {
         name: x + 1 if "/ema/" in name else x + 2
         for name, x in arrays(fresh).items()
@@ -322,7 +300,7 @@ def test_critics_start_as_they_are_and_layers_that_the_source_lacks_at_zero(
     checkpoint.save(places.latest, 1, stored, {"step": 1})
     places.wait()
     places.close()
-    now = arrays(train._started(fresh, str(tmp_path)))
+    now = arrays(warm_start.started(fresh, str(tmp_path)))
     for role, kind in (("student_sketch", "ema"), ("critic_sketch", "params")):
         names = [name for name in now if name.startswith(f"players/{role}/params/")]
         assert names
@@ -335,23 +313,23 @@ def test_critics_start_as_they_are_and_layers_that_the_source_lacks_at_zero(
 def test_one_player_starts_from_converted_weights(tiny, tmp_path):
     config = tiny(teacher)
     canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
-    fresh = evaluate.initial_state(methods.create(config), {}, config, canvases)
+    fresh = prediction.initial_state(methods.create(config), {}, config, canvases)
     player = fresh["teacher"]
     doubled = jax.tree.map(lambda x: 2 * x + 1, player.params)
     head = doubled.pop("classifier")
     path = str(tmp_path / "features.safetensors")
     files.write(path, doubled, net="features", source="drawn", sha256="-")
-    started = train._started(fresh, path)
+    started = warm_start.started(fresh, path)
     now, before = trees.flatten(started["teacher"].params), trees.flatten(player.params)
     for name in before:
         factor, shift = (1, 0) if name.startswith("classifier/") else (2, 1)
         np.testing.assert_array_equal(now[name], factor * before[name] + shift, err_msg=name)
     files.write(path, {"other": head}, net="features", source="drawn", sha256="-")
     with pytest.raises(ValueError, match=r"start_from: .*features.*(?s:.*)other"):
-        train._started(fresh, path)
+        warm_start.started(fresh, path)
     two = fresh.replace(players={"one": player, "two": player})
     with pytest.raises(ValueError, match=r"starts one player, here are \['one', 'two'\]"):
-        train._started(two, path)
+        warm_start.started(two, path)
 
 
 def test_a_best_that_a_kill_prevented_is_kept_by_the_resumed_run(tiny, finished, tmp_path):
@@ -424,7 +402,7 @@ def test_a_missing_checkpoint_is_named(tmp_path):
 
 def test_signals_are_given_back():
     before = signal.getsignal(signal.SIGTERM)
-    with train._StopSignal() as stop:
+    with training_log.StopSignal() as stop:
         assert signal.getsignal(signal.SIGTERM) != before
         assert not stop.agreed(1, 1)
     assert signal.getsignal(signal.SIGTERM) == before

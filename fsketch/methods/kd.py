@@ -75,7 +75,7 @@ def method_plus(config: ConfigDict) -> interface.Method:
         ) -> tuple[jax.Array, tuple[dict, tuple]]:
             outputs, stats = students.apply(train_state.players, params, batch, keys)
             teachers = _teachers(frozen)
-            maps = students.look(teachers, batch)
+            maps = students.teacher_features(teachers, batch)
             pairs, terms = {}, {}
             for critic, role in CRITICS.items():
                 source, _ = students.ROLES[role]

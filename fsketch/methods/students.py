@@ -92,13 +92,8 @@ def apply(
     return outputs, stats
 
 
-def look(teachers: Teachers, batch: types.Batch) -> dict[str, types.Taps]:
-    """What the teachers see in the images of their domains; {} without teachers.
-
-    Taken from batch["maps"], where the loop remembers it (fsketch/recall.py).
-    """
-    if "maps" in batch:
-        return {domain: batch["maps"][domain] for domain in teachers}
+def teacher_features(teachers: Teachers, batch: types.Batch) -> dict[str, types.Taps]:
+    """What the teachers see in the images of their domains; {} without teachers."""
     return {domain: teacher(batch[domain]) for domain, teacher in teachers.items()}
 
 
@@ -109,7 +104,7 @@ def formulas(
     maps: Mapping[str, types.Taps],
     batch: types.Batch,
 ) -> dict[str, Callable[[], jax.Array]]:
-    """The terms of one student, for `state.compute`; `maps` is what the teachers `look` at."""
+    """The terms of one student, for `state.compute`; `maps` are the `teacher_features`."""
     source, target = ROLES[role]
     fake, taps, matched = outputs[role]
 
@@ -139,7 +134,7 @@ def loss(
 ) -> tuple[jax.Array, tuple[dict, dict[str, types.Scalars]]]:
     """(summed loss of both students, (new statistics, terms)) for `state.update`."""
     outputs, stats = apply(players, params, batch, keys)
-    maps = look(teachers, batch)
+    maps = teacher_features(teachers, batch)
     terms = {
         role: state.compute(formulas(role, outputs, teachers, maps, batch), weights)
         for role in ROLES

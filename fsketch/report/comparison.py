@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from fsketch import evaluate, score
+from fsketch import evaluate, prediction, score
 from fsketch.core import checkpoint, state, types
 from fsketch.data import augment, pipeline
 from fsketch.frozen import pretrained
@@ -72,7 +72,7 @@ class _Model(NamedTuple):
 
     def batch(self, size: int) -> types.Batch:
         """Noise in place of so many of its images."""
-        channels, side_px = evaluate.channels(self.config), self.config.data.crop_px
+        channels, side_px = prediction.channels(self.config), self.config.data.crop_px
         return cost.batch_of(size, side_px=side_px, channels=channels)
 
 

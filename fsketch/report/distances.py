@@ -51,7 +51,7 @@ def measure(
         player: state.Player, teachers: students.Teachers, batch: types.Batch, mask: jax.Array
     ) -> dict:
         _, own, matched = player(batch[domains[0]])
-        maps = students.look(teachers, batch)
+        maps = students.teacher_features(teachers, batch)
         return {
             (term, tap): _sums(own[tap], matched[tap], maps[domains[side]][name], mask)
             for term, (taps, side) in TERMS.items()

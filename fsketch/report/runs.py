@@ -14,7 +14,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from fsketch import evaluate
+from fsketch import prediction, restore
 from fsketch.core import checkpoint, state, writers
 from fsketch.data import pipeline, sources
 from fsketch.methods import interface
@@ -93,15 +93,15 @@ def read(label: str, workdir: Path) -> Run:
     latest = checkpoint.read(workdir, kind="latest")[1]
     step = evaluation["step"]
     kind = "latest" if latest["step"] == step else "best"
-    method, config, arrays, meta = evaluate.restore_method(workdir, kind=kind)
+    method, config, arrays, meta = restore.method(workdir, kind=kind)
     if meta["step"] != step:
         raise ValueError(
             f"{workdir}: evaluation.json is of step {step}, the checkpoints of {meta['step']} and "
             f"{latest['step']}; evaluate again by\n    {evaluate_command(workdir)}"
         )
-    frozen = evaluate.restore_frozen(workdir) if meta["frozen"] else {}
+    frozen = restore.frozen_nets(workdir) if meta["frozen"] else {}
     crop = config.data.crop_px
-    one = evaluate.blank(crop, crop, evaluate.channels(config))
+    one = prediction.blank(crop, crop, prediction.channels(config))
     like = jax.eval_shape(method.init, jax.random.key(0), frozen, one)
     return Run(
         label=label,
@@ -109,7 +109,7 @@ def read(label: str, workdir: Path) -> Run:
         method=method,
         config=config,
         evaluation=evaluation,
-        state=evaluate.fill_players(like, arrays, source=f"{workdir} (step {step})"),
+        state=restore.fill_players(like, arrays, source=f"{workdir} (step {step})"),
         frozen=frozen,
         training=training(workdir, latest),
     )

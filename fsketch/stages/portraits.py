@@ -33,7 +33,7 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from fsketch import evaluate, train
+from fsketch import restore, train
 from fsketch.core import checkpoint, images, writers
 from fsketch.data import checks, faces, shards, warp
 from fsketch.data.synthetic import paintings
@@ -269,7 +269,7 @@ def load_stylist(workdir: str | os.PathLike) -> tuple[Stylist, str]:
 
     It runs on this process's devices in turn, so that processes need not wait for each other.
     """
-    restored = evaluate.restore(workdir, kind="latest")
+    restored = restore.run(workdir, kind="latest")
     if restored.config.method != "style":
         raise ValueError(f"{workdir}: a run of method {restored.config.method!r}, not 'style'")
     player = restored.state["stylist"].averaged()

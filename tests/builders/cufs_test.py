@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from fsketch.tfds_builders.cufs import cufs_dataset_builder as cufs
 from PIL import Image
 
 from fsketch import tfds_builders
 from fsketch.core import errors
 from fsketch.data import sources
+from fsketch.tfds_builders.cufs import cufs_dataset_builder as cufs
 
 
 def _draw(folder: Path, subset: str, draw_pair, *, without=()) -> None:

@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from fsketch.tfds_builders import Cufsf
-from fsketch.tfds_builders.cufsf import cufsf_dataset_builder as cufsf
 
 from fsketch.core import errors
 from fsketch.data import sources
+from fsketch.tfds_builders import Cufsf
+from fsketch.tfds_builders.cufsf import cufsf_dataset_builder as cufsf
 
 # The numbers up to 1209 that no pair has.
 GAPS = {225, 226, 232, 372, 535, 639, 651, 658, 702, 748, 759, 808, 843, 849, 865}

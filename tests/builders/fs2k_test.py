@@ -4,11 +4,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from fsketch.tfds_builders.fs2k import fs2k_dataset_builder as fs2k
 from PIL import Image
 
 from fsketch.data import checks, pipeline, sources
 from fsketch.data import fs2k as annotations
+from fsketch.tfds_builders.fs2k import fs2k_dataset_builder as fs2k
 
 SIZE = {"photo1": (12, 12), "photo2": (10, 14), "photo3": (16, 11)}
 # (image, style code): small stand-ins for the two halves.

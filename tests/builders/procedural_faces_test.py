@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from fsketch.tfds_builders.procedural_faces import procedural_faces_dataset_builder as faces
 
 from fsketch import data
 from fsketch.data import shards, sources
 from fsketch.data.synthetic import procedural
+from fsketch.tfds_builders.procedural_faces import procedural_faces_dataset_builder as faces
 
 
 @pytest.fixture
@@ -96,8 +96,9 @@ def test_sources_are_all_modules_that_the_renderer_imports():
     while waiting:
         reached.add(name := waiting.pop())
         for node in ast.walk(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module == "fsketch.data":
-                waiting += [alias.name for alias in node.names if alias.name not in reached]
+            if isinstance(node, ast.ImportFrom) and node.module == SYNTHETIC:
+                found = [f"synthetic/{alias.name}" for alias in node.names]
+                waiting += [name for name in found if name not in reached]
     assert reached == {*faces.SOURCES}
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fsketch.tfds_builders.stylized_faces import stylized_faces_dataset_builder as portraits
 
 from fsketch.core import errors
 from fsketch.data import sources, warp
 from fsketch.data.synthetic import imitation, paintings, procedural
+from fsketch.tfds_builders.stylized_faces import stylized_faces_dataset_builder as portraits
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fsketch.configs import base
 
+from fsketch.configs import base
 from fsketch.data import augment, pipeline, sources
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fsketch.tfds_builders.cufs import cufs_dataset_builder as cufs
 from PIL import Image
 
-from fsketch.data import prepare, sources
+from fsketch.core import errors
+from fsketch.data import digests, prepare, sources
+from fsketch.tfds_builders.cufs import cufs_dataset_builder as cufs
 
 ROOT = Path(__file__).parents[2]
 CUHK = ROOT.parent / "shared" / "data" / "cuhk_student"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fsketch.tfds_builders.cufs import cufs_dataset_builder as cufs
 from PIL import Image
 
 from fsketch.data import checks, sources, verify
+from fsketch.tfds_builders.cufs import cufs_dataset_builder as cufs
 
 
 def _write(folder: Path, id: str, seed: int, *, size=(40, 50), eyes=()) -> None:

@@ -5,9 +5,9 @@ import json
 import jax
 import numpy as np
 import pytest
-from fsketch.configs import embedder, teacher
 
 from fsketch import methods
+from fsketch.configs import embedder, teacher
 from fsketch.convert import files
 from fsketch.core import checkpoint, images, trees
 from fsketch.frozen import embedders, extractors

@@ -15,7 +15,7 @@ from fsketch.frozen import extractors
 
 pytestmark = pytest.mark.usefixtures("full_optimization")
 
-GOLDEN = json.loads((pathlib.Path(__file__).parent / "golden/perceptual.json").read_text())
+GOLDEN = json.loads((pathlib.Path(__file__).parents[1] / "golden/perceptual.json").read_text())
 DIGEST = hashlib.sha256(b"a published file").hexdigest()
 
 

@@ -17,8 +17,8 @@ import patch_loops
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
 import jax
-from fsketch.configs import base
 
+from fsketch.configs import base
 from fsketch.core import images
 from fsketch.data import coarse
 from fsketch.patches import model

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+
+from fsketch import methods, prediction, train
 from fsketch.configs import (
     base,
     cyclegan,
@@ -21,8 +23,6 @@ from fsketch.configs import (
     synthdistill,
     teacher,
 )
-
-from fsketch import evaluate, methods, train
 from fsketch.core import parallel
 from fsketch.data import pipeline
 from fsketch.methods import students
@@ -66,7 +66,7 @@ class Setup:
         one["identity"] = jnp.zeros(1, jnp.int32)
         self.frozen = self.method.freeze([one])
         canvases = pipeline.Canvases(**pair, box=np.zeros((1, 4)), id=["0"])
-        self.start = evaluate.initial_state(self.method, self.frozen, config, canvases)
+        self.start = prediction.initial_state(self.method, self.frozen, config, canvases)
         self.step = parallel.pmap(train._step(self.method, config.data))
 
     def run(self, *, seed=0, size=16):

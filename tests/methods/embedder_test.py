@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fsketch.configs import embedder, kd
 
-from fsketch import evaluate, methods, train
+from fsketch import methods, prediction, train
+from fsketch.configs import embedder, kd
 from fsketch.data import pipeline
 from fsketch.data.synthetic import procedural
 from fsketch.methods import drawn
@@ -98,4 +98,4 @@ def test_methods_that_need_images_refuse_drawn_data(tiny):
             config.loss_weights[weight] = 0.0
     method = methods.create(config)
     with pytest.raises(ValueError, match=r"data.name: 'drawn' has no (photo|sketch), .*'kd'"):
-        evaluate.initial_state(method, {}, config, pipeline.drawn("0:4"))
+        prediction.initial_state(method, {}, config, pipeline.drawn("0:4"))

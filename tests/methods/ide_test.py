@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fsketch.configs import ide as experiment
 from PIL import Image
 
 from fsketch import methods
+from fsketch.configs import ide as experiment
 from fsketch.core import images
 from fsketch.data import augment
 from fsketch.methods import ide, optimizers

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fsketch.configs import ifrp as experiment
 
-from fsketch import evaluate, methods, prepare
+from fsketch import methods, prediction, prepare
+from fsketch.configs import ifrp as experiment
 from fsketch.core import checkpoint, parallel
 from fsketch.methods import ifrp, optimizers
 from fsketch.nets import convolution
@@ -135,7 +135,7 @@ def runner():
     """(start, the compiled step of one device) of a small IFRP."""
     config = small()
     method = methods.create(config)
-    start = evaluate.initial_state(
+    start = prediction.initial_state(
         method, {}, config, type("Shapes", (), {"images": batch_of(4, 32)})
     )
     step = jax.pmap(method.train_step, axis_name="device", devices=jax.devices()[:1])

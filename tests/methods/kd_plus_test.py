@@ -4,9 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fsketch.configs import kd_plus, pix2pix
 
-from fsketch import evaluate, methods
+from fsketch import methods, prediction
+from fsketch.configs import kd_plus, pix2pix
 from fsketch.nets import convolution
 
 STUDENTS = {"student_sketch": ("photo", "sketch"), "student_photo": ("sketch", "photo")}
@@ -37,7 +37,7 @@ def batch_of(size, crop):
 def one_step(config, batch):
     """(start, after, scalars) of one step on one device."""
     method = methods.create(config)
-    start = evaluate.initial_state(method, {}, config, type("Shapes", (), {"images": batch}))
+    start = prediction.initial_state(method, {}, config, type("Shapes", (), {"images": batch}))
     step = jax.pmap(method.train_step, axis_name="device", devices=jax.devices()[:1])
     keys = jax.random.split(jax.random.key(7), len(batch["photo"]))
     alone = jax.tree.map(lambda x: jnp.asarray(x)[None], (start, {}, batch, keys))

@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fsketch.configs import base, kd
 
 from fsketch import methods
+from fsketch.configs import base, kd
 from fsketch.frozen import pretrained
 from fsketch.losses import strokes, transfer
 from fsketch.methods import optimizers, students

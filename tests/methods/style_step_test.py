@@ -6,9 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fsketch.configs import style as experiment
 
 from fsketch import methods
+from fsketch.configs import style as experiment
 from fsketch.core import images
 from fsketch.data.synthetic import paintings
 from fsketch.metrics import style_distance

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from fsketch.configs import synthdistill
 
 from fsketch import methods, train
+from fsketch.configs import synthdistill
 from fsketch.core import checkpoint, trees
 from fsketch.data import sources
 from fsketch.frozen import embedders

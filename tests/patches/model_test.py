@@ -3,9 +3,9 @@
 import jax
 import numpy as np
 import pytest
-from fsketch.configs import base
 from golden import patch_loops
 
+from fsketch.configs import base
 from fsketch.core import images
 from fsketch.data import coarse
 from fsketch.patches import model, representations

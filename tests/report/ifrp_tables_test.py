@@ -7,9 +7,9 @@ import types
 import numpy as np
 import pytest
 from absl import flags
-from fsketch.configs import base
 from ml_collections import config_flags
 
+from fsketch.configs import base
 from fsketch.core import errors, writers
 from fsketch.report import ifrp_tables
 

@@ -11,9 +11,9 @@ import numpy as np
 import optax
 import pytest
 from flax import linen as nn
-from fsketch.configs import kd, pix2pix
 
-from fsketch import evaluate, gallery, methods, train
+from fsketch import evaluate, gallery, methods, prediction, restore, train
+from fsketch.configs import kd, pix2pix
 from fsketch.core import checkpoint, state, trees
 from fsketch.data import augment
 from fsketch.frozen import taps as teacher
@@ -35,7 +35,7 @@ def trained(tiny, tmp_path_factory):
     for term in kd.RUNGS["reconstruction"]:
         config.loss_weights[term] = 0.0
     canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
-    fresh = evaluate.initial_state(methods.create(config), {}, config, canvases)
+    fresh = prediction.initial_state(methods.create(config), {}, config, canvases)
     meta = {"config": checkpoint.to_json(config), "step": 0, "position": 0, "frozen": []}
     checkpoints = checkpoint.open_workdir(root / "alone", keep=1)
     checkpoint.save(checkpoints.latest, 0, fresh, meta)
@@ -111,7 +111,7 @@ def test_the_teacher_has_a_row_of_its_own(reported):
     row = row_of(content, "teacher", "")
     assert row["runs"] == ["taught"]
     assert row["quality"] is None
-    (net,) = evaluate.restore_frozen(root / "taught").values()
+    (net,) = restore.frozen_nets(root / "taught").values()
     # Its maps end at fire4; what SqueezeNet has beyond is not counted.
     counted = {"conv1", "fire2", "fire3", "fire4"}
     params = net.variables["params"]["net"]
@@ -304,7 +304,7 @@ def test_a_run_on_sketches_in_colour_has_a_cost(tiny):
         config.direction, config.data.sketch_channels = "to_photo", 3
     canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
     method = methods.create(config)
-    fresh = evaluate.initial_state(method, {}, config, canvases)
+    fresh = prediction.initial_state(method, {}, config, canvases)
     evaluation = {"metrics": {"to_photo/ssim": 0.0}}
     run = runs.Run("r", None, method, config, evaluation, fresh, {}, None)
     (row,) = comparison._costs(

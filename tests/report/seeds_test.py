@@ -5,8 +5,8 @@ import math
 
 import jax.numpy as jnp
 import pytest
-from fsketch.configs import kd
 
+from fsketch.configs import kd
 from fsketch.core import checkpoint
 from fsketch.report import seeds
 

@@ -7,10 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fsketch.configs import base
 from PIL import Image
 
 from fsketch import evaluate
+from fsketch.configs import base
 from fsketch.core import images
 from fsketch.data import augment, coarse, pipeline, sources
 from fsketch.patches import model

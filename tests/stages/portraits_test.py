@@ -9,10 +9,10 @@ import numpy as np
 import optax
 import pytest
 from flax import linen as nn
-from fsketch.configs import base, style
 from PIL import Image
 
-from fsketch import evaluate, prepare, train
+from fsketch import prepare, restore, train
+from fsketch.configs import base, style
 from fsketch.core import errors, state, writers
 from fsketch.data import shards, sources, warp
 from fsketch.stages import portraits
@@ -237,8 +237,8 @@ class Inverter(nn.Module):
 
 def test_a_stylist_does_as_the_network_says(monkeypatch):
     player = state.create_player(jax.random.key(0), Inverter(), optax.sgd(1.0), jnp.ones((1, 3)))
-    run = evaluate.Restored(None, style.tiny(), state.create(stylist=player), {}, 1)
-    monkeypatch.setattr(evaluate, "restore", lambda workdir, kind: run)
+    run = restore.Restored(None, style.tiny(), state.create(stylist=player), {}, 1)
+    monkeypatch.setattr(restore, "run", lambda workdir, kind: run)
     monkeypatch.setattr(portraits, "BATCH_SIZE", 2)
     stylise, digest = portraits.load_stylist("run")
     given = list(np.random.default_rng(0).integers(0, 256, (5, SIZE, SIZE, 3)).astype(np.uint8))

@@ -1,8 +1,7 @@
 """Default frozen nets: trained beside the workdir where they are needed, once, and found again."""
 
-from fsketch.configs import ide, kd, synthdistill
-
 from fsketch import prepare, train
+from fsketch.configs import ide, kd, synthdistill
 from fsketch.stages import teachers
 
 

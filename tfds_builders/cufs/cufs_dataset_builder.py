@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
-from fsketch.tfds_builders import listed
+from etils import epath
 
 from fsketch.data import checks
+from fsketch.tfds_builders import listed
 
 SUBSETS = ("cuhk", "ar", "xm2vts")
 _ABSENT_IN_267 = "266"
@@ -101,6 +102,7 @@ def _ids_in(folder: Path) -> set[str]:
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Pairs in list order: by subset, then as the split's list has them (not shuffled)."""
 
+    pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS

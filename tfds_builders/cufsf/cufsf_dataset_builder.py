@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow_datasets as tfds
-from fsketch.tfds_builders import listed
+from etils import epath
 
 from fsketch.data import checks
+from fsketch.tfds_builders import listed
 
 CONFIGS = ("sc_lmser", "ca_gan")
 _LISTS = Path(__file__).parent / "splits"
@@ -52,6 +53,7 @@ def check(
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Pairs in list order (not shuffled)."""
 
+    pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS

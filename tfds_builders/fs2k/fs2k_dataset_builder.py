@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow_datasets as tfds
-from fsketch.tfds_builders import listed
+from etils import epath
 
 from fsketch.data import checks
 from fsketch.data import fs2k as annotations
+from fsketch.tfds_builders import listed
 
 FOLDERS = ("1", "2", "3")  # photo1 and sketch1, ...: where the photos are from, not the style
 WHITE = 255
@@ -179,6 +180,7 @@ def _check_points(pairs: Sequence[Pair], report: checks.Report) -> None:
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Pairs in the order of the annotation files (not shuffled)."""
 
+    pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS

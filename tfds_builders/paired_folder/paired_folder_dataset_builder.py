@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from etils import epath
 
 from fsketch.data import checks
 
@@ -37,6 +38,7 @@ def check(root: Path, config: None, report: checks.Report) -> list[checks.Row]:
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Pairs in the order of pairs.csv, else of the sorted ids (not shuffled)."""
 
+    pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS

@@ -23,6 +23,7 @@ from typing import Any
 import jax
 import numpy as np
 import tensorflow_datasets as tfds
+from etils import epath
 
 from fsketch import data
 from fsketch.core import images
@@ -56,6 +57,7 @@ class FacesConfig(tfds.core.BuilderConfig):
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Identities in the order of their index, the views of one together (not shuffled)."""
 
+    pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     BUILDER_CONFIGS = [  # noqa: RUF012, the form TFDS reads

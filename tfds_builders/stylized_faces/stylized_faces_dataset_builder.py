@@ -24,12 +24,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from fsketch.tfds_builders.procedural_faces import procedural_faces_dataset_builder as drawn_faces
+from etils import epath
 from PIL import Image
 
 from fsketch import data
 from fsketch.data import checks, shards, warp
 from fsketch.data.synthetic import imitation, paintings
+from fsketch.tfds_builders.procedural_faces import procedural_faces_dataset_builder as drawn_faces
 
 SEED = 2026
 # All that decides on the images of `procedural`: modules of fsketch.data, the faces' builder, this.
@@ -73,6 +74,7 @@ def config_for(root: Path) -> str:
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Examples in the order of the manifest (not shuffled)."""
 
+    pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     BUILDER_CONFIGS = [  # noqa: RUF012, the form TFDS reads

@@ -1,0 +1,178 @@
+"""What the log of a training says: versions, devices, configuration, losses, speed; signals."""
+
+import contextlib
+import datetime
+import math
+import pathlib
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from importlib import metadata
+
+import jax
+import numpy as np
+from absl import logging
+from clu import parameter_overview
+from jax.experimental import multihost_utils
+from ml_collections import ConfigDict
+
+from fsketch.configs import base
+from fsketch.core import checkpoint, parallel, state, trees, types
+from fsketch.methods import interface
+
+_MISSING = object()
+
+
+class NonFiniteError(FloatingPointError):
+    """A loss or a parameter became NaN or infinite; what is saved is finite."""
+
+    ADVICE = "Resume with a lower optim.learning_rate or another seed."
+
+
+class Window:
+    """Scalars since the last log line, and the speed."""
+
+    def __init__(self, config: ConfigDict, *, start: int) -> None:
+        self.config, self.step = config, start
+        self.rows: list[dict[str, float]] = []
+        self.time = time.perf_counter()
+
+    def add(self, step: int, scalars: types.Scalars) -> None:
+        """Reads a step's scalars; raises NonFiniteError at the first that is not finite."""
+        if step <= self.step + len(self.rows):
+            return
+        values = {k: float(v) for k, v in parallel.unreplicate(scalars).items()}
+        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        if bad:
+            raise NonFiniteError(
+                f"step {step}: {', '.join(bad)} not finite ({line(values)}). "
+                f"{NonFiniteError.ADVICE}"
+            )
+        self.rows.append(values)
+
+    def flush(self, step: int) -> dict[str, float]:
+        """Means over the window, logged as one line with speed and time left."""
+        seconds = max(time.perf_counter() - self.time, 1e-9)
+        steps = step - self.step
+        means = {name: float(np.mean([row[name] for row in self.rows])) for name in self.rows[-1]}
+        rate = steps * self.config.batch_size / seconds
+        left = datetime.timedelta(seconds=round((self.config.num_steps - step) * seconds / steps))
+        logging.info(
+            "step %d/%d  %.1f images/s  %s left  %s",
+            step,
+            self.config.num_steps,
+            rate,
+            left,
+            line(means),
+        )
+        self.rows, self.step, self.time = [], step, time.perf_counter()
+        return {**means, "images_per_sec": rate}
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """A context whose time does not count as training time."""
+        began = time.perf_counter()
+        yield
+        self.time += time.perf_counter() - began
+
+
+class StopSignal:
+    """Turns SIGTERM and the first Ctrl-C into a flag; a second Ctrl-C interrupts at once."""
+
+    SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+    def __enter__(self) -> "StopSignal":
+        self.received = False
+        self.before = {s: signal.signal(s, self._receive) for s in self.SIGNALS}
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: object) -> None:
+        del frame
+        if self.received and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = True
+
+    def agreed(self, step: int, every_steps: int) -> bool:
+        """Whether to stop now: every process answers alike."""
+        if jax.process_count() == 1:
+            return self.received
+        if step % every_steps:
+            return False
+        return bool(multihost_utils.process_allgather(np.asarray(self.received)).any())
+
+
+def line(values: dict[str, float]) -> str:
+    """Names and values, sorted, as a line of the log."""
+    return "  ".join(f"{name} {value:.4g}" for name, value in sorted(values.items()))
+
+
+def report(
+    config: ConfigDict,
+    host: state.TrainState,
+    frozen: interface.Frozens,
+    num_pairs: Sequence[int],
+) -> None:
+    """What a reader of the log must know: versions, devices, code, configuration, parameters."""
+    packages = ("fsketch", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
+    versions = "  ".join(f"{name} {metadata.version(name)}" for name in packages)
+    logging.info("versions: %s", versions)
+    kind = jax.devices()[0].device_kind
+    logging.info("devices: %d x %s in %d processes", jax.device_count(), kind, jax.process_count())
+    logging.info("code: %s", _git_revision())
+    logging.info("configuration (what differs from configs/base.py):\n%s", changes(config))
+    logging.info("pairs: %d training, %d validation, %d test", *num_pairs)
+    for role, player in host.players.items():
+        parameter_overview.log_parameter_overview(player.params, msg=f"player {role}")
+    for role, net in frozen.items():
+        logging.info("frozen %s: %s numbers, %s", role, f"{trees.count(net.variables):,}", net.spec)
+
+
+def _git_revision() -> str:
+    root = pathlib.Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return "no git checkout"
+    try:
+        run = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "no git revision"
+    return run.stdout.strip()
+
+
+def changes(config: ConfigDict) -> str:
+    """A line per field that differs from its default; a nested experiment's likewise."""
+    default = dict(flat(checkpoint.to_json(base.get_config())))
+    lines = [
+        f"  {name} = {value!r}"
+        for name, value in flat(checkpoint.to_json(config))
+        if default.get(name.rpartition("config.")[2], _MISSING) != value
+    ]
+    return "\n".join(lines)
+
+
+def log_difference(before: ConfigDict, now: ConfigDict, source: str) -> None:
+    """Logs every field in which a resumed run differs from its checkpoint."""
+    one, other = (dict(flat(checkpoint.to_json(config))) for config in (before, now))
+    for name in sorted(one.keys() | other.keys()):
+        if one.get(name) != other.get(name):
+            logging.warning("%s has %s=%s, now %s", source, name, one.get(name), other.get(name))
+
+
+def flat(data: dict, *, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """("section.field", value) of each field of a nested dictionary."""
+    for name, value in data.items():
+        if isinstance(value, dict):
+            yield from flat(value, prefix=f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,92 @@
+"""Players that start from those of another run, or from converted weights."""
+
+import jax
+import numpy as np
+from absl import logging
+
+from fsketch.convert import files
+from fsketch.core import checkpoint, state, trees, types
+
+
+def started(fresh: state.TrainState, start_from: str) -> state.TrainState:
+    """The state whose players that a workdir trained, too, begin with what it learned there.
+
+    Its averaged parameters, where it keeps them; optimizers begin anew.  Of several workdirs, with
+    commas between them, the mean.  Raises ValueError if one trained a player of another name or
+    shape, or not the players of the first.
+    """
+    if start_from.endswith(".safetensors"):
+        return _with_weights(fresh, start_from)
+    learned = {workdir: _learned(fresh, workdir) for workdir in start_from.split(",")}
+    first, *others = learned.values()
+    for workdir, players in learned.items():
+        if players.keys() != first.keys():
+            raise ValueError(
+                f"start_from: {workdir} trained {sorted(players)}, the first {sorted(first)}"
+            )
+    mean = jax.tree.map(lambda *arrays: np.mean(arrays, axis=0), first, *others)
+    players = {}
+    for role, (params, stats) in mean.items():
+        ema = params if fresh[role].ema_rate else {}
+        players[role] = fresh[role].replace(params=params, stats=stats, ema=ema)
+    return fresh.put(**players)
+
+
+def _learned(fresh: state.TrainState, workdir: str) -> dict[str, tuple[types.PyTree, types.PyTree]]:
+    """(parameters, statistics) that the best checkpoint of a workdir has of each player."""
+    try:
+        arrays, meta = checkpoint.read(workdir)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"start_from: {error}") from None
+    source = f"start_from: {workdir} (step {meta['step']})"
+    players = {}
+    for role in sorted({name.split("/")[1] for name in arrays if name.startswith("players/")}):
+        if role not in fresh.players:
+            raise ValueError(f"{source}: no player {role!r} here, only {sorted(fresh.players)}")
+        player = fresh[role]
+        # Critics keep no average beside players that do.
+        learned = _of(arrays, role, "ema") or _of(arrays, role, "params")
+        params = _filled(player.params, learned, source=f"{source}, {role}")
+        stats = _filled(player.stats, _of(arrays, role, "stats"), source=f"{source}, {role}")
+        players[role] = (params, stats)
+    logging.info("%s: %s start from there", source, ", ".join(players))
+    return players
+
+
+def _of(arrays: checkpoint.Arrays, role: str, kind: str) -> checkpoint.Arrays:
+    """What a checkpoint holds of a player's params, stats or ema."""
+    prefix = f"players/{role}/{kind}/"
+    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+
+
+def _filled(like: types.PyTree, arrays: checkpoint.Arrays, *, source: str) -> types.PyTree:
+    """`checkpoint.fill`, but of what begins at zero, and so changes nothing, some may lack."""
+    drawn = trees.flatten(like)
+    new = {name: x for name, x in drawn.items() if name not in arrays and not np.any(x)}
+    return checkpoint.fill(like, {**arrays, **new}, source=source)
+
+
+def _with_weights(fresh: state.TrainState, path: str) -> state.TrainState:
+    """The state whose only player begins with converted weights; what they lack stays as drawn.
+
+    Raises ValueError if there are more players, or for weights that the player has no place for.
+    """
+    net, tree = files.read(path)
+    source = f"start_from: {path} ({net})"
+    if len(fresh.players) != 1:
+        raise ValueError(f"{source}: starts one player, here are {sorted(fresh.players)}")
+    ((role, player),) = fresh.players.items()
+    variables = files.variables(tree)
+    if surplus := variables.keys() - {"params", *player.stats}:
+        raise ValueError(f"{source}: {role!r} has no {sorted(surplus)}")
+
+    def part(kind: str, like: types.PyTree) -> types.PyTree:
+        drawn, given = trees.flatten(like), trees.flatten(variables.get(kind, {}))
+        kept = sorted(drawn.keys() - given.keys())
+        logging.info("%s: %s of %r start from there, but %s", source, kind, role, kept)
+        return checkpoint.fill(like, {**drawn, **given}, source=f"{source}, {role}")
+
+    params = part("params", player.params)
+    stats = {kind: part(kind, like) for kind, like in player.stats.items()}
+    ema = params if player.ema_rate else {}
+    return fresh.put(**{role: player.replace(params=params, stats=stats, ema=ema)})
