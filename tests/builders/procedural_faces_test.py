@@ -92,11 +92,11 @@ def test_configs_as_documented():
 def test_sources_are_all_modules_that_the_renderer_imports():
     """Otherwise a change of the renderer could leave old images in use."""
     folder = Path(data.__path__[0])
-    reached, waiting = set(), ["procedural"]
+    reached, waiting = set(), ["synthetic/procedural"]
     while waiting:
         reached.add(name := waiting.pop())
         for node in ast.walk(ast.parse((folder / f"{name}.py").read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module == SYNTHETIC:
+            if isinstance(node, ast.ImportFrom) and node.module == "fsketch.data.synthetic":
                 found = [f"synthetic/{alias.name}" for alias in node.names]
                 waiting += [name for name in found if name not in reached]
     assert reached == {*faces.SOURCES}

@@ -79,12 +79,16 @@ def test_embedded_ones_read_no_folder_and_prepared_ones_do(tmp_path):
     assert "stylized_faces/prepared" in str(caught.value)
 
 
+SYNTHETIC = "fsketch.data.synthetic"
+
+
 def test_sources_are_all_modules_that_draw():
     """Otherwise a change of one could leave old images in use."""
     used = set()
     for node in ast.walk(ast.parse(Path(portraits.__file__).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module == "fsketch.data":
-            used |= {alias.name for alias in node.names}
+        if isinstance(node, ast.ImportFrom) and node.module in ("fsketch.data", SYNTHETIC):
+            folder = "synthetic/" * (node.module == SYNTHETIC)
+            used |= {folder + alias.name for alias in node.names}
     assert used - {"checks"} <= {*portraits.SOURCES}
     for path in portraits.Builder.source_files():
         assert path.is_file(), path
