@@ -43,7 +43,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from PIL import Image
 
-from fsketch import evaluate, images, parallel, state, types, writers
+from fsketch import evaluate, image_files, images, parallel, state, types, writers
 from fsketch.data import checks, pipeline, sources
 from fsketch.methods import interface
 from fsketch.scoring import matching
@@ -364,10 +364,10 @@ class Reading(NamedTuple):
 def size_of(path: Path, reading: Reading) -> tuple[int, int] | None:
     """(height, width) by the header; None where there is none, which `read` reports."""
     try:
-        with Image.open(path) as image:
+        with image_files.open_image(path) as image:
             turned = reading.apply_exif and image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
             return image.size if turned else image.size[::-1]
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+    except image_files.ImageFileError:
         return None
 
 

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "fsketch"
 
 # Module or package -> floor; imports go downward, or stay inside one package.
 FLOORS = {
-    "types": -1, "images": 0, "trees": 0, "startup": 0,
+    "types": -1, "images": 0, "image_files": 0, "trees": 0, "startup": 0,
     "writers": 0, "nets": 1, "convert.tables": 1, "convert.files": 1, "convert": 1,
     "metrics": 1, "patches": 2, "losses": 2, "convert.published": 2,
     "state": 2, "checkpoint": 2, "image_pool": 3, "parallel": 3, "data": 3,
@@ -106,6 +106,13 @@ def test_mapping_over_devices_has_one_home(attribute, home):
         uses = [full for attr, full in calls(path) if attr == attribute]
         allowed = path.name == home or all(full.startswith("parallel.") for full in uses)
         assert allowed, f"{path.name} uses {uses}"
+
+
+def test_image_files_are_opened_in_one_place():
+    for folder in ("fsketch", "tfds_builders", "configs"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            uses = [full for attr, full in calls(path) if attr == "open" and "Image" in full]
+            assert not uses or path == PACKAGE / "image_files.py", f"{path}: {uses}"
 
 
 def test_configurations_are_never_asked_with_get():
