@@ -31,11 +31,7 @@ from fsketch import methods, train  # noqa: E402
 from fsketch.configs import kd, synthdistill  # noqa: E402
 from fsketch.core import parallel, state, trees, types  # noqa: E402
 from fsketch.data import augment  # noqa: E402
-from fsketch.frozen import (  # noqa: E402
-    embedders,
-    generators,
-    pretrained,
-)
+from fsketch.frozen import embedders, generators, pretrained  # noqa: E402
 from fsketch.methods import interface  # noqa: E402
 from fsketch.nets import convolution, vgg  # noqa: E402
 

@@ -44,7 +44,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from fsketch import prediction, restore
-from fsketch.core import errors, images, parallel, state, types, writers
+from fsketch.core import errors, image_files, images, parallel, state, types, writers
 from fsketch.data import checks, pipeline
 from fsketch.methods import interface
 from fsketch.scoring import matching
@@ -365,10 +365,10 @@ class Reading(NamedTuple):
 def size_of(path: Path, reading: Reading) -> tuple[int, int] | None:
     """(height, width) by the header; None where there is none, which `read` reports."""
     try:
-        with Image.open(path) as image:
+        with image_files.open_image(path) as image:
             turned = reading.apply_exif and image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
             return image.size if turned else image.size[::-1]
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError):
+    except image_files.ImageFileError:
         return None
 
 

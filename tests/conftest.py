@@ -16,13 +16,14 @@ if metadata.version("jaxlib").split(".")[:2] in (["0", "7"], ["0", "10"]):
     os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 
 import pathlib
+import subprocess
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
-from PIL import Image
+from PIL import EpsImagePlugin, Image
 
 from fsketch import methods
 from fsketch.configs import base, embedder
@@ -48,6 +49,23 @@ def memory_of_programs():
     """Forgets a module's compiled programs at its end: all of them together take gigabytes."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture
+def eps(monkeypatch):
+    """A function that writes an EPS file under any name; a test fails if a program is started."""
+
+    def start(*arguments, **options):
+        pytest.fail(f"a program was started: {arguments}")
+
+    def write(path: pathlib.Path) -> pathlib.Path:
+        Image.new("RGB", (24, 30)).save(path, "EPS")
+        for name in ("Popen", "run", "call", "check_call"):
+            monkeypatch.setattr(subprocess, name, start)
+        monkeypatch.setattr(EpsImagePlugin, "gs_binary", "gs")
+        return path
+
+    return write
 
 
 @pytest.fixture

@@ -116,6 +116,13 @@ def test_mapping_over_devices_has_one_home(attribute, home):
         assert allowed, f"{path.name} uses {uses}"
 
 
+def test_image_files_are_opened_in_one_place():
+    for folder in ("fsketch", "tfds_builders", "configs"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            uses = [full for attr, full in calls(path) if attr == "open" and "Image" in full]
+            assert not uses or path == PACKAGE / "core/image_files.py", f"{path}: {uses}"
+
+
 def test_configurations_are_never_asked_with_get():
     for path in files():
         uses = [full for attr, full in calls(path) if attr == "get" and "config" in full]

@@ -4,7 +4,9 @@ Convolutions are lax's own here, since they compile sooner.
 """
 
 import io
+import os
 import shutil
+import zlib
 
 import jax
 import jax.numpy as jnp
@@ -278,6 +280,28 @@ def test_what_cannot_be_taken_is_listed_at_the_end_and_the_rest_is_done(workdir,
         assert line.startswith(str(folder / file))
         assert reason in line
     assert names(tmp_path / "out") == ["good.png", "zebra.png"]
+
+
+def test_no_file_starts_a_program_blocks_or_ends_the_batch(workdir, tmp_path, capsys, eps):
+    folder = tmp_path / "in"
+    draw(folder / "good.png")
+    eps(folder / "eps.png")
+    os.mkfifo(folder / "pipe.png")
+    tenth = Image.fromarray(np.zeros((3, 24, 3), np.uint8))
+    tenth.save(folder / "tenth.png")
+    content = bytearray((folder / "tenth.png").read_bytes())
+    content[20:24] = (30).to_bytes(4, "big")  # the height
+    content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    (folder / "tenth.png").write_bytes(content)
+    assert run(workdir, folder, tmp_path / "out", "--apply_exif") == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith("1 written, 0 already there, 3 failed")
+    reasons = ("another format", "no regular file", "219 of 2190 bytes of pixels")
+    for line, name, reason in zip(
+        captured.err.splitlines()[-3:], ("eps", "pipe", "tenth"), reasons, strict=True
+    ):
+        assert line.startswith(f"{folder / name}.png: found unreadable ({reason}")
+    assert names(tmp_path / "out") == ["good.png"]
 
 
 def test_flags_turn_photos_upright_and_lay_transparent_ones_on_a_level(workdir, tmp_path):

@@ -12,10 +12,8 @@ import hashlib
 import io
 import itertools
 import os
-import struct
 import sys
 import unicodedata
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from fsketch.core import errors
+from fsketch.core import errors, image_files
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".pgm")
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "PPM", "MPO")  # PPM: of *.pgm, too
@@ -44,19 +42,6 @@ HASH_SIDE, NEAR_BITS = 16, 35
 BLACK_AT_MOST, BORDER_SHARE = 4, 0.01
 SECTIONS = ("counts", "geometry", "images", "pairs")
 _EXIF_ORIENTATION, _TIFF_BITS = 0x0112, 258
-# What Pillow's plugins raise on damaged files (found by flipping bytes), and its size limit.
-DAMAGED = (
-    Image.DecompressionBombError,
-    ArithmeticError,
-    EOFError,
-    LookupError,
-    OSError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
 
 
 class Row(NamedTuple):
@@ -484,10 +469,10 @@ def decode(
         report.problem(report.name(path), found=found, admitted=admitted, section="images")
 
     try:
-        with Image.open(path) as image:
-            image.load()
+        with image_files.open_image(path) as image:
             if image.format not in FORMATS:
                 return refuse(f"a {image.format} file", f"{', '.join(FORMATS)}")
+            image.load()
             if (bits := _bits(path, image)) > 8:
                 return refuse(f"{bits} bits a channel", "8 bits a channel")
             if image.mode not in MODES:
@@ -512,9 +497,8 @@ def decode(
                 has_exif=has_exif,
                 has_alpha=image.has_transparency_data,
             )
-    except DAMAGED as error:
-        text = str(error).replace(str(path), path.name)
-        return refuse(f"unreadable ({text})", "a whole image file")
+    except image_files.ImageFileError as error:
+        return refuse(f"unreadable ({error.got})", "a whole image file")
 
 
 def inspect(
@@ -585,7 +569,7 @@ def png(path: Path, *, mode: str, background: int | None = None) -> io.BytesIO:
 
     `background` is the grey level 0..255 that transparent pixels are laid on.
     """
-    with Image.open(path) as image:
+    with image_files.open_image(path) as image:
         return encode(np.asarray(_flat(image, background).convert(mode)))
 
 

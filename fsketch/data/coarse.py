@@ -16,7 +16,7 @@ from etils import epath
 from ml_collections import ConfigDict
 from PIL import Image, PngImagePlugin
 
-from fsketch.core import writers
+from fsketch.core import image_files, writers
 from fsketch.data import sources
 from fsketch.patches import model
 
@@ -140,7 +140,7 @@ def is_done(source: Source, request: Request) -> bool:
     path = source.path(request.id)
     if not path.exists():
         return False
-    with path.open("rb") as file, Image.open(file) as image:
+    with image_files.open_image(path, formats=("PNG",)) as image:
         found = image.info.get(_KEY)
     if found != request.key:
         raise StaleError(
@@ -163,7 +163,7 @@ def read(pairs: sources.Pairs, source: Source) -> list[np.ndarray]:
         )
     images = []
     for request in wanted:
-        with source.path(request.id).open("rb") as file, Image.open(file) as image:
+        with image_files.open_image(source.path(request.id), formats=("PNG",)) as image:
             pixels = np.asarray(image)
         images.append(pixels[..., None] if pixels.ndim == 2 else pixels)
     return images

@@ -10,7 +10,6 @@ is named after the content of its source, see `prepare`.
 
 import contextlib
 import fcntl
-import io
 import os
 import shutil
 import socket
@@ -22,10 +21,9 @@ from typing import Any, NamedTuple, TextIO
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
 
 from fsketch import tfds_builders
-from fsketch.core import errors
+from fsketch.core import errors, image_files
 from fsketch.data import checks, digests
 
 ANY_TFDS = "tfds_folder"  # a data set name, see `load`
@@ -164,7 +162,7 @@ def _faces_of_any(folder: str, split: str) -> Pairs:
     examples = list(builder.as_data_source(split, decoders={photos[0]: skip}))
     images = []
     for example in examples:
-        with Image.open(io.BytesIO(example[photos[0]])) as image:
+        with image_files.open_image(example[photos[0]]) as image:
             images.append(np.asarray(image.convert("RGB")))
     _, identity = np.unique([example[persons[0]] for example in examples], return_inverse=True)
     ids = [f"{i:07d}" for i in range(len(examples))]
@@ -207,7 +205,7 @@ def check(name: str, *, manual_dir: str) -> tuple[str, Any]:
 
 def _decode(png: bytes) -> np.ndarray:
     """uint8[H, W, 3] or uint8[H, W], as the builder stored it."""
-    with Image.open(io.BytesIO(png)) as image:
+    with image_files.open_image(png, formats=("PNG",)) as image:
         return np.asarray(image)
 
 

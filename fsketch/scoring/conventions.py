@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from PIL import Image
 
+from fsketch.core import image_files
 from fsketch.metrics import fsim, ssim
 from fsketch.scoring import measures, protocols
 
@@ -44,7 +45,8 @@ def jpeg(image: np.ndarray) -> np.ndarray:
     file = io.BytesIO()
     flat = image[..., 0] if image.shape[-1] == 1 else image
     Image.fromarray(flat).save(file, "JPEG", quality=JPEG_QUALITY)
-    decoded = np.asarray(Image.open(file))
+    with image_files.open_image(file.getvalue(), formats=("JPEG",)) as image:
+        decoded = np.asarray(image)
     return decoded[..., None] if decoded.ndim == 2 else decoded
 
 

@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 from etils import epath
-from PIL import Image
 
-from fsketch.core import errors
+from fsketch.core import errors, image_files
 from fsketch.data import checks
 from fsketch.scoring import protocols
 
@@ -284,7 +283,7 @@ def _by_stem(folder: Path, problems: Problems) -> dict[str, Path]:
 def _size(path: Path) -> tuple[int, int] | None:
     """(width, height) by the header; None where there is none, which `decode` reports."""
     try:
-        with Image.open(path) as image:
+        with image_files.open_image(path) as image:
             return image.size
-    except (OSError, ValueError, SyntaxError):
+    except image_files.ImageFileError:
         return None

@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
-from PIL import Image
 
 from fsketch import data
+from fsketch.core import image_files
 from fsketch.data import checks, shards, warp
 from fsketch.data.synthetic import imitation, paintings
 from fsketch.tfds_builders.procedural_faces import procedural_faces_dataset_builder as drawn_faces
@@ -198,12 +198,11 @@ class _Folder:
 
     def _read(self, name: str) -> io.BytesIO:
         """A PNG in colour; drawn sketches are stored grey."""
-        content = io.BytesIO(self._file.read(f"{name}.png"))
-        with Image.open(content) as image:
+        content = self._file.read(f"{name}.png")
+        with image_files.open_image(content, formats=("PNG",)) as image:
             if image.mode != "RGB":
                 return checks.encode(np.asarray(image.convert("RGB")))
-        content.seek(0)
-        return content
+        return io.BytesIO(content)
 
 
 def _drawn_manifest(config: PortraitsConfig) -> dict[str, Any]:

@@ -27,7 +27,6 @@ of examples; a builder would write half a gigabyte again in another packing.
 """
 
 import hashlib
-import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -36,6 +35,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from fsketch.core import image_files
 from fsketch.data import checks
 from fsketch.data.verification import lfw, matlab, packed
 
@@ -465,7 +465,7 @@ def decode(content: bytes, where: str, report: checks.Report) -> Image.Image | N
     """An encoded image, 8 bits, grey or RGB; None, with a problem at `where`, for any other."""
     admitted = f"{', '.join(FORMATS)} of 8 bits a channel, grey or RGB"
     try:
-        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
+        with image_files.open_image(content, formats=FORMATS) as image:
             # Pillow hands out some images of 16 bits as if they had 8.
             deep = content[24] > 8 if image.format == "PNG" else image.tile[0][0] != "raw"
             if image.mode not in MODES or (image.format in ("PNG", "PPM") and deep):
@@ -474,6 +474,7 @@ def decode(content: bytes, where: str, report: checks.Report) -> Image.Image | N
                 return None
             image.load()
             return image
-    except checks.DAMAGED as error:
-        report.problem(where, found=f"unreadable ({error})", admitted=admitted, section="images")
+    except image_files.ImageFileError as error:
+        found = f"unreadable ({error.got})"
+        report.problem(where, found=found, admitted=admitted, section="images")
         return None
