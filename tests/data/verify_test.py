@@ -84,7 +84,7 @@ def test_a_file_of_another_format_is_a_problem_and_starts_no_program(folder, cap
     code, out = _run(capsys, "paired_folder", f"--manual_dir={folder}")
     assert code == 1
     assert "PROBLEM photos/p2.png: found unreadable (another format" in out
-    with pytest.raises(sources.DataError, match=r"photos/p2\.png: found unreadable"):
+    with pytest.raises(errors.DataError, match=r"photos/p2\.png: found unreadable"):
         sources.prepare(
             "paired_folder", data_dir=str(folder.parent / "out"), manual_dir=str(folder)
         )
@@ -216,12 +216,13 @@ def test_a_report_that_cannot_be_written_is_exit_code_2(folder, capsys):
     assert caught.value.code == 2
 
 
-def test_as_a_program_without_tensorflow_and_jax(folder):
+def test_as_a_program_without_tensorflow(folder):
     code = f"""
 import sys
 from fsketch.data import verify
+from fsketch.core import errors
 code = verify.main(["paired_folder", "--manual_dir={folder}"])
-print(code, {{"tensorflow", "jax"}} & set(sys.modules))
+print(code, {{"tensorflow", "torch"}} & set(sys.modules))
 """
     process = subprocess.run(
         [sys.executable, "-c", code],
