@@ -216,7 +216,6 @@ print(code, {{"tensorflow", "jax"}} & set(sys.modules))
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[2],
         timeout=60,
     )
     assert process.stdout.endswith("0 set()\n"), process.stderr
