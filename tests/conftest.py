@@ -1,10 +1,32 @@
-"""Eight simulated devices and quick compilation for every test; set before jax starts.
+"""What holds for every test, most of it set before jax starts.
 
-Tests that compare with reference values or time something opt out with `full_optimization`.
+There are eight simulated devices, and compilation is quick: tests that compare with reference
+values or time something opt out with `full_optimization`.  The home folder and with it all caches
+are new and empty, the current folder is a new one for each module, and processes that tests start
+find the repository by PYTHONPATH: nothing that lies in the clone or with the user changes a result.
 """
 
+import atexit
+import contextlib
 import os
+import pathlib
+import shutil
+import tempfile
 from importlib import metadata
+
+if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit this environment, and share its home
+    _root, _home = str(pathlib.Path(__file__).parents[1]), tempfile.mkdtemp(prefix="fsketch-home-")
+    atexit.register(shutil.rmtree, _home, ignore_errors=True)
+    for _name in ("XDG_CACHE_HOME", "TFDS_DATA_DIR", "JAX_COMPILATION_CACHE_DIR"):
+        os.environ.pop(_name, None)  # all lie in the home folder by default
+    os.environ |= {
+        "HOME": _home,
+        "PYTHONPATH": os.pathsep.join(filter(None, [_root, os.environ.get("PYTHONPATH")])),
+        # The repository may be somebody else's, which git asks the home folder about.
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "safe.directory",
+        "GIT_CONFIG_VALUE_0": _root,
+    }
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = (
@@ -15,7 +37,6 @@ os.environ["XLA_FLAGS"] = (
 if metadata.version("jaxlib").split(".")[:2] in (["0", "7"], ["0", "10"]):
     os.environ["XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 
-import pathlib
 import subprocess
 
 import jax
@@ -42,6 +63,13 @@ def compilation_cache(tmp_path_factory, worker_id):
     folder = (base if worker_id == "master" else base.parent) / "xla"
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def new_folder(tmp_path_factory):
+    """The current folder of a module's tests."""
+    with contextlib.chdir(tmp_path_factory.mktemp("here")):
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

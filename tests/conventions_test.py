@@ -169,7 +169,7 @@ def test_importing_the_library_starts_no_device_and_sets_no_flag():
         assert not xla_bridge._backends
         assert "tensorflow" not in sys.modules and "torch" not in sys.modules
     """
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
 
 
 def test_no_machine_s_path_is_in_the_repository():

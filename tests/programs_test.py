@@ -65,7 +65,7 @@ def command(pairs_folder, tiny_teacher, tmp_path_factory):
 
 def run(arguments, **changes):
     return subprocess.run(
-        arguments, cwd=ROOT, env=environment(**changes), capture_output=True, text=True, timeout=300
+        arguments, env=environment(**changes), capture_output=True, text=True, timeout=300
     )
 
 
@@ -91,7 +91,6 @@ def test_killed_at_any_moment_a_run_resumes_to_the_same_end(command, tmp_path, c
     broken = tmp_path / "broken"
     with subprocess.Popen(
         command(broken, *flags),
-        cwd=ROOT,
         env=environment(JAX_COMPILATION_CACHE_DIR=cache),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -155,7 +154,6 @@ def test_sigterm_saves_and_exits_cleanly_and_evaluate_needs_the_workdir_alone(
     arguments = command(tmp_path, "--config.num_steps=100000", "--config.save_every_steps=100000")
     with subprocess.Popen(
         arguments,
-        cwd=ROOT,
         env=environment(JAX_COMPILATION_CACHE_DIR=cache),
         stderr=subprocess.PIPE,
         text=True,
@@ -220,7 +218,6 @@ def test_two_processes_train_as_one(command, tmp_path, cache):
                 "--num_processes=2",
                 f"--process_id={i}",
             ),
-            cwd=ROOT,
             env=environment(XLA_FLAGS=f"{FLAGS} {DEVICES}=2", JAX_COMPILATION_CACHE_DIR=cache),
             stderr=subprocess.PIPE,
             text=True,

@@ -24,6 +24,15 @@ def test_grey_uint8_rounds_to_nearest():
     assert images.grey_uint8(np.array([[[10, 20, 30]]], np.uint8))[0, 0, 0] == 18
 
 
+def test_grey_uint8_rounds_halves_up():
+    colours = np.mgrid[:256:5, :256:5, :256].reshape(3, -1)
+    thousandths = [299, 587, 114] @ colours
+    halves = thousandths % 1000 == 500
+    assert halves.sum() > 100
+    grey = images.grey_uint8(colours[:, halves].T.astype(np.uint8)[None])
+    np.testing.assert_array_equal(grey[0, :, 0], thousandths[halves] // 1000 + 1)
+
+
 def test_centre_is_the_field_s_place():
     assert images.centre((250, 200), (256, 256)) == (3, 28)
     with pytest.raises(ValueError, match=r"300 x 250.*256 x 256"):

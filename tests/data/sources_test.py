@@ -43,7 +43,6 @@ def _start(code: str, folder: Path) -> subprocess.Popen:
     head = f"from fsketch.data import sources\nfolders = {_folders(folder)!r}\n"
     return subprocess.Popen(
         [sys.executable, "-c", head + code],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

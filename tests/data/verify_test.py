@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from fsketch.core import errors
 from fsketch.data import checks, sources, verify
 from fsketch.tfds_builders.cufs import cufs_dataset_builder as cufs
 
@@ -220,7 +221,6 @@ def test_as_a_program_without_tensorflow(folder):
     code = f"""
 import sys
 from fsketch.data import verify
-from fsketch.core import errors
 code = verify.main(["paired_folder", "--manual_dir={folder}"])
 print(code, {{"tensorflow", "torch"}} & set(sys.modules))
 """
@@ -228,7 +228,6 @@ print(code, {{"tensorflow", "torch"}} & set(sys.modules))
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        cwd=Path(__file__).parents[2],
         timeout=60,
     )
     assert process.stdout.endswith("0 set()\n"), process.stderr

@@ -1,6 +1,11 @@
 """Null-space LDA against a direct transcription with explicit scatter matrices, and by hand."""
 
 import csv
+import os
+import pathlib
+import platform
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -143,6 +148,43 @@ def test_a_shorter_curve_keeps_its_last_rate():
     assert {len(curve) for curve in curves} == {4, 5}
     expected = np.mean([curve + curve[-1:] * (5 - len(curve)) for curve in curves], axis=0)
     np.testing.assert_allclose(nlda.nlda(real, fake, protocol=SMALL).curve, expected)
+
+
+CPU = pathlib.Path("/proc/cpuinfo")
+# OpenBLAS's kernels for x86-64, each with the CPU flag that it needs.
+KERNELS = {"Prescott": "pni", "Nehalem": "sse4_2", "Haswell": "avx2", "SkylakeX": "avx512f"}
+# Outputs that equal each other, as 8 bit and as floats, with too few directions in some splits.
+CURVES = """
+import runpy, sys
+import numpy as np
+
+nlda = runpy.run_path(sys.argv[1])
+protocol = nlda["Protocol"]("ties", num_pairs=60, num_train=25, pca_dims=50)
+rng = np.random.default_rng(0)
+real = rng.integers(0, 256, (60, 600)).astype(np.uint8)
+fake = (0.3 * real + rng.integers(0, 170, real.shape)).astype(np.uint8)
+fake[20:40], fake[44] = fake[:20], fake[45]
+for sides in ((real, fake), (real / 127.5 - 1, fake / 127.5 - 1)):
+    print([number.hex() for number in nlda["nlda"](*sides, protocol=protocol).curve.tolist()])
+"""
+
+
+@pytest.mark.skipif(
+    platform.machine() != "x86_64" or not CPU.exists(), reason="OpenBLAS's kernels for x86-64"
+)
+def test_no_blas_kernel_and_no_number_of_threads_changes_a_curve():
+    flags, printed = CPU.read_text().split(), {}
+    for kernel in (kernel for kernel, flag in KERNELS.items() if flag in flags):
+        for threads in "12":
+            forced = {"OPENBLAS_CORETYPE": kernel, "OPENBLAS_NUM_THREADS": threads}
+            printed[kernel, threads] = subprocess.run(
+                [sys.executable, "-c", CURVES, nlda.__file__],
+                env=os.environ | forced, check=True, capture_output=True, text=True, timeout=60,
+            ).stdout  # fmt: skip
+    assert len(printed) >= 2
+    assert {key: text for key, text in printed.items() if text != printed["Prescott", "1"]} == {}
+    of_bytes, of_floats = printed["Prescott", "1"].splitlines()
+    assert of_bytes == of_floats and len(set(of_bytes.split(", "))) > 5
 
 
 def test_what_does_not_fit_is_refused():
