@@ -9,7 +9,7 @@ import pytest
 from absl import flags
 from ml_collections import config_flags
 
-from configs import base
+from configs import base, ifrp
 from fsketch import writers
 from fsketch.data import sources
 from fsketch.report import ifrp_tables
@@ -61,7 +61,7 @@ def test_only_what_is_missing_is_run(tmp_path):
     row = ifrp_tables.TABLES["losses"].rows[0]
     whole = ifrp_tables.commands(row, data="orl", parent=tmp_path, flags=["--config.seed=3"])
     assert [part for part in whole[0] if part.startswith("--")] == [
-        "--config=configs/ifrp.py:orl,pixel_only",
+        f"--config={ifrp.__file__}:orl,pixel_only",
         f"--workdir={tmp_path}/ifrp-pixel_only",
         "--config.seed=3",
     ]
