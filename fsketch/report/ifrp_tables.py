@@ -182,7 +182,7 @@ def commands(row: Row, *, data: str, parent: Path, flags: Sequence[str]) -> list
     main = [sys.executable, "-m", "fsketch.main"]
     result = []
     if not (workdir / "evaluation.json").is_file():
-        config = f"--config=configs/{row.config.format(data=data)}"
+        config = f"--config={Path(base.__file__).with_name(row.config.format(data=data))}"
         result.append(
             [*main, config, f"--workdir={workdir}", *row.flags, *_schedule(row, data), *flags]
         )

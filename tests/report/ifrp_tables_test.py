@@ -9,8 +9,14 @@ import pytest
 from absl import flags
 from ml_collections import config_flags
 
+<<<<<<< HEAD
 from fsketch.configs import base
 from fsketch.core import errors, writers
+=======
+from configs import base, ifrp
+from fsketch import writers
+from fsketch.data import sources
+>>>>>>> nlda
 from fsketch.report import ifrp_tables
 
 ROWS = [row for table in ifrp_tables.TABLES.values() for row in table.rows if row.config]
@@ -60,7 +66,7 @@ def test_only_what_is_missing_is_run(tmp_path):
     row = ifrp_tables.TABLES["losses"].rows[0]
     whole = ifrp_tables.commands(row, data="orl", parent=tmp_path, flags=["--config.seed=3"])
     assert [part for part in whole[0] if part.startswith("--")] == [
-        "--config=configs/ifrp.py:orl,pixel_only",
+        f"--config={ifrp.__file__}:orl,pixel_only",
         f"--workdir={tmp_path}/ifrp-pixel_only",
         "--config.seed=3",
     ]
