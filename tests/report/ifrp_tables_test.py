@@ -9,14 +9,8 @@ import pytest
 from absl import flags
 from ml_collections import config_flags
 
-<<<<<<< HEAD
-from fsketch.configs import base
+from fsketch.configs import base, ifrp
 from fsketch.core import errors, writers
-=======
-from configs import base, ifrp
-from fsketch import writers
-from fsketch.data import sources
->>>>>>> nlda
 from fsketch.report import ifrp_tables
 
 ROWS = [row for table in ifrp_tables.TABLES.values() for row in table.rows if row.config]
