@@ -17,7 +17,7 @@ PACKAGE = ROOT / "fsketch"
 
 # Module or package -> floor; imports go downward, or stay inside one package.
 FLOORS = {
-    "types": -1, "images": 0, "trees": 0, "startup": 0,
+    "types": -1, "images": 0, "names": 0, "trees": 0, "startup": 0,
     "writers": 0, "nets": 1, "convert.tables": 1, "convert.files": 1, "convert": 1,
     "metrics": 1, "patches": 2, "losses": 2, "convert.published": 2,
     "state": 2, "checkpoint": 2, "image_pool": 3, "parallel": 3, "data": 3,

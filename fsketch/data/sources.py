@@ -12,6 +12,7 @@ import contextlib
 import fcntl
 import hashlib
 import io
+import itertools
 import os
 import shutil
 import socket
@@ -24,11 +25,16 @@ from typing import Any, NamedTuple, TextIO
 import numpy as np
 from PIL import Image
 
+from fsketch import names as file_names
+
+LISTED = 20  # kinds of problems, places of them and notes in a message
 ANY_TFDS = "tfds_folder"  # a data set name, see `load`
 
 
 class DataError(ValueError):
     """What is wrong with a folder of images or with the arguments, all of it in one message.
+
+    The message names up to `LISTED` kinds of problems and places and counts the others.
 
     Attributes:
       problems: {(found, admitted): [file or field, ...]}
@@ -44,13 +50,21 @@ class DataError(ValueError):
     ) -> None:
         self.subject, self.problems, self.notes = subject, problems, notes
         num_problems = sum(len(places) for places in problems.values())
-        lines = [f"{num_problems} problem{'s' * (num_problems > 1)} in {subject}; nothing written"]
-        for (found, admitted), places in problems.items():
-            where = places[0] if len(places) == 1 else f"{len(places)} places"
+        plural = "s" * (num_problems > 1)
+        lines = [f"{num_problems:,} problem{plural} in {subject}; nothing written"]
+        left = LISTED
+        for (found, admitted), places in itertools.islice(problems.items(), LISTED):
+            where = places[0] if len(places) == 1 else f"{len(places):,} places"
             lines.append(f"- {where}: found {found}; admitted {admitted}")
-            lines += [f"    {place}" for place in places if len(places) > 1]
-        lines += [f"note: {note}" for note in notes]
-        super().__init__("\n".join(lines))
+            if len(places) > 1 and left:
+                lines += [f"    {place}" for place in places[:left]]
+                lines += [f"    and {len(places) - left:,} more"] * (len(places) > left)
+                left = max(0, left - len(places))
+        others = sum(map(len, itertools.islice(problems.values(), LISTED, None)))
+        lines += [f"and {others:,} more"] * (others > 0)
+        lines += noted(notes)
+        # Some texts have lines of their own.
+        super().__init__("\n".join(map(file_names.shown, "\n".join(lines).split("\n"))))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions pickle by their positional arguments only.
@@ -63,6 +77,12 @@ def _revive(subject: str, problems: dict, notes: list) -> DataError:
 
 def _refusal(field: str, *, found: str, admitted: str) -> DataError:
     return DataError("the arguments", problems={(found, admitted): [field]})
+
+
+def noted(notes: Sequence[str]) -> list[str]:
+    """Notes as lines of a message, the first `LISTED` and the number of the others."""
+    rest = len(notes) - LISTED
+    return [f"note: {note}" for note in notes[:LISTED]] + [f"and {rest:,} more notes"] * (rest > 0)
 
 
 class Pairs(NamedTuple):
@@ -153,7 +173,7 @@ def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> Pairs
       (paired_folder), or of the identities (procedural_faces).
 
     Raises:
-      DataError: as `prepare`.
+      DataError: as `prepare`; an id is no plain file name, whoever prepared it.
       ValueError: unknown split.
     """
     if name == ANY_TFDS:
@@ -173,8 +193,19 @@ def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> Pairs
             sketches.append(sketch if sketch.ndim == 3 else sketch[..., None])
         ids.append(example["id"].decode())
         identities.append(example["identity"])
+    _check_ids(ids, f"{builder.data_dir} {split}")
     identity = np.asarray(identities, np.int32)
     return Pairs(photos, sketches if "sketch" in kinds else None, ids, identity)
+
+
+def _check_ids(ids: Sequence[str], place: str) -> None:
+    """Ids become names of files that are written."""
+    problems: dict[tuple[str, str], list[str]] = {}
+    for id in ids:
+        if found := file_names.problem(id):
+            problems.setdefault((found, file_names.PLAIN), []).append(f"id {file_names.quoted(id)}")
+    if problems:
+        raise DataError(place, problems=problems)
 
 
 def _faces_of_any(folder: str, split: str) -> Pairs:

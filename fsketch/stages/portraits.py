@@ -33,7 +33,7 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from fsketch import checkpoint, evaluate, images, train, writers
+from fsketch import checkpoint, evaluate, images, names, train, writers
 from fsketch.data import checks, faces, paintings, shards, warp
 from fsketch.stages import folders, teachers
 
@@ -162,6 +162,9 @@ def manifest(
     """All that decides on the portraits: `networks` are digests by style, `seen` styles' names."""
     persons = checks.first_use(row.identity for row in found.rows)
     settings = ("size_px", "crop", "seed", "rotation_deg", "shift", "scale", "num_angles")
+    longest = [max(group, key=lambda name: len(name.encode()), default="")
+               for group in ([row.id for row in found.rows], networks)]  # fmt: skip
+    names.check("@".join(longest), "portraits: an id with a style")
     content = {
         "version": shards.VERSION,
         "settings": {name: config[name] for name in settings},
