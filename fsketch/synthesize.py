@@ -44,7 +44,7 @@ from ml_collections import ConfigDict
 from PIL import Image
 
 from fsketch import prediction, restore
-from fsketch.core import errors, image_files, images, parallel, state, types, writers
+from fsketch.core import errors, image_files, images, names, parallel, state, types, writers
 from fsketch.data import checks, pipeline
 from fsketch.methods import interface
 from fsketch.scoring import matching
@@ -303,9 +303,9 @@ def plan(inputs: Sequence[str], out: str, *, extension: str, recursive: bool) ->
     writers_of: dict[Path, list[str]] = collections.defaultdict(list)
     for job in jobs:
         writers_of[job.made].append(str(job.given))
-    for made, names in writers_of.items():
-        if len(names) > 1:
-            problems[f"inputs that all write {made}", "one input for each output"] += names
+    for made, given in writers_of.items():
+        if len(given) > 1:
+            problems[f"inputs that all write {made}", "one input for each output"] += given
     read = {job.given.resolve() for job in jobs}
     for job in jobs:
         if job.made.resolve() in read:
@@ -570,13 +570,13 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return 2
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        print(names.shown(f"note: {note}"), file=sys.stderr)
     failures = run(translator, todo, reading, batch_size=given.batch_size, extension=given.format)
     made, there = len(todo) - len(failures), len(jobs) - len(todo)
     failures += refused
     print(f"{made} written, {there} already there, {len(failures)} failed: {given.out}")
     for failure in failures:
-        print(f"{failure.path}: {failure.reason}", file=sys.stderr)
+        print(names.shown(f"{failure.path}: {failure.reason}"), file=sys.stderr)
     return 1 if failures else 0
 
 

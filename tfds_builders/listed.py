@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
+from fsketch.core import names
 from fsketch.data import checks
 
 SIZE_PX = (200, 250)  # width, height
@@ -16,8 +17,11 @@ SPLITS = ("train", "test")
 
 
 def read_ids(path: Path) -> list[str]:
-    """The ids of a list, in its order."""
-    return path.read_text(encoding="utf-8").split()
+    """The ids of a list, in its order; ValueError for one that is no plain file name."""
+    ids = path.read_text(encoding="utf-8").split()
+    for id in ids:
+        names.check(id, path.name)
+    return ids
 
 
 def features(**more: tfds.features.FeatureConnector) -> tfds.features.FeaturesDict:
@@ -78,7 +82,10 @@ def check(
     where = place(root, name, report, alone=alone)
     if where is None:
         return {}
+    before = report.num_problems
     rows = checks.rows_in(where, report)
+    if not rows and report.num_problems > before:
+        return {}  # that all ids are missing follows from it
     checks.check_ids_unique(rows, report)
     _check_against_lists(
         rows,

@@ -15,6 +15,7 @@ import safetensors.numpy
 from flax import traverse_util
 
 from fsketch.convert import caffe_weights, nvidia_pickle, onnx_weights, torch_weights
+from fsketch.core import names
 
 
 def write(path: str, params: Mapping[str, Any], *, net: str, source: str, sha256: str) -> None:
@@ -35,6 +36,8 @@ def read(path: str) -> tuple[str, dict[str, Any]]:
         raise ValueError(
             f"{path}: no net is named in its header; convert weights with python -m fsketch.convert"
         )
+    for part in {part for name in flat for part in name.split("/")}:
+        names.check(part, f"{path}: a name of an array")
     return header["net"], traverse_util.unflatten_dict(flat, sep="/")
 
 

@@ -20,7 +20,7 @@ from etils import epath
 from flax import traverse_util
 from ml_collections import ConfigDict
 
-from fsketch.core import trees, types
+from fsketch.core import names, trees, types
 
 VERSION = 1
 KINDS = ("latest", "best", "frozen")
@@ -82,7 +82,10 @@ def save(
 
 
 def load(manager: ocp.CheckpointManager) -> tuple[Arrays, Meta]:
-    """The arrays by flat name and the meta data of the newest step."""
+    """The arrays by flat name and the meta data of the newest step.
+
+    ValueError: another format, or parts of names, or roles of frozen nets, that are no plain names.
+    """
     step = manager.latest_step()
     item = manager.restore(
         step,
@@ -93,6 +96,9 @@ def load(manager: ocp.CheckpointManager) -> tuple[Arrays, Meta]:
             f"{manager.directory}/{step}: format {item.meta['version']}, {VERSION} is read"
         )
     arrays = traverse_util.flatten_dict(item.arrays, sep="/")
+    roles = item.meta.get("specs", ())
+    for part in {part for name in arrays for part in name.split("/")}.union(roles):
+        names.check(part, f"{manager.directory}/{step}: a name of an array")
     return {n: np.asarray(array) for n, array in arrays.items() if n != NOTHING}, item.meta
 
 
@@ -120,7 +126,10 @@ def frozen_specs(workdir: str | epath.Path) -> dict[str, str]:
     if not root.is_dir():
         return {}
     with ocp.CheckpointManager(root) as manager:
-        return meta_of(manager, 0)["specs"] if manager.all_steps() else {}
+        specs = meta_of(manager, 0)["specs"] if manager.all_steps() else {}
+    for role in specs:
+        names.check(role, f"{root}: a role")
+    return specs
 
 
 def last_step(workdir: str | epath.Path) -> int | None:

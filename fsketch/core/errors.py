@@ -1,11 +1,18 @@
 """Errors that a user can mend, told without a traceback."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from fsketch.core import names
+
+LISTED = 20  # kinds of problems, and places, that a message names
 
 
 class DataError(ValueError):
     """What is wrong with a folder of images or with the arguments, all of it in one message.
+
+    The message names up to `LISTED` kinds of problems and places and counts the others.
 
     Attributes:
       problems: {(found, admitted): [file or field, ...]}
@@ -21,13 +28,21 @@ class DataError(ValueError):
     ) -> None:
         self.subject, self.problems, self.notes = subject, problems, notes
         num_problems = sum(len(places) for places in problems.values())
-        lines = [f"{num_problems} problem{'s' * (num_problems > 1)} in {subject}; nothing written"]
-        for (found, admitted), places in problems.items():
-            where = places[0] if len(places) == 1 else f"{len(places)} places"
+        plural = "s" * (num_problems > 1)
+        lines = [f"{num_problems:,} problem{plural} in {subject}; nothing written"]
+        left = LISTED
+        for (found, admitted), places in itertools.islice(problems.items(), LISTED):
+            where = places[0] if len(places) == 1 else f"{len(places):,} places"
             lines.append(f"- {where}: found {found}; admitted {admitted}")
-            lines += [f"    {place}" for place in places if len(places) > 1]
-        lines += [f"note: {note}" for note in notes]
-        super().__init__("\n".join(lines))
+            if len(places) > 1 and left:
+                lines += [f"    {place}" for place in places[:left]]
+                lines += [f"    and {len(places) - left:,} more"] * (len(places) > left)
+                left = max(0, left - len(places))
+        others = sum(map(len, itertools.islice(problems.values(), LISTED, None)))
+        lines += [f"and {others:,} more"] * (others > 0)
+        lines += noted(notes)
+        # Some texts have lines of their own.
+        super().__init__("\n".join(map(names.shown, "\n".join(lines).split("\n"))))
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions pickle by their positional arguments only.
@@ -41,3 +56,9 @@ def _revive(subject: str, problems: dict, notes: list) -> DataError:
 def refusal(field: str, *, found: str, admitted: str) -> DataError:
     """The error for one field of the arguments."""
     return DataError("the arguments", problems={(found, admitted): [field]})
+
+
+def noted(notes: Sequence[str]) -> list[str]:
+    """Notes as lines of a message, the first `LISTED` and the number of the others."""
+    rest = len(notes) - LISTED
+    return [f"note: {note}" for note in notes[:LISTED]] + [f"and {rest:,} more notes"] * (rest > 0)

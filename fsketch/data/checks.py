@@ -21,7 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from fsketch.core import errors, image_files
+from fsketch.core import errors, image_files, names
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".pgm")
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "PPM", "MPO")  # PPM: of *.pgm, too
@@ -41,6 +41,8 @@ HASH_SIDE, NEAR_BITS = 16, 35
 # A border left by rotation: this share of the frame's upper half is black.
 BLACK_AT_MOST, BORDER_SHARE = 4, 0.01
 SECTIONS = ("counts", "geometry", "images", "pairs")
+# Columns of tables, whatever the table: names of files to be, and paths of files that are there.
+NAMES, PATHS = ("id", "output"), ("photo", "sketch", "file_a", "file_b")
 _EXIF_ORIENTATION, _TIFF_BITS = 0x0112, 258
 
 
@@ -89,9 +91,14 @@ class Report:
         self.facts: list[tuple[str, str]] = []
         self.looks: dict[str, dict[Path, Look]] = {"photo": {}, "sketch": {}}
 
+    @property
+    def num_problems(self) -> int:
+        """How many places have a problem."""
+        return sum(map(len, self.problems.values()))
+
     def name(self, path: Path) -> str:
-        """The path as messages write it: relative to the folder under test."""
-        return path.relative_to(self.root).as_posix() if path != self.root else "."
+        """The path as messages write it: relative to the folder under test, see `names.shown`."""
+        return names.shown(path.relative_to(self.root).as_posix()) if path != self.root else "."
 
     def problem(self, where: str, *, found: str, admitted: str, section: str = "pairs") -> None:
         self.problems.setdefault((found, admitted), []).append(where)
@@ -109,12 +116,22 @@ class Report:
         """Prints the notes; raises `DataError` if there was a problem."""
         if self.problems:
             raise errors.DataError(str(self.root), problems=self.problems, notes=self.notes)
-        for text in self.notes:
-            print(f"note: {text}", file=sys.stderr, flush=True)
+        for line in errors.noted(self.notes):
+            print(line, file=sys.stderr, flush=True)
+
+
+def check_name(name: str, where: str, report: Report) -> bool:
+    """Whether a name is plain (`names.problem`); a problem at `where` if it is not."""
+    if found := names.problem(name):
+        report.problem(where, found=found, admitted=names.PLAIN)
+    return not found
 
 
 def files_by_stem(folder: Path, report: Report) -> dict[str, Path]:
-    """The images of a folder by stem; two files of one stem, or other files, are problems."""
+    """The images of a folder by stem.
+
+    Two files of one stem, stems that are no plain names, and other files are problems.
+    """
     stems: dict[str, Path] = {}
     if not folder.is_dir():
         report.problem(report.name(folder), found="no such folder", admitted="a folder of images")
@@ -135,13 +152,17 @@ def files_by_stem(folder: Path, report: Report) -> dict[str, Path]:
                 found=f"a duplicate id: {report.name(stems[stem])} has the same stem",
                 admitted="one file for each id",
             )
-        else:
+        elif check_name(stem, report.name(path), report):
             stems[stem] = path
     return stems
 
 
 def read_table(path: Path, report: Report, *, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a comma-separated table, UTF-8; missing columns and cells are problems."""
+    """The rows of a comma-separated table, UTF-8.
+
+    Missing columns and cells are problems, and in `NAMES` other than plain names, in `PATHS` paths
+    that lead out of the folder.  Rows with a problem are left out.
+    """
     name = report.name(path)
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
@@ -170,7 +191,15 @@ def read_table(path: Path, report: Report, *, columns: Sequence[str]) -> list[di
                 admitted=f"one cell for each of {','.join(header)}",
             )
             continue
-        rows.append({column: (line[column] or "").strip() for column in header})
+        row = {column: (line[column] or "").strip() for column in header}
+        found = [(c, names.problem(row[c]), names.PLAIN) for c in NAMES if row.get(c)]
+        found += [(c, names.inside(row[c]), names.INSIDE) for c in PATHS if row.get(c)]
+        faults = [fault for fault in found if fault[1]]
+        for column, why, admitted in faults:
+            where = f"{name} line {number} {column} {names.quoted(row[column])}"
+            report.problem(where, found=why, admitted=admitted)
+        if not faults:
+            rows.append(row)
     return rows
 
 
@@ -178,12 +207,15 @@ def rows_in(folder: Path, report: Report) -> list[Row]:
     """The pairs of one folder, by its pairs.csv, else by equal stems in photos/ and sketches/.
 
     With a table the order is the table's; without, it is that of the sorted ids.
-    A row lacks a file (None) where the partner is missing, which is reported.
+    A row lacks a file (None) where the partner is missing, which is reported.  What would follow
+    from a fault alone, of the table or of a whole folder, is not.
     """
     table = folder / "pairs.csv"
     if not table.is_file():
         photos = files_by_stem(folder / "photos", report)
         sketches = files_by_stem(folder / "sketches", report)
+        if not all((folder / name).is_dir() for name in ("photos", "sketches")):
+            return []
         rows = [Row(id, photos.get(id), sketches.get(id)) for id in sorted({*photos, *sketches})]
         for row in rows:
             if row.photo is None or row.sketch is None:
@@ -194,24 +226,24 @@ def rows_in(folder: Path, report: Report) -> list[Row]:
                 )
         return rows
 
-    rows, seen = [], {}
-    for line in read_table(table, report, columns=("id", "photo", "sketch", "split")):
+    rows, seen, name, root = [], {}, report.name(table), str(folder)
+    before = report.num_problems
+    lines = read_table(table, report, columns=("id", "photo", "sketch", "split"))
+    is_whole = report.num_problems == before
+    for line in lines:
         files: dict[str, Path | None] = {}
         for role in ("photo", "sketch"):
-            # normpath: a row must not lead out of the folder, whose content names the result.
-            path = Path(os.path.normpath(folder / line[role]))
-            if not path.is_relative_to(folder):
-                found = "a path that leads out of the folder"
-            elif path in seen:
+            path = os.path.normpath(os.path.join(root, line[role]))  # text: a million rows
+            if path in seen:
                 found = f"already the {seen[path][1]} of id {seen[path][0]}"
-            elif not path.is_file():
+            elif not os.path.isfile(path):
                 found = "no such file"
             else:
                 seen[path] = (line["id"], role)
-                files[role] = path
+                files[role] = Path(path)
                 continue
             report.problem(
-                f"{report.name(table)} id {line['id']} {role} {line[role]}",
+                f"{name} id {line['id']} {role} {line[role]}",
                 found=found,
                 admitted="one file of this folder for each photo and each sketch",
             )
@@ -224,13 +256,13 @@ def rows_in(folder: Path, report: Report) -> list[Row]:
                 identity=line.get("identity", ""),
             )
         )
-    for name in ("photos", "sketches"):
-        if (folder / name).is_dir():
-            for path in files_by_stem(folder / name, report).values():
-                if path not in seen:
+    for kind in ("photos", "sketches") if is_whole else ():
+        if (folder / kind).is_dir():
+            for path in files_by_stem(folder / kind, report).values():
+                if os.path.normpath(path) not in seen:
                     report.problem(
                         report.name(path),
-                        found=f"in no row of {report.name(table)}",
+                        found=f"in no row of {name}",
                         admitted="files that the table names",
                     )
     return rows

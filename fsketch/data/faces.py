@@ -180,8 +180,9 @@ def _folders(root: Path) -> tuple[list[Face], Callable[[int], np.ndarray]]:
         report.problem(".", found="no folder in it", admitted="a folder of images for each person")
     for person in persons:
         for stem, path in checks.files_by_stem(person, report).items():
-            rows.append(Face(f"{person.name}_{stem}", person.name, ""))
-            paths.append(path)
+            if checks.check_name(id := f"{person.name}_{stem}", report.name(path), report):
+                rows.append(Face(id, person.name, ""))
+                paths.append(path)
     seen: dict[str, Path] = {}
     for row, path in zip(rows, paths, strict=True):
         if row.id in seen:
@@ -208,7 +209,7 @@ def _celeba(root: Path, limits: Sequence[int]) -> tuple[list[Face], Callable[[in
                 report.problem(
                     f"{name} line {number}", found=repr(line), admitted="'NNNNNN.jpg NUMBER'"
                 )
-            else:
+            elif checks.check_name(words[0], f"{name} line {number}", report):
                 into[words[0]] = words[1]
     rows = []
     for number, (split, limit) in enumerate(zip(shards.FACE_SPLITS, limits, strict=True)):

@@ -54,7 +54,7 @@ COUNTS = {
 TRAIN_STYLES = {"photo1": (0, 1), "photo2": (2,), "photo3": (2,)}
 _NONE, _GOLDEN = ATTRIBUTES["hair_color"].index("none"), ATTRIBUTES["hair_color"].index("golden")
 _WITHOUT = ATTRIBUTES["hair"].index("without")
-_IMAGE_NAME = re.compile(r"(photo[123])/image(\d+)")
+_IMAGE_NAME = re.compile(r"(photo[123])/image([0-9]{1,9})")
 _POINTS = ("skin_color", "skin_patch")  # as in the file; as in the README
 
 
@@ -126,7 +126,7 @@ def _name(
     if isinstance(name, str) and _IMAGE_NAME.fullmatch(name):
         return name
     report.problem(
-        position, found=f"image_name {name!r}", admitted="image_name photo1..photo3/imageNNNN"
+        position, found=f"image_name {name!r:.80}", admitted="image_name photo1..photo3/imageNNNN"
     )
     return None
 

@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fsketch.core import names
 from fsketch.data import checks
 
 VERSION = 1
@@ -68,6 +69,25 @@ def examples(manifest: dict[str, Any], split: str) -> list[tuple[int, str]]:
     return [(place, style) for style in wanted for place in places]
 
 
+def check_names(manifest: dict[str, Any], report: checks.Report) -> None:
+    """Styles, ids and ID@STYLE must be plain file names."""
+    every = dict.fromkeys((*styles(manifest), *manifest["seen"]))
+    longest = max(every, key=lambda style: len(style.encode()), default="")
+    for style in every:
+        checks.check_name(style, f"{MANIFEST} style {names.quoted(style)}", report)
+    for number, (id, _, _) in enumerate(manifest["faces"]):
+        if checks.check_name(id, where := f"{MANIFEST} face {number} {names.quoted(id)}", report):
+            checks.check_name(f"{id}@{longest}", where, report)
+
+
+def members(manifest: dict[str, Any], shard: Shard) -> set[str]:
+    """The names in the archive of a shard."""
+    faces = [(place, manifest["faces"][place][0]) for place in shard.places]
+    photos = {f"{PHOTO}/{id}.png" for _, id in faces}
+    made = {f"{style}/{id}.png" for place, id in faces for style in styles_of(manifest, place)}
+    return {POSES} | photos | made
+
+
 def read(folder: Path, report: checks.Report) -> dict[str, Any] | None:
     """The manifest of a folder; None, with the problems reported, if it is not complete."""
     path = folder / MANIFEST
@@ -77,11 +97,14 @@ def read(folder: Path, report: checks.Report) -> dict[str, Any] | None:
     try:
         manifest = json.loads(path.read_text())
         version = manifest["version"]
-    except (ValueError, KeyError, TypeError) as error:
+        if version == VERSION:
+            check_names(manifest, report)
+    except (AttributeError, ValueError, KeyError, TypeError) as error:
         report.problem(MANIFEST, found=f"unreadable: {error!r}", admitted="what was written")
         return None
     if version != VERSION:
         report.problem(MANIFEST, found=f"format {version}", admitted=f"format {VERSION}")
+    if report.problems:
         return None
     known = {MANIFEST}
     for shard in shards(manifest):
@@ -92,10 +115,16 @@ def read(folder: Path, report: checks.Report) -> dict[str, Any] | None:
                 found="no such file",
                 admitted="all shards: run --mode=prepare again, it goes on where it was",
             )
-        elif not zipfile.is_zipfile(folder / shard.name):
-            report.problem(
-                shard.name, found="a damaged file", admitted="whole ones: delete it, prepare again"
-            )
+            continue
+        try:
+            with zipfile.ZipFile(folder / shard.name) as archive:
+                fits = set(archive.namelist()) == members(manifest, shard)
+        except (OSError, ValueError, zipfile.BadZipFile):
+            found = "a damaged file"
+        else:
+            found = "" if fits else f"other members than {MANIFEST} says"
+        if found:
+            report.problem(shard.name, found=found, admitted="whole ones: delete it, prepare again")
     for path in sorted(folder.iterdir()):
         if path.name not in known and not path.name.startswith("."):
             report.problem(path.name, found="a stray file", admitted="the manifest's shards")

@@ -15,7 +15,7 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
@@ -24,8 +24,10 @@ import tensorflow_datasets as tfds
 
 from fsketch import tfds_builders
 from fsketch.core import errors, image_files
+from fsketch.core import names as file_names
 from fsketch.data import checks, digests
 
+LISTED = 20  # kinds of problems, places of them and notes in a message
 ANY_TFDS = "tfds_folder"  # a data set name, see `load`
 
 
@@ -115,7 +117,7 @@ def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> Pairs
       (paired_folder), or of the identities (procedural_faces).
 
     Raises:
-      DataError: as `prepare`.
+      DataError: as `prepare`; an id is no plain file name, whoever prepared it.
       ValueError: unknown split.
     """
     if name == ANY_TFDS:
@@ -133,8 +135,19 @@ def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> Pairs
             sketches.append(sketch if sketch.ndim == 3 else sketch[..., None])
         ids.append(example["id"].decode())
         identities.append(example["identity"])
+    _check_ids(ids, f"{builder.data_dir} {split}")
     identity = np.asarray(identities, np.int32)
     return Pairs(photos, sketches if "sketch" in kinds else None, ids, identity)
+
+
+def _check_ids(ids: Sequence[str], place: str) -> None:
+    """Ids become names of files that are written."""
+    problems: dict[tuple[str, str], list[str]] = {}
+    for id in ids:
+        if found := file_names.problem(id):
+            problems.setdefault((found, file_names.PLAIN), []).append(f"id {file_names.quoted(id)}")
+    if problems:
+        raise errors.DataError(place, problems=problems)
 
 
 def _faces_of_any(folder: str, split: str) -> Pairs:

@@ -14,10 +14,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fsketch.core import errors
+from fsketch.core import errors, names
 from fsketch.data import checks, sources
 
-LISTED = 5  # files named for each finding without --all
+LISTED = 5  # files named for each finding without --all; of findings, `errors.LISTED` a section
 
 
 def render(name: str, report: checks.Report, *, limit: int | None) -> Iterator[str]:
@@ -28,25 +28,32 @@ def render(name: str, report: checks.Report, *, limit: int | None) -> Iterator[s
       report: what the checks found.
       limit: at most so many files are named for a finding; None for all.
     """
-    num_problems = sum(len(places) for places in report.problems.values())
+    num_problems = report.num_problems
     verdict = f"{num_problems} problem{'s' * (num_problems != 1)}" if num_problems else "ok"
     num_notes = len(report.notes)
     yield f"{name}: {verdict}, {num_notes} note{'s' * (num_notes != 1)} ({report.root})"
     for section in checks.SECTIONS:
         lines = [f"  {text}" for where, text in report.facts if where == section]
-        for (found, admitted), places in report.problems.items():
-            if report.sections[found, admitted] == section:
-                where = places[0] if len(places) == 1 else f"{len(places)} places"
-                lines.append(f"  PROBLEM {where}: found {found}; admitted {admitted}")
-                lines += _listed(places, limit) if len(places) > 1 else []
+        kinds = [kind for kind, its in report.sections.items() if its == section]
+        most = len(kinds) if limit is None else errors.LISTED
+        for found, admitted in kinds[:most]:
+            places = report.problems[found, admitted]
+            where = places[0] if len(places) == 1 else f"{len(places)} places"
+            lines.append(f"  PROBLEM {where}: found {found}; admitted {admitted}")
+            lines += _listed(places, limit) if len(places) > 1 else []
+        rest = len(kinds) - most
+        lines += [f"  and {rest} other kinds of problems (--all)"] * (rest > 0)
         yield ""
         yield section
         yield from lines or ["  nothing to report"]
     yield ""
     yield "notes"
-    for note in report.notes:
+    most = num_notes if limit is None else errors.LISTED
+    for note in report.notes[:most]:
         yield f"  {note}"
         yield from _listed(report.places.get(note, []), limit)
+    if num_notes > most:
+        yield f"  and {num_notes - most} more (--all)"
     if not report.notes:
         yield "  none"
 
@@ -92,7 +99,8 @@ def main(arguments: Sequence[str]) -> int:
     except errors.DataError as error:
         print(error, file=sys.stderr)
         return 2
-    print("\n".join(render(name, report, limit=None if given.all else LISTED)))
+    lines = render(name, report, limit=None if given.all else LISTED)
+    print("\n".join(map(names.shown, lines)))
     if given.json:
         try:
             with open(given.json, "w", encoding="utf-8") as file:

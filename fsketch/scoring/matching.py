@@ -4,6 +4,7 @@ Nothing is guessed and nothing left out: every id has one truth and one output i
 and every file belongs to an id, else `DataError` lists all that does not fit.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from fsketch.core import errors, image_files
+from fsketch.core import errors, image_files, names
 from fsketch.data import checks
 from fsketch.scoring import protocols
 
@@ -49,9 +50,9 @@ class Problems:
 
     def take(self, report: checks.Report) -> None:
         """All that one folder's report collected."""
-        for (found, admitted), names in report.problems.items():
-            for name in names:
-                self.add(f"{report.root}/{name}", found=found, admitted=admitted)
+        for (found, admitted), places in report.problems.items():
+            for place in places:
+                self.add(f"{report.root}/{place}", found=found, admitted=admitted)
 
     def merge(self, other: "Problems") -> None:
         """All that another collection holds."""
@@ -94,6 +95,9 @@ def labels(folders: Sequence[str]) -> dict[str, Path]:
                 found=f"label {label} {'twice' if label in result else 'of our own'}",
                 admitted=f"LABEL=FOLDER, each label once and none of {', '.join(RESERVED)}",
             )
+        elif found := names.inside(label):
+            # A label may be the end of a path.
+            problems.add(folder, found=f"a label with {found}", admitted="LABEL=FOLDER")
         result[label] = path
     problems.close()
     return result
@@ -104,7 +108,7 @@ def by_folders(truth: Path, inputs: Path | None, problems: Problems) -> Matched:
     files = _by_stem(truth, problems)
     given = _by_stem(inputs, problems) if inputs else {}
     ids = sorted(files)
-    for id in ids if inputs else ():
+    for id in ids if given else ():
         if id not in given:
             problems.add(
                 f"{inputs}: {id}", found="no input of this id", admitted="one for each truth"
@@ -122,7 +126,9 @@ def by_manifest(
     """
     report = checks.Report(manifest.parent)
     rows = checks.read_table(manifest, report, columns=("id", "photo", "sketch", "split"))
-    problems.take(report)
+    if report.problems:  # before what would follow from them
+        problems.take(report)
+        problems.close()
     given, made = DIRECTIONS[direction]
     chosen = [row for row in rows if not split or row["split"] == split]
     if rows and not chosen:
@@ -139,7 +145,7 @@ def by_manifest(
         stems[id] = row.get("output") or id
         for role in (given, made):
             path = manifest.parent / row[role]
-            if not path.is_file():
+            if not os.path.isfile(path):
                 problems.add(str(path), found="no such file", admitted="the files of the table")
             files[role][id] = path
         for name in row.keys() - {*_COLUMNS}:
@@ -240,7 +246,7 @@ def attach(
                 admitted=f"outputs of the {len(ids)} truths",
             )
         missing = [id for id in matched.ids if id not in found]
-        if missing and (not partial or not found):
+        if files and missing and (not partial or not found):
             for id in missing:
                 problems.add(
                     f"{folder}/{stems[id]}.*",

@@ -34,7 +34,7 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from fsketch import restore, train
-from fsketch.core import checkpoint, images, writers
+from fsketch.core import checkpoint, images, names, writers
 from fsketch.data import checks, faces, shards, warp
 from fsketch.data.synthetic import paintings
 from fsketch.stages import folders, teachers
@@ -164,6 +164,9 @@ def manifest(
     """All that decides on the portraits: `networks` are digests by style, `seen` styles' names."""
     persons = checks.first_use(row.identity for row in found.rows)
     settings = ("size_px", "crop", "seed", "rotation_deg", "shift", "scale", "num_angles")
+    longest = [max(group, key=lambda name: len(name.encode()), default="")
+               for group in ([row.id for row in found.rows], networks)]  # fmt: skip
+    names.check("@".join(longest), "portraits: an id with a style")
     content = {
         "version": shards.VERSION,
         "settings": {name: config[name] for name in settings},

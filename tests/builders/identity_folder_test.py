@@ -26,7 +26,7 @@ def load(tmp_path, split="train"):
 def test_persons_side_by_side_are_all_train(tmp_path, capsys):
     draw(tmp_path / "in", ("bo", 2), ("al", 3))
     faces = load(tmp_path)
-    assert faces.id == ["al/0", "al/1", "al/2", "bo/0", "bo/1"]
+    assert faces.id == ["al_0", "al_1", "al_2", "bo_0", "bo_1"]
     assert faces.identity.tolist() == [0, 0, 0, 1, 1]
     assert faces.sketch is None and faces.photo[0].shape == (15, 12, 3)
     assert "all 5 faces are the split train" in capsys.readouterr().err

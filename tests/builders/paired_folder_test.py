@@ -85,19 +85,28 @@ def test_every_problem_of_a_table_is_in_one_report(tmp_path, draw_pair):
         "- pairs.csv id d photo photos/i1.png: found already the photo of id b",
         "- id e: found photo 13x15 px, sketch 12x15 px; admitted equal sizes within a pair",
         "- sketches/i5.png: found the same image as sketches/i0.png",
-        "- pairs.csv id f photo ../../etc/photo.png: found a path that leads out of the folder",
-        "found in no row of pairs.csv; admitted files that the table names",
-        "    photos/i3.png",
+        "- pairs.csv line 8 photo '../../etc/photo.png': found a path that leads out of the folder",
     ):
         assert line in text, f"{line}\n{text}"
+    assert "in no row" not in text  # it would follow from the rows that are left out
+
+
+def test_a_file_that_no_row_names_is_refused(tmp_path, draw_pair):
+    for number in range(2):
+        draw_pair(tmp_path / "in", f"i{number}", number, **SMALL)
+    row = "a,photos/i0.png,sketches/i0.png,train\n"
+    (tmp_path / "in/pairs.csv").write_text(f"id,photo,sketch,split\n{row}")
+    text = _error(tmp_path)
+    assert "- 2 places: found in no row of pairs.csv; admitted files that the table names" in text
+    assert "    photos/i1.png\n    sketches/i1.png" in text
 
 
 def test_a_table_without_a_column_is_refused(tmp_path, draw_pair):
     draw_pair(tmp_path / "in", "a", 0, **SMALL)
     (tmp_path / "in/pairs.csv").write_text("id;photo;sketch;split\na;b;c;train\n")
-    assert "found columns id;photo;sketch;split: id, photo, sketch, split missing" in _error(
-        tmp_path
-    )
+    text = _error(tmp_path)
+    assert text.startswith("1 problem in")
+    assert "found columns id;photo;sketch;split: id, photo, sketch, split missing" in text
 
 
 def test_missing_partner_and_other_files(tmp_path, draw_pair):

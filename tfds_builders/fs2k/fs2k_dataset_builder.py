@@ -52,11 +52,12 @@ def check(root: Path, config: Fs2kConfig, report: checks.Report) -> list[Pair]:
     }
     for role in files:
         _check_strays(root / role, role, report)
-    pairs, names = [], set()
+    pairs, names, all_read = [], set(), True
     for split in config.splits:
         records, of_split = annotations.read(root / f"anno_{split}.json", split, report)
         pairs += _pairs(records, files, split, report)
         names |= of_split
+        all_read = all_read and bool(of_split)
     seen = collections.Counter(pair.record.name for pair in pairs)
     for name in (name for name, count in seen.items() if count > 1):
         report.problem(name, found="annotated twice", admitted="each image once over all splits")
@@ -69,7 +70,7 @@ def check(root: Path, config: Fs2kConfig, report: checks.Report) -> list[Pair]:
     for folders in files.values():
         for folder, numbered in folders.items():
             for number, path in numbered.items():
-                if known and f"{folder}/image{number}" not in known:
+                if all_read and f"{folder}/image{number}" not in known:
                     report.problem(
                         report.name(path), found="in no annotation", admitted=f"images of {read}"
                     )

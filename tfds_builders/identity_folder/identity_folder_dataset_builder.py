@@ -56,19 +56,27 @@ def _persons(folder: Path) -> list[Path]:
 
 
 def _rows(folder: Path, split: str, report: checks.Report) -> list[checks.Row]:
-    return [
-        checks.Row(f"{person.name}/{stem}", path, None, split, person.name)
-        for person in _persons(folder)
-        for stem, path in sorted(checks.files_by_stem(person, report).items())
-    ]
+    rows: dict[str, checks.Row] = {}
+    for person in _persons(folder):
+        for stem, path in sorted(checks.files_by_stem(person, report).items()):
+            id, where = f"{person.name}_{stem}", report.name(path)
+            if id in rows:
+                found = f"the id {id} of {report.name(rows[id].photo)}"
+                report.problem(where, found=found, admitted="PERSON_STEM once")
+            elif checks.check_name(id, where, report):
+                rows[id] = checks.Row(id, path, None, split, person.name)
+    return list(rows.values())
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Persons in the order of their names, the faces of one together (not shuffled)."""
 
     pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES = {  # noqa: RUF012, the form TFDS reads
+        "1.0.0": "First release.",
+        "1.1.0": "Ids PERSON_STEM in place of PERSON/STEM: names of files.",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
     check = staticmethod(check)
     aligned = False

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fsketch.core import errors
+from fsketch.core import errors, names
 from fsketch.data import checks
 
 Array = np.ndarray
@@ -64,8 +64,13 @@ def load(style: str, *, size_px: int, seed: int = 0) -> Array:
 
 
 def name_of(style: str) -> str:
-    """What a style is called in splits and files: the painting's name or the file's stem."""
-    return Path(style).stem
+    """What a style is called in splits and files: the painting's name or the file's stem.
+
+    ValueError for a stem that is no plain file name.
+    """
+    stem = Path(style).stem
+    names.check(stem, "style")
+    return stem
 
 
 def folder(path: str | Path) -> list[str]:

@@ -22,7 +22,7 @@ from typing import TypeVar
 import numpy as np
 from etils import epath
 
-from fsketch.core import writers
+from fsketch.core import names, writers
 from fsketch.data import checks
 from fsketch.data.verification import face_sets, lfw
 
@@ -147,7 +147,9 @@ def read(path: str | Path) -> list[list[lfw.Pair]]:
     folds: list[list[lfw.Pair]] = []
     fold_of: dict[str, int] = {}
     seen: set[frozenset[str]] = set()
-    for line, row in enumerate(checks.read_table(path, report, columns=COLUMNS), 2):
+    rows = checks.read_table(path, report, columns=COLUMNS)
+    report.close()
+    for line, row in enumerate(rows, 2):
         pair = lfw.Pair(row["file_a"], row["file_b"], row["same"] == "1")
         people = [face_sets.person_of(file) for file in pair[:2]]
         if row["fold"] == str(len(folds) + 1):
@@ -213,7 +215,9 @@ def _people(folder: Path) -> list[list[str]]:
                     found="not an image file by its name",
                     admitted=f"image files ({' '.join(SUFFIXES)})",
                 )
-        people += [[report.name(path) for path in files]] if files else []
+            elif found := names.inside(f"{place.name}/{path.name}"):
+                report.problem(report.name(path), found=found, admitted=names.INSIDE)
+        people += [[f"{place.name}/{path.name}" for path in files]] if files else []
     report.close()
     return people
 

@@ -35,7 +35,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
-from fsketch.core import image_files
+from fsketch.core import image_files, names
 from fsketch.data import checks
 from fsketch.data.verification import lfw, matlab, packed
 
@@ -322,11 +322,12 @@ def _from_list(
     if folder is None:
         below = sorted(place for place in path.parent.iterdir() if place.is_dir())
         places = [path.parent, *below]
-        found = [place for place in places if (place / pairs[0].file_a).is_file()]
+        first = pairs[0].file_a
+        found = [p for p in places if not names.inside(first) and os.path.isfile(p / first)]
         if len(found) != 1:
             report.problem(
                 report.name(path.parent),
-                found=f"{pairs[0].file_a} in {len(found)} places",
+                found=f"{names.quoted(first)} in {len(found)} places",
                 admitted="the images beside the list or in one folder below",
             )
             report.close()
@@ -385,13 +386,15 @@ def from_pairs(
       persons_known: the folder of a file is its person, see `person_of`.
     """
     files = list(dict.fromkeys(file for pair in pairs for file in pair[:2]))
-    inside = [file for file in files if _is_inside(file) and (folder / file).is_file()]
-    for file in sorted({*files} - {*inside}):
-        report.problem(
-            os.path.relpath(folder / file, report.root),
-            found="no such file" if _is_inside(file) else "a path that leads out of the folder",
-            admitted="the files of the list",
-        )
+    inside = []
+    for file in files:
+        if found := names.inside(file):
+            report.problem(names.quoted(file), found=found, admitted=names.INSIDE)
+        elif os.path.isfile(folder / file):
+            inside.append(file)
+        else:
+            where = os.path.relpath(folder / file, report.root)
+            report.problem(where, found="no such file", admitted="the files of the list")
     contents = ((file, (folder / file).read_bytes()) for file in inside)
     faces, found = _decoded(contents, len(inside), report, crop)
     report.close()
@@ -416,11 +419,6 @@ def person_of(file: str) -> str:
     """The folder of a person: "s1" of "s1/3.pgm", "007" of "Data/Images/007/profile/01.jpg"."""
     parts = Path(file).parts[:-1]
     return "/".join(parts[:-1] if parts[-1:] in (("frontal",), ("profile",)) else parts)
-
-
-def _is_inside(file: str) -> bool:
-    path = os.path.normpath(file)
-    return not os.path.isabs(path) and path.split(os.sep)[0] != os.pardir
 
 
 def _decoded(

@@ -1,0 +1,73 @@
+"""Names that come from data: which are plain file names, which paths stay in their folder.
+
+An id, a stem, a person or a style becomes the name of a file that is written, so each is checked
+where it enters, by `problem`; paths in tables are checked by `inside`.  A plain name is one file of
+one folder on every system: up to 200 bytes of UTF-8; no /, \\ or control character; no colon and no
+device, for the sake of Windows; no dot at its start, since readers of folders pass such files over;
+no space at its ends.
+"""
+
+import re
+
+MAX_BYTES = 200  # in UTF-8; with what is put around a name a file's name must fit 255
+PLAIN, INSIDE = "a plain file name", "a path below the folder"
+SHOWN_CHARS = 80  # of a refused name in a message
+# C0, DEL, C1; marks that reorder text or end a line; bytes that are no UTF-8.
+_CONTROL = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def problem(name: str) -> str | None:
+    """What keeps a name from being a plain file name, in a few words; None if it is one."""
+    if not name:
+        return "an empty name"
+    if _CONTROL.search(name):
+        return "a control character"
+    if "/" in name or "\\" in name:
+        return "a path, not a name"
+    if name[0] == ".":
+        return "a dot at its start"
+    if name != name.strip():
+        return "a space at an end"
+    if ":" in name:
+        return "a colon"
+    if _DEVICE.fullmatch(name):
+        return "a device of Windows"
+    if len(name) > MAX_BYTES // 4 and len(name.encode()) > MAX_BYTES:
+        return f"more than {MAX_BYTES} bytes"
+    return None
+
+
+def check(name: str, what: str) -> None:
+    """ValueError, which begins with `what`, unless the name is plain."""
+    if found := problem(name):
+        raise ValueError(f"{what}: expected {PLAIN}, got {quoted(name)} ({found})")
+
+
+def inside(relative: str) -> str | None:
+    """What keeps a path from lying below the folder that it is relative to; None if it does."""
+    if not relative:
+        return "an empty path"
+    if _CONTROL.search(relative):
+        return "a control character"
+    if "\\" in relative:
+        return "a backslash"
+    if relative[0] == "/" or _DRIVE.match(relative):
+        return "an absolute path"
+    if ".." in relative.split("/"):
+        return "a path that leads out of the folder"
+    return None
+
+
+def shown(text: str) -> str:
+    """The text for a message: control characters are written as \\x1b or \\u202e."""
+    return _CONTROL.sub(lambda match: ascii(match[0])[1:-1], text)
+
+
+def quoted(name: str) -> str:
+    """A name in quotes for a message, cut where it is long."""
+    rest = "..." if len(name) > SHOWN_CHARS else ""
+    return f"'{shown(name[:SHOWN_CHARS])}'{rest}"
