@@ -24,8 +24,9 @@ inner products only (2N x 2N, exact for 8-bit images); all else happens in their
 
 How a machine rounds decides nothing.  Two persons with one output are a tie, which every BLAS
 kernel would break in its own way; so all gallery images within `TIE` of the nearest are equals.
-Rounding moves distances by about 1e-14 on that scale, and what tells persons apart is far above
-1e-9.  Sw's null space is that of its square root, where rounding is 1e-15 and the tolerance 1e-7.
+On its scale rounding moves distances by less than 1e-14, and the nearest of real sketches differ by
+1e-6 and more.  Sw's null space is that of its square root: the tolerance is 1e-7 there, rounding
+1e-15.
 """
 
 from typing import NamedTuple

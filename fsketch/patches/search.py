@@ -76,9 +76,9 @@ def nearest(
     """The candidates of each node of one image.
 
     query: float32[H, W, C]; admitted: bool[N], training images that may be used.  With
-    `is_distinct` a training image gives at most one candidate to a node, its best.  Near ties are
-    ordered as float32 rounds them.  Where fewer candidates exist than asked for, the rest has
-    infinite distance.
+    `is_distinct` a training image gives at most one candidate to a node, its best.  Near ties,
+    equal patches among them, are ordered as float32 rounds them, on another processor otherwise.
+    Where fewer candidates exist than asked for, the rest has infinite distance.
     """
     patches = grid.extract(query, lattice)  # rows, columns, patch, patch, C
     group = _group(len(gallery.features), lattice, query.shape[-1], radius_px, memory_mb)
