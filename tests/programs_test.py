@@ -129,7 +129,8 @@ def test_killed_at_any_moment_a_run_resumes_to_the_same_end(command, tmp_path, c
 BATCHES = """
 import sys
 import numpy as np
-from fsketch import evaluate, parallel
+from fsketch import evaluate, prediction, restore
+from fsketch.core import parallel
 
 restored = restore.run(sys.argv[1], kind="latest")
 data = restored.config.data
