@@ -4,4 +4,4 @@ Importing the package starts nothing: no jax, no device, no flag.  The programs
 (`python -m fsketch.main` and its neighbours) call `fsketch.core.startup` first.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -31,7 +31,12 @@ from fsketch import methods, train  # noqa: E402
 from fsketch.configs import kd, synthdistill  # noqa: E402
 from fsketch.core import parallel, state, trees, types  # noqa: E402
 from fsketch.data import augment  # noqa: E402
-from fsketch.frozen import embedders, generators, pretrained  # noqa: E402
+from fsketch.frozen import (  # noqa: E402
+    architectures,
+    embedders,
+    generators,
+    registry,
+)
 from fsketch.methods import interface  # noqa: E402
 from fsketch.nets import convolution, vgg  # noqa: E402
 
@@ -68,7 +73,7 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
         config.model.width, config.model.num_blocks = args.width, args.blocks
         config.data.canvas_px = config.data.crop_px = args.size
     method = methods.create(config)
-    frozen = {"teacher": random_vgg19(args.size, config_path=config.teacher.path)}
+    frozen = {"teacher": random_vgg19(args.size)}
     shape = (args.batch, args.size, args.size)
     batch = {
         "photo": jax.random.randint(jax.random.key(1), (*shape, 3), 0, 256).astype(jnp.uint8),
@@ -101,7 +106,7 @@ def measure_synthdistill(batch_size: int, *, repeats: int) -> dict[str, float]:
     with config.unlocked():
         config.batch_size = batch_size
     frozen = {
-        "teacher": random_embedder("iresnet100", config_path=config.embedder.path),
+        "teacher": random_embedder("iresnet100"),
         "generator": random_generator("stylegan2_ffhq256"),
     }
     init = methods.create(config).init
@@ -180,34 +185,27 @@ def _convolution_flop(jaxpr: "jax.extend.core.Jaxpr") -> float:
     return total
 
 
-def random_vgg19(size: int, *, config_path: str) -> state.Frozen:
+def random_vgg19(size: int) -> state.Frozen:
     """A VGG-19 teacher with random weights: its cost without its file."""
     params = jax.jit(vgg.VGG().init)(jax.random.key(3), jnp.zeros((1, size, size, 3)))["params"]
-    spec = json.dumps(
-        {
-            "net": "vgg",
-            "arguments": {},
-            "taps": pretrained.ARCHITECTURES["vgg"].taps,
-            "domains": ("photo", "sketch"),
-            "path": config_path,
-        }
-    )
+    taps = architectures.ARCHITECTURES["vgg"].taps
+    spec = {"kind": "teacher", "net": "vgg", "arguments": {}, "taps": taps, "path": ""}
     variables = {"params": {"net": params}, "constants": {"rms": jnp.ones(3)}}
-    return pretrained.build(spec, variables)
+    return registry.build(json.dumps(spec), variables)
 
 
-def random_embedder(net: str, *, config_path: str) -> state.Frozen:
+def random_embedder(net: str) -> state.Frozen:
     """A published embedder with random weights."""
-    side = embedders.ARCHITECTURES[net].size_px
+    side = architectures.ARCHITECTURES[net].size_px
     init = jax.jit(embedders.create(net, {}).init)
     variables = init(jax.random.key(4), jnp.zeros((1, side, side, 3)))
-    spec = {"net": net, "arguments": {}, "side_px": side, "frame": "face", "fill": 0, "step": 0}
-    return embedders.build(json.dumps({**spec, "path": config_path}), variables)
+    spec = {"kind": "embedder", "net": net, "arguments": {}, "side_px": side, "frame": "face"}
+    return registry.build(json.dumps({**spec, "path": ""}), variables)
 
 
 def random_generator(name: str) -> generators.StyleGAN2:
     """A published StyleGAN2 with random weights."""
-    net = generators.NETS[name]
+    net = architectures.ARCHITECTURES[name].generator()
     variables = jax.jit(net.init)(jax.random.key(5), jnp.zeros((1, net.width)))
     return generators.StyleGAN2(variables, net, json.dumps({"net": name, "path": ""}))
 

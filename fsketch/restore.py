@@ -1,7 +1,7 @@
 """A run from its workdir alone: configuration, method, state, frozen nets, predictions."""
 
-import importlib
-import importlib.util
+import contextlib
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -9,9 +9,8 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from fsketch import methods, prediction
-from fsketch.configs import base
-from fsketch.core import checkpoint, parallel, state
-from fsketch.frozen import pretrained
+from fsketch.core import checkpoint, history, parallel, state
+from fsketch.frozen import registry
 from fsketch.methods import interface
 
 
@@ -25,64 +24,69 @@ class Restored(NamedTuple):
     step: int
 
 
+def meta_data(
+    config: ConfigDict, *, step: int, position: int = 0, frozen: Iterable[str] = ()
+) -> checkpoint.Meta:
+    """What a checkpoint says of its run: all that `run` and `frozen.sources` need.
+
+    position: examples seen.  frozen: roles of the frozen nets that are kept beside it.
+    """
+    return {
+        "config": checkpoint.to_json(config),
+        "exports": methods.exports(config),
+        "step": step,
+        "position": position,
+        "frozen": sorted(frozen),
+    }
+
+
 def run(workdir: str | epath.Path, *, kind: str) -> Restored:
-    """All that predictions need, from the workdir alone; `kind` is "best" or "latest"."""
-    built, config, arrays, meta = method(workdir, kind=kind)
-    frozen = frozen_nets(workdir) if meta["frozen"] else {}
-    key, crop = parallel.initial_key(config.seed), config.data.crop_px
-    one = prediction.blank(crop, crop, prediction.channels(config))
-    shapes = jax.eval_shape(built.init, key, frozen, one)
-    host = fill_players(shapes, arrays, source=f"{workdir} (step {meta['step']})")
-    return Restored(built, config, host, frozen, meta["step"])
+    """All that predictions need, from the workdir alone; `kind` is "best" or "latest".
 
-
-def method(
-    workdir: str | epath.Path, *, kind: str
-) -> tuple[interface.Method, ConfigDict, checkpoint.Arrays, checkpoint.Meta]:
-    """The method, configuration and arrays of a workdir's checkpoint."""
+    Raises ValueError that names a field which the stored configuration lacks.
+    """
     arrays, meta = checkpoint.read(workdir, kind=kind)
-    config = completed(checkpoint.from_json(meta["config"]))
-    return methods.create(config), config, arrays, meta
-
-
-def completed(config: ConfigDict) -> ConfigDict:
-    """A stored configuration with the fields that were added later, at the method's defaults.
-
-    A section `arguments` belongs to the net beside it, not to the method, and is left alone.
-    """
-
-    def fill(old: ConfigDict, default: ConfigDict) -> None:
-        for name, value in default.items():
-            if name not in old:
-                old[name] = value
-            elif isinstance(value, ConfigDict) and name != "arguments":
-                fill(old[name], value)
-
-    config = config.copy_and_resolve_references()
-    with config.unlocked():
-        fill(config, _defaults(config.method))
-    return config.lock()
-
-
-def _defaults(method: str) -> ConfigDict:
-    """What configs/ says of a method, or of all where it has no file of that name."""
-    name = f"configs.{method}"
-    known = importlib.util.find_spec(name)
-    return importlib.import_module(name).get_config() if known else base.get_config()
-
-
-def fill_players(
-    like: state.TrainState, arrays: checkpoint.Arrays, *, source: str
-) -> state.TrainState:
-    """`checkpoint.fill` without the memory (image pools), which predictions do not need.
-
-    Its images have the size that training sees, which data.part_px makes another than `like`'s.
-    """
+    config = checkpoint.from_json(history.completed(meta["config"], meta["version"]))
+    frozen = frozen_nets(workdir) if meta["frozen"] else {}
+    with _lacking_fields_named(config, source=f"{workdir}: made by version {meta['version']}"):
+        method = methods.create(config)
+        key, crop = parallel.initial_key(config.seed), config.data.crop_px
+        one = prediction.blank(crop, crop, prediction.channels(config))
+        shapes = jax.eval_shape(method.init, key, frozen, one)
+        jax.eval_shape(method.predict, shapes, frozen, one)
+    # Without the memory (image pools): predictions do not need it, and with data.part_px its images
+    # have the size of parts.
     kept = {name: array for name, array in arrays.items() if not name.startswith("memory/")}
-    return checkpoint.fill(like.replace(memory={}), kept, source=source)
+    source = f"{workdir} (step {meta['step']})"
+    host = checkpoint.fill(shapes.replace(memory={}), kept, source=source)
+    return Restored(method, config, host, frozen, meta["step"])
+
+
+@contextlib.contextmanager
+def _lacking_fields_named(config: ConfigDict, *, source: str) -> Iterator[None]:
+    try:
+        yield
+    except AttributeError as error:
+        if not isinstance(error.obj, ConfigDict):
+            raise
+        name = _dotted(config, error.obj, error.name)
+        raise ValueError(
+            f"{source}: expected a configuration with the field {name!r}, got one without; use "
+            "that version"
+        ) from error
+
+
+def _dotted(config: ConfigDict, section: ConfigDict, field: str) -> str:
+    """The full name of a field of a section, which lies somewhere in the configuration."""
+    if config is section:
+        return field
+    for name, value in config.items():
+        if isinstance(value, ConfigDict) and (inner := _dotted(value, section, field)):
+            return f"{name}.{inner}"
+    return ""
 
 
 def frozen_nets(workdir: str | epath.Path) -> dict[str, state.Frozen]:
     """The frozen nets that a run keeps beside its checkpoints."""
     arrays, meta = checkpoint.read(workdir, kind="frozen")
-    return pretrained.rebuild(meta["specs"], arrays)
+    return registry.rebuild(meta["specs"], arrays)

@@ -23,7 +23,7 @@ from etils import epath  # noqa: E402
 
 from fsketch import gallery  # noqa: E402
 from fsketch.core import writers  # noqa: E402
-from fsketch.frozen import extractors  # noqa: E402
+from fsketch.frozen import metric_nets  # noqa: E402
 from fsketch.metrics import fid  # noqa: E402
 from fsketch.scoring import conventions, features, matching, measures, protocols, results  # noqa: E402
 
@@ -45,7 +45,7 @@ def score(
     and a note if it is the protocol's.
 
     Raises `DataError` for files that cannot be read or whose sizes the protocol does not admit,
-    `extractors.WeightsError` for missing weights, ValueError for unknown names.
+    `metric_nets.WeightsError` for missing weights, ValueError for unknown names.
     """
     chosen = protocols.get(name)
     known = {*measures.IMAGE, *measures.SET}
@@ -130,7 +130,7 @@ def _features(
     for name in {measures.SET[metric].features: None for metric in set_names}:
         try:
             gathered[name] = _Gathered(features.FEATURES[name](options))
-        except extractors.WeightsError as error:
+        except metric_nets.WeightsError as error:
             if strict:
                 raise
             notes += [

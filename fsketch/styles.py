@@ -26,7 +26,7 @@ import numpy as np
 from fsketch.core import images, state, writers
 from fsketch.data import sources, warp
 from fsketch.data.synthetic import paintings
-from fsketch.frozen import pretrained
+from fsketch.frozen import registry
 from fsketch.metrics import style_distance
 
 BATCH_SIZE = 8
@@ -34,12 +34,12 @@ BATCH_SIZE = 8
 
 def grams_of(teacher: state.Frozen, batch: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     """The mean Gram matrix of images uint8[H, W, 3] of one size, by tap of the teacher."""
-    look = jax.jit(lambda net, images: net(images))
+    features = jax.jit(lambda net, images: net(images))
     seen: dict[str, list[np.ndarray]] = {}
     for start in range(0, len(batch), BATCH_SIZE):
         part = jnp.asarray(np.stack(batch[start : start + BATCH_SIZE]))
-        for tap, features in look(teacher, images.from_uint8(part)).items():
-            seen.setdefault(tap, []).append(np.asarray(features))
+        for tap, maps in features(teacher, images.from_uint8(part)).items():
+            seen.setdefault(tap, []).append(np.asarray(maps))
     return {tap: style_distance.mean_gram(batches) for tap, batches in seen.items()}
 
 
@@ -48,8 +48,8 @@ def rank(
 ) -> list[tuple[str, float]]:
     """(style, distance from the faces), the most distinct first.
 
-    teacher: of `pretrained.load_maps`.  photos: uint8[H, W, 3] of any size; their centred squares
-    are brought to size_px, the side of the style images.
+    teacher: of kind "maps" (frozen/teachers.py).  photos: uint8[H, W, 3] of any size; their centred
+    squares are brought to size_px, the side of the style images.
     """
     seen = [warp.square(photo, share=1.0, size_px=size_px) for photo in photos]
     painted = {
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     try:
         taps = tuple(tap for tap in given.taps.split(",") if tap)
-        teacher = pretrained.load_maps(given.teacher, taps)
+        teacher = registry.load("maps", given.teacher, taps=taps)
         pairs = sources.load(
             given.data, given.split, data_dir=given.data_dir, manual_dir=given.manual_dir
         )

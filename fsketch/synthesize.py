@@ -40,7 +40,6 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from ml_collections import ConfigDict
 from PIL import Image
 
 from fsketch import prediction, restore
@@ -63,10 +62,6 @@ EVERY_SEC = 10.0  # between lines of progress, where stderr is no terminal
 
 # Draws coarse sketches: photos uint8[B, H, W, 3] of one size, without canvas -> uint8[B, H, W, 1].
 FirstStage = Callable[[np.ndarray], np.ndarray]
-# method -> (workdir, configuration) -> its first stage; a method that is not named has none.
-FIRST_STAGES: dict[str, Callable[[str | os.PathLike, ConfigDict], FirstStage]] = {
-    "ide": coarse_images.first_stage
-}
 
 _SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 _EXIF_ORIENTATION = 0x0112
@@ -97,8 +92,8 @@ def load_translator(
             f"offers {' and '.join(offered) or 'none'}"
         )
     first_stage = None
-    if restored.config.method in FIRST_STAGES:
-        first_stage = FIRST_STAGES[restored.config.method](workdir, restored.config)
+    if "patches" in restored.config:
+        first_stage = coarse_images.first_stage(workdir, restored.config)
     return Translator(restored, direction, first_stage=first_stage)
 
 

@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 from fsketch import evaluate, methods, prediction, restore, training_log, warm_start
 from fsketch.core import checkpoint, parallel, state, trees, types, writers
 from fsketch.data import augment, coarse, pipeline
+from fsketch.frozen import registry
 from fsketch.methods import interface
 
 
@@ -94,7 +95,9 @@ class _Training:
     def _frozen(self, method: interface.Method) -> interface.Frozens:
         """The frozen nets kept in the workdir, or made now and kept."""
         if self.checkpoints.frozen.all_steps():
-            return restore.frozen_nets(self.workdir)
+            kept = restore.frozen_nets(self.workdir)
+            registry.check(self.config, methods.needs(self.config), kept)
+            return kept
         frozen = method.freeze(_plain_batches(self.sets.train))
         if frozen:
             variables = {role: net.variables for role, net in frozen.items()}
@@ -226,10 +229,7 @@ class _Training:
                 f"update; not saved. {training_log.NonFiniteError.ADVICE}"
             )
         meta = {
-            "config": checkpoint.to_json(self.config),
-            "step": step,
-            "position": self.position,
-            "frozen": sorted(self.frozen),
+            **restore.meta_data(self.config, step=step, position=self.position, frozen=self.frozen),
             "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
             "score": self.best if math.isfinite(self.best) else None,  # of the best until now
             "is_best": is_best,

@@ -45,18 +45,14 @@ def _learned(fresh: state.TrainState, workdir: str) -> dict[str, tuple[types.PyT
             raise ValueError(f"{source}: no player {role!r} here, only {sorted(fresh.players)}")
         player = fresh[role]
         # Critics keep no average beside players that do.
-        learned = _of(arrays, role, "ema") or _of(arrays, role, "params")
+        own = checkpoint.below(arrays, f"players/{role}/")
+        learned = checkpoint.below(own, "ema/") or checkpoint.below(own, "params/")
+        kept = checkpoint.below(own, "stats/")
         params = _filled(player.params, learned, source=f"{source}, {role}")
-        stats = _filled(player.stats, _of(arrays, role, "stats"), source=f"{source}, {role}")
+        stats = _filled(player.stats, kept, source=f"{source}, {role}")
         players[role] = (params, stats)
     logging.info("%s: %s start from there", source, ", ".join(players))
     return players
-
-
-def _of(arrays: checkpoint.Arrays, role: str, kind: str) -> checkpoint.Arrays:
-    """What a checkpoint holds of a player's params, stats or ema."""
-    prefix = f"players/{role}/{kind}/"
-    return {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
 
 
 def _filled(like: types.PyTree, arrays: checkpoint.Arrays, *, source: str) -> types.PyTree:

@@ -13,9 +13,7 @@ def test_faces_per_second_and_hours_of_a_published_run(monkeypatch, tiny_embedde
     config = synthdistill.tiny()
     config.embedder.path = tiny_embedder
     monkeypatch.setattr(benchmark.synthdistill, "get_config", lambda argument: config)
-    monkeypatch.setattr(
-        benchmark, "random_embedder", lambda net, config_path: embedders.load(config_path)
-    )
+    monkeypatch.setattr(benchmark, "random_embedder", lambda net: embedders.load(tiny_embedder))
     monkeypatch.setattr(benchmark, "random_generator", lambda name: generators.load(""))
     num_faces = 2 * config.batch_size * config.num_steps
     found = benchmark.measure_synthdistill(8, repeats=3)
@@ -33,5 +31,5 @@ def test_random_nets_have_the_published_shapes():
         return trees.count(jax.eval_shape(lambda: make().variables)["params"])
 
     # Of IResNet-100 and of StyleGAN2's 256 px configuration, as published.
-    assert count(lambda: benchmark.random_embedder("iresnet100", config_path="")) == 65_156_160
+    assert count(lambda: benchmark.random_embedder("iresnet100")) == 65_156_160
     assert count(lambda: benchmark.random_generator("stylegan2_ffhq256")) == 24_767_458

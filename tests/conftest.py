@@ -46,7 +46,7 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import EpsImagePlugin, Image
 
-from fsketch import methods
+from fsketch import methods, restore
 from fsketch.configs import base, embedder
 from fsketch.convert import files
 from fsketch.core import checkpoint
@@ -151,8 +151,7 @@ def tiny_embedder(tmp_path_factory) -> str:
     method = methods.create(config)
     host = jax.device_get(jax.jit(method.init)(jax.random.key(7), {}, {}))
     places = checkpoint.open_workdir(workdir, keep=1)
-    meta = {"config": checkpoint.to_json(config), "step": 0, "position": 0, "frozen": []}
-    checkpoint.save(places.latest, 0, host, meta)
+    checkpoint.save(places.latest, 0, host, restore.meta_data(config, step=0))
     places.wait()
     places.close()
     return str(workdir)

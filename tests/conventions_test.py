@@ -24,7 +24,7 @@ TREES["fsketch.tfds_builders"] = ROOT / "tfds_builders"
 FLOORS = {
     "core": 0, "configs": 0,
     "nets": 1, "convert": 1, "metrics": 1, "patches": 1, "losses": 2,
-    "frozen.embedder_nets": 2, "convert.published": 3, "data": 2, "tfds_builders": 3,
+    "frozen.architectures": 2, "convert.published": 3, "data": 2, "tfds_builders": 3,
     "data.sources": 4, "data.faces": 4, "data.pipeline": 4, "data.coarse": 4, "data.augment": 4,
     "data.prepare": 4, "data.verify": 4, "gallery": 4,
     "frozen": 5, "methods": 6, "prediction": 7, "scoring": 7, "restore": 8, "warm_start": 8,

@@ -49,8 +49,7 @@ def test_a_run_on_parts_is_restored_without_its_pool_of_parts(tiny, tmp_path):
     fresh = prediction.initial_state(methods.create(config), {}, config, canvases)
     assert {x.shape[1:3] for x in jax.tree.leaves(fresh.memory) if x.ndim == 4} == {(16, 16)}
     places = checkpoint.open_workdir(tmp_path, keep=1)
-    meta = {"config": checkpoint.to_json(config), "step": 0, "position": 0, "frozen": []}
-    checkpoint.save(places.latest, 0, fresh, meta)
+    checkpoint.save(places.latest, 0, fresh, restore.meta_data(config, step=0))
     places.wait()
     places.close()
 

@@ -6,7 +6,7 @@ from PIL import Image
 from fsketch import styles
 from fsketch.data import sources
 from fsketch.data.synthetic import paintings
-from fsketch.frozen import pretrained
+from fsketch.frozen import registry
 from fsketch.metrics import style_distance
 
 
@@ -17,7 +17,7 @@ def photos():
 
 
 def test_faces_are_as_near_to_themselves_as_anything_gets(tiny_teacher, photos, tmp_path):
-    teacher = pretrained.load_maps(tiny_teacher, ("conv1",))
+    teacher = registry.load("maps", tiny_teacher, taps=("conv1",))
     Image.fromarray(photos[0][2:38]).save(tmp_path / "face.png")
     given = ["woodcut", "marble", str(tmp_path / "face.png")]
     ranking = styles.rank(teacher, given, photos[:1], size_px=36)
@@ -27,22 +27,22 @@ def test_faces_are_as_near_to_themselves_as_anything_gets(tiny_teacher, photos, 
 
 
 def test_maps_keep_their_names_and_magnitudes(tiny_teacher, photos):
-    teacher = pretrained.load_maps(tiny_teacher, ("conv1",))
+    teacher = registry.load("maps", tiny_teacher, taps=("conv1",))
     grams = styles.grams_of(teacher, photos)
     look = jax.jit(lambda net, batch: net(batch))
     maps = look(teacher, np.stack(photos).astype(np.float32) / 127.5 - 1)
     assert set(grams) == set(maps) == {"conv1"}
     np.testing.assert_allclose(grams["conv1"], style_distance.gram(maps["conv1"]), rtol=1e-4)
-    named = pretrained.load_maps(tiny_teacher, ("fire3", "conv1"))
+    named = registry.load("maps", tiny_teacher, taps=("fire3", "conv1"))
     image = jax.ShapeDtypeStruct((1, 36, 36, 3), np.float32)
     shapes = jax.eval_shape(named, image)
     assert {tap: x.shape[-1] for tap, x in shapes.items()} == {"fire3": 128, "conv1": 96}
-    again = pretrained.rebuild({"t": teacher.spec}, {
+    again = registry.rebuild({"t": teacher.spec}, {
         f"t/params/{name}": value for name, value in _flat(teacher.variables["params"]).items()
     })["t"]  # fmt: skip
-    assert again.net == teacher.net and again.domains == ()
+    assert again.net == teacher.net
     with pytest.raises(ValueError, match="conv9"):
-        jax.eval_shape(pretrained.load_maps(tiny_teacher, ("conv9",)), image)
+        jax.eval_shape(registry.load("maps", tiny_teacher, taps=("conv9",)), image)
 
 
 def _flat(tree, prefix=""):

@@ -40,7 +40,7 @@ def leave(config, workdir):
     start = prediction.initial_state(method, frozen, config, type("Shapes", (), {"images": pair}))
     start = jax.tree.map(lambda leaf: 4 * leaf if leaf.ndim == 4 else leaf, start)
     checkpoints = checkpoint.open_workdir(workdir, keep=1)
-    meta = {"config": checkpoint.to_json(config), "step": 0, "frozen": sorted(frozen)}
+    meta = restore.meta_data(config, step=0, frozen=frozen)
     checkpoint.save(checkpoints.latest, 0, start, meta)
     if frozen:
         variables = {role: net.variables for role, net in frozen.items()}

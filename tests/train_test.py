@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import fsketch
 from fsketch import evaluate, methods, prediction, restore, train, training_log, warm_start
 from fsketch.configs import cyclegan, kd, kd_plus, teacher
 from fsketch.convert import files
-from fsketch.core import checkpoint, parallel, trees, writers
+from fsketch.core import checkpoint, history, parallel, trees, writers
 from fsketch.data import augment, pipeline
 from fsketch.nets import convolution
 
@@ -105,11 +106,8 @@ def test_another_split_is_evaluated_beside(finished):
 
 
 def test_evaluation_does_not_depend_on_the_batch_size(finished):
-    method, config, stored, meta = restore.method(finished, kind="latest")
-    frozen = restore.frozen_nets(finished)
+    method, config, host, frozen, step = restore.run(finished, kind="latest")
     canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
-    like = prediction.initial_state(method, frozen, config, canvases)
-    host = checkpoint.fill(like, stored, source="test")
     results = []
     for batch_size in (1, 3, 4):
         bind = jax.jit(lambda batch: method.predict(host, frozen, augment.scale(batch)))
@@ -124,7 +122,7 @@ def test_evaluation_does_not_depend_on_the_batch_size(finished):
     for result in results[1:]:
         for name, value in results[0].items():
             assert result[name] == pytest.approx(value, abs=2e-4), name
-    assert meta["step"] == 4
+    assert step == 4
 
 
 def test_four_steps_equal_two_and_two_more(tiny, finished, tmp_path):
@@ -167,22 +165,23 @@ def stop_after(step, function):
         train._Training._advance = original
 
 
-def test_a_configuration_from_before_a_field_existed_gets_its_default(finished):
-    _, config, _, _ = restore.method(finished, kind="latest")
-    old = config.copy_and_resolve_references()
-    with old.unlocked():
-        del old.protocol
-        del old.data.zoom
-        del old.model.noise
-    assert restore.completed(old.lock()) == config
-    own = config.copy_and_resolve_references()
-    with own.unlocked():
-        own.method = "a_method_of_no_file"
-        del own.data.zoom
-        del own.model.noise
-    found = restore.completed(own.lock())
-    assert found.data.zoom == config.data.zoom
-    assert "noise" not in found.model
+def test_a_run_is_restored_from_its_stored_configuration_alone(finished, monkeypatch):
+    read = checkpoint.read
+
+    def without_norm(workdir, *, kind="best"):
+        arrays, meta = read(workdir, kind=kind)
+        if kind == "latest":
+            del meta["config"]["model"]["norm"]
+        return arrays, meta
+
+    whole = restore.run(finished, kind="latest").config
+    monkeypatch.setattr(checkpoint, "read", without_norm)
+    version = fsketch.__version__
+    message = rf"made by version {version}: expected .* the field 'model.norm', got one without"
+    with pytest.raises(ValueError, match=message):
+        restore.run(finished, kind="latest")
+    monkeypatch.setitem(history.ADDED, "99.0.0", {"model.norm": "instance"})
+    assert restore.run(finished, kind="latest").config == whole
 
 
 def test_a_checkpoint_has_no_device_axis(finished):
@@ -225,10 +224,13 @@ def test_ruined_parameters_are_never_saved(tiny, tmp_path):
         checkpoint.read(tmp_path, kind="latest")
 
 
-def test_another_teacher_needs_another_workdir(tiny, finished):
+def test_another_teacher_needs_another_workdir(tiny, finished, tmp_path):
     config = tiny(kd)
-    config.teacher.path = "another.safetensors"
-    with pytest.raises(ValueError, match=r"another.safetensors.*started with.*random.safetensors"):
+    net, params = files.read(config.teacher.path)
+    params["conv1"]["bias"] = params["conv1"]["bias"] + 1
+    config.teacher.path = str(tmp_path / "other.safetensors")
+    files.write(config.teacher.path, params, net=net, source="-", sha256="-")
+    with pytest.raises(ValueError, match=r"other.safetensors' is .*started with.*random.safetens"):
         train.train(config, finished)
 
 

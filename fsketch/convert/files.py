@@ -42,8 +42,8 @@ def read(path: str) -> tuple[str, dict[str, Any]]:
 
 
 def variables(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """The collections of a tree of `read`: {"params": ...}, and "batch_stats" where it has them."""
-    return dict(tree) if "batch_stats" in tree else {"params": tree}
+    """The collections of a tree of `read`: {"params": ...}, and others where the net has them."""
+    return dict(tree) if "params" in tree else {"params": tree}
 
 
 def source_sha256(path: str) -> str:

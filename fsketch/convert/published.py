@@ -11,17 +11,8 @@ from flax import linen as nn
 from flax import traverse_util
 
 from fsketch.convert import face_tables, tables
-from fsketch.frozen import embedder_nets as embedders
-from fsketch.nets import (
-    alexnet,
-    inception,
-    iresnet,
-    mobilefacenet,
-    squeezenet,
-    stylegan2,
-    tinynet,
-    vgg,
-)
+from fsketch.frozen import architectures
+from fsketch.nets import inception, iresnet, mobilefacenet, tinynet, vgg
 
 Shapes = dict[str, tuple[int, ...]]
 Prepare = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
@@ -78,12 +69,16 @@ def _of_input(net: nn.Module, shape: tuple[int, ...]) -> Callable[[], Shapes]:
     return shapes
 
 
-def _vgg(file: str, depths: tuple[int, ...]) -> Weights:
+def _maps(name: str) -> Callable[[], Shapes]:
+    return _of_net(architectures.ARCHITECTURES[name].maps())
+
+
+def _vgg(name: str, file: str, depths: tuple[int, ...]) -> Weights:
     return Weights(
         file,
         "torchvision",
         functools.partial(tables.vgg, depths),
-        _of_net(vgg.VGG(depths=depths)),
+        _maps(name),
         tables.VGG_UNUSED,
     )
 
@@ -108,8 +103,8 @@ def _face(
     onnx: tuple[str, Callable[[], list[tuple[str, ...]]], float] | None = None,
 ) -> Weights:
     """A face embedder; onnx: another file, its layers and their epsilon."""
-    embedder = embedders.EMBEDDERS[name]
-    shapes = _of_net(embedder.build(), size_px=embedder.size_px)
+    architecture = architectures.ARCHITECTURES[name]
+    shapes = _of_net(architecture.embedder(), size_px=architecture.size_px)
     table = functools.partial(face_tables.by_module, shapes, rename)
     others = ()
     if onnx:
@@ -135,8 +130,8 @@ def _facenet(name: str, file: str) -> Weights:
     return _face(name, file, "facenet-pytorch", face_tables.numbered, unused=logits)
 
 
-def _stylegan2(file: str, project: str, channel_base: int) -> Weights:
-    net = stylegan2.Generator(channel_base=channel_base)
+def _stylegan2(name: str, file: str, project: str) -> Weights:
+    net = architectures.ARCHITECTURES[name].generator()
     shapes = _of_input(net, (1, net.width))
     table = functools.partial(face_tables.by_module, shapes, face_tables.dotted)
     other = Other(
@@ -155,30 +150,30 @@ WEIGHTS = {
         "squeezenet_v1.0.npz",
         "SqueezeNet (the Caffe weights as arrays conv1/w, conv1/b, ...)",
         tables.squeezenet_v1_0,
-        _of_net(squeezenet.SqueezeNet()),
+        _maps("squeezenet_v1.0"),
         others=(Other("squeezenet_v1.0.caffemodel", "SqueezeNet", tables.squeezenet_v1_0_caffe),),
     ),
     "squeezenet_v1.1": Weights(
         "squeezenet1_1-b8a52dc0.pth",
         "torchvision",
         tables.squeezenet_v1_1,
-        _of_net(squeezenet.SqueezeNet("1.1")),
+        _maps("squeezenet_v1.1"),
     ),
     "alexnet": Weights(
         "alexnet-owt-7be5be79.pth",
         "torchvision",
         tables.alexnet,
-        _of_net(alexnet.AlexNet()),
+        _maps("alexnet"),
         tables.ALEXNET_UNUSED,
     ),
-    "vgg16": _vgg("vgg16-397923af.pth", vgg.VGG16_DEPTHS),
-    "vgg19": _vgg("vgg19-dcbb9e9d.pth", vgg.VGG19_DEPTHS),
+    "vgg16": _vgg("vgg16", "vgg16-397923af.pth", vgg.VGG16_DEPTHS),
+    "vgg19": _vgg("vgg19", "vgg19-dcbb9e9d.pth", vgg.VGG19_DEPTHS),
     # Of the published forms of VGG-Face the torch port takes RGB, Caffe's file BGR [code].
     "vgg_face": Weights(
         "vgg_face_dag.pth",
         "VGG-Face (the torch port of the MatConvNet weights)",
         functools.partial(tables.vgg_face, vgg.VGG16_DEPTHS, tables.TORCH),
-        _of_net(vgg.VGG(depths=vgg.VGG16_DEPTHS)),
+        _maps("vgg_face"),
         tables.vgg_face_unused(tables.TORCH),
         others=(
             Other(
@@ -228,9 +223,13 @@ WEIGHTS = {
         onnx=("w600k_mbf.onnx", face_tables.mbf_layers, mobilefacenet.EPSILON),
     ),
     "stylegan2_ffhq256": _stylegan2(
-        "stylegan2-ffhq-256x256.pkl", "NVIDIA's StyleGAN2 (half width: channel_base 16384)", 16384
+        "stylegan2_ffhq256",
+        "stylegan2-ffhq-256x256.pkl",
+        "NVIDIA's StyleGAN2 (half width: channel_base 16384)",
     ),
-    "stylegan2_256": _stylegan2("*.pkl", "NVIDIA's StyleGAN2 (config F at 256 px)", 32768),
+    "stylegan2_256": _stylegan2(
+        "stylegan2_256", "*.pkl", "NVIDIA's StyleGAN2 (config F at 256 px)"
+    ),
 }
 for _variant in tinynet.VARIANTS:
     WEIGHTS[f"tinynet_{_variant}"] = _face(

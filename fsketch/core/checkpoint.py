@@ -5,7 +5,8 @@
     WORKDIR/checkpoints/frozen/0      frozen nets, written once at the start of a run
 
 Each holds `arrays`, a flat dict of numpy arrays without the replica axis, which restores on any
-number of devices, and `meta`, JSON: configuration, step, examples seen, devices, metrics.
+number of devices, and `meta`, JSON: the package's version, the configuration, the step and what
+else the run says of itself (restore.meta_data).
 Orbax writes to a temporary folder and renames it, so a kill never damages a finished one.
 """
 
@@ -20,9 +21,10 @@ from etils import epath
 from flax import traverse_util
 from ml_collections import ConfigDict
 
-from fsketch.core import names, trees, types
+import fsketch
+from fsketch.core import history, names, trees, types
 
-VERSION = 1
+FIRST_VERSION = "0.2.0"  # whose workdirs are read
 KINDS = ("latest", "best", "frozen")
 NOTHING = "nothing"  # stands for a tree without arrays (nets without weights), which Orbax refuses
 
@@ -76,7 +78,7 @@ def save(
         step,
         args=ocp.args.Composite(
             arrays=ocp.args.StandardSave(nested),
-            meta=ocp.args.JsonSave({**meta, "version": VERSION}),
+            meta=ocp.args.JsonSave({**meta, "version": fsketch.__version__}),
         ),
     )
 
@@ -91,10 +93,7 @@ def load(manager: ocp.CheckpointManager) -> tuple[Arrays, Meta]:
         step,
         args=ocp.args.Composite(arrays=ocp.args.StandardRestore(), meta=ocp.args.JsonRestore()),
     )
-    if item.meta["version"] != VERSION:
-        raise ValueError(
-            f"{manager.directory}/{step}: format {item.meta['version']}, {VERSION} is read"
-        )
+    _check_version(manager, item.meta)
     arrays = traverse_util.flatten_dict(item.arrays, sep="/")
     roles = item.meta.get("specs", ())
     for part in {part for name in arrays for part in name.split("/")}.union(roles):
@@ -117,7 +116,18 @@ def best_score(manager: ocp.CheckpointManager, *, last_step: int) -> float:
 
 def meta_of(manager: ocp.CheckpointManager, step: int) -> Meta:
     """The meta data of a step, without its arrays."""
-    return manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+    meta = manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore())).meta
+    _check_version(manager, meta)
+    return meta
+
+
+def _check_version(manager: ocp.CheckpointManager, meta: Meta) -> None:
+    version = meta["version"]  # of the oldest, a number
+    if not isinstance(version, str) or history.before(version, FIRST_VERSION):
+        raise ValueError(
+            f"{manager.directory.parent.parent}: made by a version before {FIRST_VERSION}, "
+            f"expected {FIRST_VERSION} or later; train again, or use that version"
+        )
 
 
 def frozen_specs(workdir: str | epath.Path) -> dict[str, str]:
@@ -155,6 +165,21 @@ def read(workdir: str | epath.Path, *, kind: str = "best") -> tuple[Arrays, Meta
             if manager.all_steps():
                 return load(manager)
     raise FileNotFoundError(f"{workdir}: no checkpoint ({' or '.join(kinds)}) there")
+
+
+def of_player(arrays: Mapping[str, np.ndarray], role: str) -> Arrays:
+    """The variables of a player's net, "params/..." and its statistics, by flat name.
+
+    The parameters are the averaged ones, which validation chose, where the player keeps them.
+    """
+    own = below(arrays, f"players/{role}/")
+    params = below(own, "ema/") or below(own, "params/")
+    return {f"params/{name}": x for name, x in params.items()} | below(own, "stats/")
+
+
+def below(arrays: Mapping[str, np.ndarray], prefix: str) -> Arrays:
+    """The arrays whose flat names begin with `prefix`, without it."""
+    return {n.removeprefix(prefix): x for n, x in arrays.items() if n.startswith(prefix)}
 
 
 def fill(like: types.PyTree, arrays: Mapping[str, np.ndarray], *, source: str) -> types.PyTree:

@@ -59,15 +59,13 @@ class Frozen(struct.PyTreeNode):
     """A net whose weights never change while a method trains; called like a player.
 
     `adapt` maps images in [-1, 1] to what the net expects (range, channels, normalisation);
-    `spec` says in JSON how to build the net again, for a checkpoint.  `domains` are the images of
-    a batch that the net is shown as they are ("photo", "sketch"), if there are any.
+    `spec` says in JSON how to build the net again, for a checkpoint (frozen/registry.py).
     """
 
     variables: types.PyTree
     net: nn.Module = struct.field(pytree_node=False)
     adapt: Callable[[jax.Array], jax.Array] = struct.field(pytree_node=False)
     spec: str = struct.field(pytree_node=False)
-    domains: tuple[str, ...] = struct.field(pytree_node=False, default=())
 
     def __call__(self, image: jax.Array) -> Any:
         return self.net.apply(self.variables, self.adapt(image))

@@ -1,5 +1,6 @@
 """Small helpers over pytrees: flat names, differences, counts."""
 
+import hashlib
 from collections.abc import Mapping
 
 import jax
@@ -47,6 +48,16 @@ def differences(wanted: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray
 def where(flag: jax.Array, one: types.PyTree, other: types.PyTree) -> types.PyTree:
     """`one` if the flag bool[] is set, else `other`, a tree of the same structure."""
     return jax.tree.map(lambda a, b: jnp.where(flag, a, b), one, other)
+
+
+def digest(tree: types.PyTree) -> str:
+    """The first 16 digits of the SHA-256 of all names, types, shapes and numbers."""
+    result = hashlib.sha256()
+    for name, leaf in sorted(flatten(tree).items()):
+        array = np.asarray(leaf)
+        result.update(f"{name} {array.dtype} {array.shape}\n".encode())
+        result.update(array.tobytes())
+    return result.hexdigest()[:16]
 
 
 def count(tree: types.PyTree) -> int:

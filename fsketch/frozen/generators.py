@@ -17,24 +17,20 @@ crop that brings them to row 51.6, columns 38.2946 and 73.5318 of 112 is cut at 
 
 import functools
 import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import struct
 
-from fsketch.convert import files, published
 from fsketch.core import types
 from fsketch.data.synthetic import face_shape, procedural
+from fsketch.frozen import architectures, sources
 from fsketch.nets import stylegan2
 
 EYE_ROW, LEFT_EYE_COLUMN, RIGHT_EYE_COLUMN = 480 / 1024, 380 / 1024, 650 / 1024  # of an image
 FACE_PX = 112
 FACE_EYE_ROW, FACE_LEFT_EYE_COLUMN, FACE_RIGHT_EYE_COLUMN = 51.6, 38.2946, 73.5318  # of FACE_PX
-NETS = {  # of StyleGAN2, by the name of their weights
-    "stylegan2_ffhq256": stylegan2.Generator(channel_base=16384),
-    "stylegan2_256": stylegan2.Generator(channel_base=32768),
-}
 
 
 class Box(NamedTuple):
@@ -74,7 +70,6 @@ class Procedural(struct.PyTreeNode):
     variables: types.PyTree
     size_px: int = struct.field(pytree_node=False)
     spec: str = struct.field(pytree_node=False)
-    domains: tuple[str, ...] = struct.field(pytree_node=False, default=())  # as of state.Frozen
 
     def latents(self, keys: types.Key) -> jax.Array:
         """Identities and views, standard normal."""
@@ -119,7 +114,6 @@ class StyleGAN2(struct.PyTreeNode):
     net: stylegan2.Generator = struct.field(pytree_node=False)
     spec: str = struct.field(pytree_node=False)
     truncation: float = struct.field(pytree_node=False, default=1.0)
-    domains: tuple[str, ...] = struct.field(pytree_node=False, default=())
 
     def latents(self, keys: types.Key) -> jax.Array:
         """w of standard normal z."""
@@ -143,11 +137,12 @@ Generator = Procedural | StyleGAN2
 
 
 def build(spec: str, variables: types.PyTree) -> Generator:
-    """The generator of a specification, JSON with "net", with these variables."""
+    """The generator of a specification with these variables."""
     fields = json.loads(spec)
     if fields["net"] == "procedural":
         return Procedural({}, fields["size_px"], spec)
-    return StyleGAN2(variables, NETS[fields["net"]], spec, fields["truncation"])
+    net = architectures.ARCHITECTURES[fields["net"]].generator()
+    return StyleGAN2(variables, net, spec, fields["truncation"])
 
 
 def load(path: str, *, size_px: int = 256, truncation: float = 1.0) -> Generator:
@@ -155,15 +150,10 @@ def load(path: str, *, size_px: int = 256, truncation: float = 1.0) -> Generator
 
     size_px: of the procedural one's images.  truncation: of StyleGAN2's w.
     """
-    if not path:
-        face_box(size_px)  # raises where no face would fit
-        return build(json.dumps({"net": "procedural", "size_px": size_px, "path": ""}), {})
-    net, variables = files.read(path)
-    if net not in NETS:
-        raise ValueError(f"generator {path}: net {net!r}; admitted are {sorted(NETS)}")
-    try:
-        published.check(net, variables)
-    except ValueError as error:
-        raise ValueError(f"generator {path}: {error}") from None
-    spec: dict[str, Any] = {"net": net, "truncation": truncation, "path": path}
-    return build(json.dumps(spec), variables)
+    if path:
+        source = sources.read(path, "generator")
+        spec = {"kind": "generator", "truncation": truncation, **source.fields}
+        return build(json.dumps(spec), source.variables)
+    face_box(size_px)  # raises where no face would fit
+    spec = {"kind": "generator", "net": "procedural", "size_px": size_px, "path": ""}
+    return build(json.dumps(spec), {})

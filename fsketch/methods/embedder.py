@@ -1,7 +1,7 @@
 """An embedder of faces, trained to tell persons apart by margin softmax.
 
-Source     ArcFace (CVPR 2019), CosFace (CVPR 2018): losses/margin.py.  Any net of
-           `embedders.ARCHITECTURES`.
+Source     ArcFace (CVPR 2019), CosFace (CVPR 2018): losses/margin.py.  Any
+           embedder of frozen/architectures.py.
 Data       photos with identities: of a data set, or drawn on the device, a new view in each step
            (data.name "drawn"; methods/drawn.py).
 Player     embedder: the net, and one direction a person.
@@ -18,10 +18,22 @@ from ml_collections import ConfigDict
 
 from fsketch.core import state, types
 from fsketch.data import augment, pipeline
-from fsketch.frozen import embedders, generators
+from fsketch.frozen import architectures, embedders, registry, sources
 from fsketch.losses import margin
 from fsketch.methods import drawn, interface, optimizers
 from fsketch.nets import classified
+
+
+def needs(config: ConfigDict) -> registry.Needs:
+    """The generator of drawn faces."""
+    if config.data.name != pipeline.DRAWN:
+        return {}
+    return {"generator": registry.Need("generator", "generator")}
+
+
+def exports(config: ConfigDict) -> dict[str, sources.Export]:
+    """The net, without the directions of persons."""
+    return embedders.export(config, "embedder", prefix="net/")
 
 
 def method(config: ConfigDict) -> interface.Method:
@@ -40,9 +52,7 @@ def method(config: ConfigDict) -> interface.Method:
                 f"model.num_identities: {config.model.num_identities}, but the training set has "
                 f"identity {most}"
             )
-        if config.data.name != pipeline.DRAWN:
-            return {}
-        return {"generator": generators.load(config.generator.path)}
+        return registry.load_all(config, needs(config))
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
         del frozen, batch
@@ -95,6 +105,6 @@ def method(config: ConfigDict) -> interface.Method:
         return {"embedding_photo": embedding}
 
     def _adapted(photo: jax.Array) -> jax.Array:
-        return embedders.adapt(config.model.net, photo)
+        return architectures.ARCHITECTURES[config.model.net].adapt(photo)
 
     return interface.Method(freeze, init, train_step, predict)

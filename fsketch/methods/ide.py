@@ -4,7 +4,7 @@ Source     Peng et al., "Face photo-sketch synthesis via intra-domain enhancemen
            Knowledge-Based Systems 2022, by its released code [code].
 Players    refiner: MLANet (nets/mla.py), the paper's generator; critic: nets/image_critic.py, its
            discriminator.
-Frozen     perceptual: one map of a net (pretrained.load_perceptual), VGG-19's conv5_4 before its
+Frozen     perceptual: one map of a net (frozen/teachers.py), VGG-19's conv5_4 before its
            ReLU [code].
 Terms      refiner, with z the coarse sketch at half size and y the drawn one, grey levels in 0..1:
              pixel        mean |G(z) - y|
@@ -33,10 +33,17 @@ from ml_collections import ConfigDict
 
 from fsketch.core import images, state, types
 from fsketch.data import augment
-from fsketch.frozen import pretrained
+from fsketch.frozen import registry
 from fsketch.losses import adversarial, reconstruction
 from fsketch.methods import critics, interface, optimizers
 from fsketch.nets import bicubic, image_critic, mla
+
+
+def needs(config: ConfigDict) -> registry.Needs:
+    """The net of the perceptual term, if that has a weight."""
+    if not config.loss_weights.perceptual:
+        return {}
+    return {"perceptual": registry.Need("maps", "perceptual", {"taps": (config.perceptual.tap,)})}
 
 
 def method(config: ConfigDict) -> interface.Method:
@@ -47,20 +54,10 @@ def method(config: ConfigDict) -> interface.Method:
 
     def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
         del batches
-        if not config.loss_weights.perceptual:
-            return {}
-        net = pretrained.load_perceptual(config.perceptual.path, config.perceptual.tap)
-        return {"perceptual": net}
+        return registry.load_all(config, needs(config))
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
-        del batch  # sub-images have their own size
-        if frozen:
-            pretrained.check_perceptual(
-                frozen["perceptual"],
-                config.perceptual.path,
-                config.perceptual.tap,
-                field="perceptual",
-            )
+        del frozen, batch  # sub-images have their own size
         refiner_key, critic_key = jax.random.split(key)
         px = config.sub_images.px
         net = mla.MLANet(
@@ -109,7 +106,7 @@ def method(config: ConfigDict) -> interface.Method:
             turn=config.sub_images.turn,
         )
 
-        def look(image: jax.Array) -> jax.Array:
+        def features(image: jax.Array) -> jax.Array:
             (only,) = frozen["perceptual"](image).values()
             return only
 
@@ -119,7 +116,7 @@ def method(config: ConfigDict) -> interface.Method:
             fake, stats = refiner(coarse, params=params["refiner"], train=True)
             formulas = {
                 "pixel": lambda: reconstruction.l1(fake, real) / 2,  # of grey levels in 0..1
-                "perceptual": lambda: reconstruction.l1(look(fake), look(real)),
+                "perceptual": lambda: reconstruction.l1(features(fake), features(real)),
                 "adversarial": critics.formula(critic, fake, losses=losses),
             }
             terms = state.compute(formulas, config.loss_weights)

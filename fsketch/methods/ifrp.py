@@ -33,12 +33,19 @@ from ml_collections import ConfigDict
 
 from fsketch.core import images, state, trees, types
 from fsketch.data import augment
-from fsketch.frozen import pretrained
+from fsketch.frozen import registry
 from fsketch.losses import adversarial, identity, reconstruction
 from fsketch.methods import interface, optimizers
 from fsketch.nets import remover as nets
 
 VARIANTS = ("journal", "released")
+
+
+def needs(config: ConfigDict) -> registry.Needs:
+    """The face recogniser of the identity term, if that has a weight."""
+    if not config.loss_weights.identity:
+        return {}
+    return {"face": registry.Need("maps", "face", {"taps": config.face.taps})}
 
 
 def method(config: ConfigDict) -> interface.Method:
@@ -53,15 +60,10 @@ def method(config: ConfigDict) -> interface.Method:
 
     def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
         del batches
-        if not config.loss_weights.identity:
-            return {}
-        return {"face": pretrained.load_maps(config.face.path, config.face.taps)}
+        return registry.load_all(config, needs(config))
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
-        if frozen:
-            pretrained.check_source(
-                frozen["face"], config.face.path, config.face.taps, field="face"
-            )
+        del frozen
         remover_key, critic_key = jax.random.split(key)
         players = {
             "remover": state.create_player(

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from ml_collections import ConfigDict
+
 from fsketch.core import state, types
+from fsketch.frozen import registry, sources
 
 Frozens = dict[str, state.Frozen]  # by role
 
@@ -26,3 +29,22 @@ class Method(NamedTuple):
         tuple[state.TrainState, types.Scalars],
     ]
     predict: Callable[[state.TrainState, Frozens, types.Batch], types.Predictions]
+
+
+def nothing(config: ConfigDict) -> dict:
+    """Of a method without frozen nets, or without a net that others can take."""
+    del config
+    return {}
+
+
+class Entry(NamedTuple):
+    """What a method is and what it declares beside its code, each a function of a configuration.
+
+    create:  the method.
+    needs:   its frozen nets by role; those without a path are trained first (fsketch/prepare.py).
+    exports: what other runs can take of it as a frozen net, by form (frozen/architectures.py).
+    """
+
+    create: Callable[[ConfigDict], Method]
+    needs: Callable[[ConfigDict], registry.Needs] = nothing
+    exports: Callable[[ConfigDict], dict[str, sources.Export]] = nothing

@@ -19,14 +19,13 @@ fakes that the students made.  The author's code moves the critics first, on the
 one runs the students once.
 """
 
-import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import jax
 from ml_collections import ConfigDict
 
 from fsketch.core import state, types
-from fsketch.frozen import pretrained
+from fsketch.frozen import registry
 from fsketch.losses import adversarial
 from fsketch.methods import critics, interface, students
 
@@ -34,11 +33,19 @@ from fsketch.methods import critics, interface, students
 CRITICS = {"critic_sketch": "student_sketch", "critic_photo": "student_photo"}
 
 
+def needs(config: ConfigDict) -> registry.Needs:
+    """One teacher of both domains, if a term needs it."""
+    return students.needs(config, {"teacher": students.DOMAINS})
+
+
 def method(config: ConfigDict) -> interface.Method:
     """KD; the fields are those of configs/kd.py."""
 
+    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
+        return students.freeze(config, needs(config), batches)
+
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
-        return state.create(**_create_students(key, config, frozen, batch))
+        return state.create(**students.create(key, config, _teachers(frozen), batch))
 
     def train_step(
         train_state: state.TrainState,
@@ -48,16 +55,19 @@ def method(config: ConfigDict) -> interface.Method:
     ) -> tuple[state.TrainState, types.Scalars]:
         return students.train_step(train_state, _teachers(frozen), batch, keys, config)
 
-    return interface.Method(_freeze(config), init, train_step, students.predict)
+    return interface.Method(freeze, init, train_step, students.predict)
 
 
 def method_plus(config: ConfigDict) -> interface.Method:
     """KD+; the fields are those of configs/kd_plus.py."""
     losses = adversarial.of(config.critic.loss)
 
+    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
+        return students.freeze(config, needs(config), batches)
+
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
         student_key, *critic_keys = jax.random.split(key, 3)
-        players = _create_students(student_key, config, frozen, batch)
+        players = students.create(student_key, config, _teachers(frozen), batch)
         for (critic, student), critic_key in zip(CRITICS.items(), critic_keys, strict=True):
             source, target = students.ROLES[student]
             example = critics.pair(batch[source], batch[target])
@@ -106,30 +116,9 @@ def method_plus(config: ConfigDict) -> interface.Method:
         after = train_state.put(**players, **judges).next()
         return after, state.prefixed(**terms, **verdicts)
 
-    return interface.Method(_freeze(config), init, train_step, students.predict)
+    return interface.Method(freeze, init, train_step, students.predict)
 
 
 def _teachers(frozen: interface.Frozens) -> students.Teachers:
     """The one teacher sees both domains."""
     return {domain: frozen["teacher"] for domain in students.DOMAINS} if frozen else {}
-
-
-def _freeze(config: ConfigDict) -> Callable[[Iterable[types.Batch]], interface.Frozens]:
-    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
-        if not students.need_teachers(config.loss_weights):
-            return {}
-        teacher = pretrained.load_teacher(config.teacher.path, config.teacher.taps)
-        first = itertools.islice(batches, config.teacher.num_calibration)
-        return {"teacher": pretrained.calibrate(teacher, first)}
-
-    return freeze
-
-
-def _create_students(
-    key: types.Key, config: ConfigDict, frozen: interface.Frozens, batch: types.Batch
-) -> dict[str, state.Player]:
-    if frozen:
-        pretrained.check_source(
-            frozen["teacher"], config.teacher.path, config.teacher.taps, field="teacher"
-        )
-    return students.create(key, config, _teachers(frozen), batch)

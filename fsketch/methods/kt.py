@@ -12,16 +12,20 @@ Frozen     teacher_photo sees photos, teacher_sketch sketches: three maps each, 
 Terms      reconstruction, mimic, transform, mutual: methods/students.py.
 """
 
-import itertools
 from collections.abc import Iterable
 
 from ml_collections import ConfigDict
 
 from fsketch.core import state, types
-from fsketch.frozen import pretrained
+from fsketch.frozen import registry
 from fsketch.methods import interface, students
 
 TEACHERS = {"photo": "teacher_photo", "sketch": "teacher_sketch"}  # by what they see
+
+
+def needs(config: ConfigDict) -> registry.Needs:
+    """A teacher of each domain, if a term needs them."""
+    return students.needs(config, {role: (domain,) for domain, role in TEACHERS.items()})
 
 
 def method(config: ConfigDict) -> interface.Method:
@@ -31,21 +35,9 @@ def method(config: ConfigDict) -> interface.Method:
         return {domain: frozen[role] for domain, role in TEACHERS.items() if role in frozen}
 
     def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
-        if not students.need_teachers(config.loss_weights):
-            return {}
-        most = max(config[role].num_calibration for role in TEACHERS.values())
-        first = list(itertools.islice(batches, most))
-        return {
-            role: pretrained.calibrate(
-                pretrained.load_teacher(config[role].path, config[role].taps, domains=(domain,)),
-                first[: config[role].num_calibration],
-            )
-            for domain, role in TEACHERS.items()
-        }
+        return students.freeze(config, needs(config), batches)
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
-        for role, net in frozen.items():
-            pretrained.check_source(net, config[role].path, config[role].taps, field=role)
         return state.create(**students.create(key, config, teachers(frozen), batch))
 
     def train_step(

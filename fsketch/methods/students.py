@@ -13,14 +13,16 @@ Terms, for each student (x its input, y its target, T the teacher of an image's 
 A term whose weight is 0 is not computed; without mimic, transform and texture there is no teacher.
 """
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import jax
 from ml_collections import ConfigDict
 
 from fsketch.core import state, types
 from fsketch.data import augment
-from fsketch.frozen import pretrained
+from fsketch.frozen import registry
+from fsketch.frozen import teachers as teacher_nets
 from fsketch.losses import perceptual, reconstruction, strokes, structure, transfer
 from fsketch.methods import optimizers
 from fsketch.nets import resnet
@@ -33,9 +35,27 @@ Teachers = Mapping[str, state.Frozen]  # by the domain of the images they see
 Outputs = dict[str, tuple[jax.Array, types.Taps, types.Taps]]  # role -> fake, taps, matched taps
 
 
-def need_teachers(weights: Mapping[str, float]) -> bool:
-    """Whether any term compares with a teacher."""
-    return any(weights[term] for term in ("mimic", "transform", "texture"))
+def needs(config: ConfigDict, domains: Mapping[str, Sequence[str]]) -> registry.Needs:
+    """The teachers by role, if any weighted term compares with one; domains: those that each sees.
+
+    The role's section of the configuration says which net it is.
+    """
+    if not any(config.loss_weights[term] for term in ("mimic", "transform", "texture")):
+        return {}
+    return {
+        role: registry.Need("teacher", role, {"taps": config[role].taps, "domains": seen})
+        for role, seen in domains.items()
+    }
+
+
+def freeze(
+    config: ConfigDict, teachers: registry.Needs, batches: Iterable[types.Batch]
+) -> dict[str, state.Frozen]:
+    """The teachers, calibrated on the first of these training pairs."""
+    nets = registry.load_all(config, teachers)
+    counts = {role: config[role].num_calibration for role in nets}
+    first = list(itertools.islice(batches, max(counts.values(), default=0)))
+    return {role: teacher_nets.calibrate(net, first[: counts[role]]) for role, net in nets.items()}
 
 
 def create(
@@ -43,7 +63,7 @@ def create(
 ) -> dict[str, state.Player]:
     """The two students for images and teachers like these; see nets/resnet.py Student."""
     maps = {
-        domain: pretrained.map_shapes(teacher, batch[domain])
+        domain: teacher_nets.map_shapes(teacher, batch[domain])
         for domain, teacher in teachers.items()
     }
     players = {}

@@ -22,10 +22,18 @@ from ml_collections import ConfigDict
 from fsketch.core import images, state, types
 from fsketch.data import augment
 from fsketch.data.synthetic import paintings
-from fsketch.frozen import pretrained
+from fsketch.frozen import registry
 from fsketch.losses import perceptual
 from fsketch.methods import interface, optimizers
 from fsketch.nets import style
+
+
+def needs(config: ConfigDict) -> registry.Needs:
+    """The teacher with the maps of both terms."""
+    also = filter(None, [config.style.content_tap])
+    return {
+        "teacher": registry.Need("maps", "teacher", {"taps": config.teacher.taps, "also": [*also]})
+    }
 
 
 def method(config: ConfigDict) -> interface.Method:
@@ -37,11 +45,8 @@ def method(config: ConfigDict) -> interface.Method:
         image = paintings.load(
             config.style.image, size_px=config.style.size_px, seed=config.style.seed
         )
-        teacher = pretrained.load_maps(config.teacher.path, config.teacher.taps)
+        (teacher,) = registry.load_all(config, needs(config)).values()
         taps = json.loads(teacher.spec)["taps"]
-        content = _content_tap(config, taps)
-        if content not in taps:
-            teacher = pretrained.load_maps(config.teacher.path, (*taps, content))
         shown = images.from_uint8(jnp.asarray(image))[None]
         maps = jax.jit(lambda net, image: net(image))(teacher, shown)
         grams = {tap: perceptual.gram(maps[tap])[0] for tap in taps}
@@ -74,7 +79,8 @@ def method(config: ConfigDict) -> interface.Method:
         del keys
         stylist, teacher = train_state["stylist"], frozen["teacher"]
         grams = teacher.variables["style"]
-        content = _content_tap(config, json.loads(teacher.spec)["taps"])
+        # By default the second of the style's.
+        content = config.style.content_tap or json.loads(teacher.spec)["taps"][1]
         relative = config.style.relative
 
         def loss_fn(
@@ -103,8 +109,3 @@ def method(config: ConfigDict) -> interface.Method:
         return {"sketch": train_state["stylist"].averaged()(batch["photo"])}
 
     return interface.Method(freeze, init, train_step, predict)
-
-
-def _content_tap(config: ConfigDict, taps: Iterable[str]) -> str:
-    """The tap that the content term compares; by default the second of the style's."""
-    return config.style.content_tap or list(taps)[1]

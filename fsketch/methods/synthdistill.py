@@ -2,7 +2,7 @@
 
 Source     Otroshi Shahreza et al., IJCB 2023 (arXiv 2308.14852); all of the below as in its code
            [code: github.com/otroshi/synthdistill], unless said.
-Player     student: any net of fsketch/frozen/embedders.py, the paper's TinyFaR.
+Player     student: any embedder of frozen/architectures.py, the paper's TinyFaR.
 Frozen     teacher: an embedder, whose embeddings are taken raw; generator: latents -> faces.
 Terms      mse: mean over batch and numbers of (student - teacher)^2.  cosine between the two is
            logged, and decides how far latents move.
@@ -27,12 +27,26 @@ from ml_collections import ConfigDict
 
 from fsketch.core import state, types
 from fsketch.data import augment
-from fsketch.frozen import embedders, generators
+from fsketch.frozen import architectures, embedders, registry, sources
 from fsketch.methods import drawn, interface, optimizers
 from fsketch.metrics import verification
 
 RESAMPLING = ("dynamic", "static", "none")
 UPDATES = 2  # optimizer steps of a step
+
+
+def needs(config: ConfigDict) -> registry.Needs:
+    """The teacher and the generator."""
+    del config
+    return {
+        "teacher": registry.Need("embedder", "embedder"),
+        "generator": registry.Need("generator", "generator"),
+    }
+
+
+def exports(config: ConfigDict) -> dict[str, sources.Export]:
+    """The student, an embedder."""
+    return embedders.export(config, "student")
 
 
 def method(config: ConfigDict) -> interface.Method:
@@ -45,14 +59,10 @@ def method(config: ConfigDict) -> interface.Method:
 
     def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
         del batches
-        return {
-            "teacher": embedders.load(config.embedder.path),
-            "generator": generators.load(config.generator.path),
-        }
+        return registry.load_all(config, needs(config))
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
         del batch
-        embedders.check_source(frozen["teacher"], config.embedder.path, field="embedder")
         embedders.check_faces(frozen["teacher"], side, field="embedder")
         photo = jnp.zeros((1, side, side, 3))
         tx = optimizers.adam(config.optim, num_steps=UPDATES * config.num_steps)
@@ -119,6 +129,6 @@ def method(config: ConfigDict) -> interface.Method:
         }
 
     def _adapted(photo: jax.Array) -> jax.Array:
-        return embedders.adapt(config.model.net, photo)
+        return architectures.ARCHITECTURES[config.model.net].adapt(photo)
 
     return interface.Method(freeze, init, train_step, predict)

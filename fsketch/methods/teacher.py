@@ -17,8 +17,23 @@ from ml_collections import ConfigDict
 
 from fsketch.core import images, state, types
 from fsketch.data import augment
+from fsketch.frozen import sources
 from fsketch.methods import interface, optimizers
 from fsketch.nets import vgg
+
+
+def exports(config: ConfigDict) -> dict[str, sources.Export]:
+    """The recogniser, by its maps and, without its classes, as an embedder of whole canvases."""
+    model, data = config.model, config.data
+    net = {name: model[name] for name in ("widths", "depths", "norm")}
+    embedder = {**net, "embedding_size": model.embedding_size}
+    canvas = {"frame": "canvas", "side_px": data.crop_px, "fill": data.fill_photo}
+    return {
+        "maps": sources.Export("teacher", {"net": "vgg", "arguments": net}, prefix="vgg/"),
+        "embedder": sources.Export(
+            "teacher", {"net": "vgg", "arguments": embedder, **canvas}, unused="classifier"
+        ),
+    }
 
 
 def method(config: ConfigDict) -> interface.Method:

@@ -1,5 +1,6 @@
 """Everything a report says, as one dictionary of plain data, and the scores behind it."""
 
+import json
 import math
 import os
 import sys
@@ -16,7 +17,7 @@ from ml_collections import ConfigDict
 from fsketch import evaluate, prediction, score
 from fsketch.core import checkpoint, state, types
 from fsketch.data import augment, pipeline
-from fsketch.frozen import pretrained
+from fsketch.frozen import registry, teachers
 from fsketch.methods import students
 from fsketch.nets import resnet
 from fsketch.report import cost, distances, runs
@@ -152,7 +153,7 @@ def _facts(run: runs.Run, different: list[str]) -> dict[str, Any]:
         "workdir": str(run.workdir),
         "method": run.config.method,
         "evaluated_step": run.evaluation["step"],
-        "teachers": {role: pretrained.source_of(net.spec) for role, net in run.frozen.items()},
+        "teachers": {role: registry.path_of(net) for role, net in run.frozen.items()},
         "different": different,
         "training": run.training._asdict(),
         "config": checkpoint.to_json(run.config),
@@ -360,7 +361,7 @@ def _distances(
             )
             terms = distances.measure(run.state[role], role, teachers, batches)
             result[label, f"to_{students.ROLES[role][1]}"] = {
-                "teachers": {d: pretrained.source_of(net.spec) for d, net in teachers.items()},
+                "teachers": {d: registry.path_of(net) for d, net in teachers.items()},
                 "is_own_teacher": bool(_own_teachers(run)),
                 **{
                     term: {tap: value._asdict() for tap, value in taps.items()}
@@ -392,11 +393,10 @@ def _given_teachers(
 
     A run's own must be one that its method brought to unit mean square on both domains.
     """
+    teacher = registry.load("teacher", options.teacher)
     for run in found.values():
         net = run.frozen.get("teacher")
-        if net is None or set(net.domains) != set(students.DOMAINS):
-            continue
-        if Path(pretrained.source_of(net.spec)).resolve() == Path(options.teacher).resolve():
+        if net and not registry.differences(json.loads(net.spec), json.loads(teacher.spec)):
             return dict.fromkeys(students.DOMAINS, net)
     data = reference.config.data.copy_and_resolve_references()
     with data.unlocked():
@@ -408,5 +408,4 @@ def _given_teachers(
         augment.scale({k: jnp.asarray(getattr(canvases, k)[i : i + 1]) for k in students.DOMAINS})
         for i in range(len(canvases))
     )
-    net = pretrained.calibrate(pretrained.load_teacher(options.teacher, ()), pairs)
-    return dict.fromkeys(students.DOMAINS, net)
+    return dict.fromkeys(students.DOMAINS, teachers.calibrate(teacher, pairs))

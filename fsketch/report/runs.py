@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from fsketch import prediction, restore
+from fsketch import restore
 from fsketch.core import checkpoint, state, writers
 from fsketch.data import pipeline, sources
 from fsketch.methods import interface
@@ -93,24 +92,20 @@ def read(label: str, workdir: Path) -> Run:
     latest = checkpoint.read(workdir, kind="latest")[1]
     step = evaluation["step"]
     kind = "latest" if latest["step"] == step else "best"
-    method, config, arrays, meta = restore.method(workdir, kind=kind)
-    if meta["step"] != step:
+    restored = restore.run(workdir, kind=kind)
+    if restored.step != step:
         raise ValueError(
-            f"{workdir}: evaluation.json is of step {step}, the checkpoints of {meta['step']} and "
+            f"{workdir}: evaluation.json is of step {step}, the checkpoints of {restored.step} and "
             f"{latest['step']}; evaluate again by\n    {evaluate_command(workdir)}"
         )
-    frozen = restore.frozen_nets(workdir) if meta["frozen"] else {}
-    crop = config.data.crop_px
-    one = prediction.blank(crop, crop, prediction.channels(config))
-    like = jax.eval_shape(method.init, jax.random.key(0), frozen, one)
     return Run(
         label=label,
         workdir=workdir,
-        method=method,
-        config=config,
+        method=restored.method,
+        config=restored.config,
         evaluation=evaluation,
-        state=restore.fill_players(like, arrays, source=f"{workdir} (step {step})"),
-        frozen=frozen,
+        state=restored.state,
+        frozen=restored.frozen,
         training=training(workdir, latest),
     )
 

@@ -8,6 +8,7 @@ An embedder is any function of uint8[N, 112, 112, 3] to float[N, D]; `embedder` 
 and those of runs by name.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -16,9 +17,9 @@ from PIL import Image
 
 from fsketch.core import images
 from fsketch.data.verification import face_sets
-from fsketch.frozen import embedders
+from fsketch.frozen import registry
 from fsketch.metrics import verification
-from fsketch.scoring import features, measures
+from fsketch.scoring import face_crops, features, measures
 
 Embed = Callable[[np.ndarray], np.ndarray]
 BATCH_SIZE, PAIRS_AT_ONCE = 64, 500
@@ -195,15 +196,15 @@ FLOORS: dict[str, Callable[[], Embed | Fitted]] = {
 
 
 def embedder(name: str) -> Embed | Fitted:
-    """A key of `FLOORS`, or what `embedders.load` takes: a run, or converted weights.
+    """A key of `FLOORS`, or the path of an embedder: a run, or converted weights.
 
-    A net sees the face resized to fill its canvas.  EmbedderError: no such run; WeightsError:
-    scikit-image is missing for HOG.
+    A net sees the face resized to fill its canvas.  FileNotFoundError: nothing is there;
+    ValueError: no embedder; WeightsError: scikit-image is missing for HOG.
     """
     if name in FLOORS:
         return FLOORS[name]()
-    net = embedders.load(name)
-    side_px, embed = embedders.side_px(net), embedders.on_pictures(net)
+    net = registry.load("embedder", name)
+    side_px, embed = json.loads(net.spec)["side_px"], face_crops.on_pictures(net)
 
     def resized(faces: np.ndarray) -> np.ndarray:
         bilinear = Image.Resampling.BILINEAR

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fsketch.core import images
-from fsketch.frozen import embedders, extractors
-from fsketch.scoring import cache, measures
+from fsketch.frozen import metric_nets, registry
+from fsketch.scoring import cache, face_crops, measures
 
 PIXELS, HOG = "pixels", "hog"
 FLOORS = f"{PIXELS!r} and {HOG!r} (floors, not recognisers)"
@@ -43,9 +43,9 @@ def _need_one_size(batch: list[np.ndarray], what: str) -> None:
 
 
 def embedding(options: measures.Options) -> Features:
-    """By `options.embedder`: "pixels" (grey, mean removed), "hog", or a path (`embedders.load`)."""
+    """By `options.embedder`: "pixels" (grey, mean removed), "hog", or the path of an embedder."""
     if not options.embedder:
-        raise extractors.WeightsError(
+        raise metric_nets.WeightsError(
             f"no embedder is given; admitted are {FLOORS}, the workdir of a run of "
             "configs/embedder.py or configs/teacher.py, and converted weights (--embedder)"
         )
@@ -70,7 +70,7 @@ def _hog() -> Callable[[list[np.ndarray]], np.ndarray]:
     try:
         from skimage import feature
     except ImportError as error:
-        raise extractors.WeightsError(
+        raise metric_nets.WeightsError(
             f"embedder {HOG!r} needs scikit-image: pip install 'fsketch[hog]'"
         ) from error
 
@@ -93,16 +93,18 @@ def _hog() -> Callable[[list[np.ndarray]], np.ndarray]:
 def _recogniser(path: str) -> Features:
     """Embeddings by a run that trained an embedder, or by converted weights."""
     try:
-        embedder = embedders.load(path)
-    except embedders.EmbedderError as error:
-        raise extractors.WeightsError(f"embedder: {error}") from None
+        embedder = registry.load("embedder", path)
+    except (FileNotFoundError, ValueError) as error:
+        raise metric_nets.WeightsError(f"embedder: {error}") from None
     step = json.loads(embedder.spec)["step"]
-    return Features(embedders.on_pictures(embedder), {"embedder": f"step {step} of {path}"})
+    return Features(face_crops.on_pictures(embedder), {"embedder": f"step {step} of {path}"})
 
 
 def inception(options: measures.Options) -> Features:
     """The 2048 features of FID's Inception, after the resize rule of the options."""
-    extractor = extractors.inception(weights_dir=options.weights_dir, resize=options.resize)
+    extractor = registry.load(
+        "metric", options.weights_dir, net="inception_fid", resize=options.resize
+    )
     if not options.cache_dir:
         return Features(extractor, extractor.weights)
 

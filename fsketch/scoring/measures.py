@@ -1,7 +1,7 @@
 """Every metric by name: what it is called, which way is better, how it is made ready.
 
 Image metrics compare one pair and need no other; set metrics compare all outputs with all truths
-through features of each image.  Networks come from converted weights, see `extractors`.
+through features of each image.  Networks come from converted weights, see `metric_nets`.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fsketch.frozen import extractors
+from fsketch.frozen import metric_nets, registry
 from fsketch.metrics import fid, fsim, nlda, retrieval, scoot, ssim, verification
 
 # [inferred: for test sets of 100 to 1000 images; halves make the interval an honest one]
@@ -51,7 +51,7 @@ class ImageMetric(NamedTuple):
     title: str
     colour: str
     score: Score | None = None
-    load: Callable[[str], extractors.Extractor] | None = None
+    load: Callable[[str], metric_nets.MetricNet] | None = None
     unit: str = ""
     higher_is_better: bool = True
 
@@ -90,11 +90,11 @@ def ssim_full(truth: jax.Array, output: jax.Array) -> jax.Array:
     return ssim.ssim(jnp.pad(truth, rim, "edge"), jnp.pad(output, rim, "edge"))
 
 
-def _lpips(net: str) -> ImageMetric:
-    def load(weights_dir: str) -> extractors.Extractor:
-        return extractors.lpips(net, weights_dir=weights_dir)
+def _by_net(title: str, net: str) -> ImageMetric:
+    def load(weights_dir: str) -> metric_nets.MetricNet:
+        return registry.load("metric", weights_dir, net=net)
 
-    return ImageMetric(f"LPIPS ({net})", "rgb", load=load, higher_is_better=False)
+    return ImageMetric(title, "rgb", load=load, higher_is_better=False)
 
 
 IMAGE: dict[str, ImageMetric] = {
@@ -106,20 +106,15 @@ IMAGE: dict[str, ImageMetric] = {
     "fsim": ImageMetric("FSIM", "grey", jax.jit(fsim.fsim)),
     "fsimc": ImageMetric("FSIMc", "rgb", jax.jit(fsim.fsimc)),
     "scoot": ImageMetric("Scoot", "grey", jax.jit(scoot.scoot)),
-    "lpips_alex": _lpips("alex"),
-    "lpips_vgg": _lpips("vgg"),
-    "lpips_squeeze": _lpips("squeeze"),
-    "dists": ImageMetric(
-        "DISTS",
-        "rgb",
-        load=lambda weights_dir: extractors.dists(weights_dir=weights_dir),
-        higher_is_better=False,
-    ),
+    "lpips_alex": _by_net("LPIPS (alex)", "lpips_alex"),
+    "lpips_vgg": _by_net("LPIPS (vgg)", "lpips_vgg"),
+    "lpips_squeeze": _by_net("LPIPS (squeeze)", "lpips_squeeze"),
+    "dists": _by_net("DISTS", "dists"),
 }
 
 
 def ready(names: tuple[str, ...], options: Options) -> list[Ready]:
-    """These image metrics, with their weights read; `extractors.WeightsError` if one is missing."""
+    """These image metrics, with weights read; `metric_nets.WeightsError` if one is missing."""
     result = []
     for name in names:
         metric = IMAGE[name]

@@ -34,7 +34,7 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from fsketch import restore, train
-from fsketch.core import checkpoint, images, names, writers
+from fsketch.core import checkpoint, images, names, trees, writers
 from fsketch.data import checks, faces, shards, warp
 from fsketch.data.synthetic import paintings
 from fsketch.stages import folders, teachers
@@ -125,7 +125,7 @@ def _networks(
         with folders.turn(paths[name]):
             if checkpoint.last_step(paths[name]) != nested.num_steps:
                 logging.info("training the network of style %s in %s, once", name, paths[name])
-                train.train(teachers.trained_teachers(nested, paths[name]), paths[name])
+                train.train(teachers.trained_nets(nested, paths[name]), paths[name])
     return paths
 
 
@@ -276,9 +276,6 @@ def load_stylist(workdir: str | os.PathLike) -> tuple[Stylist, str]:
     if restored.config.method != "style":
         raise ValueError(f"{workdir}: a run of method {restored.config.method!r}, not 'style'")
     player = restored.state["stylist"].averaged()
-    digest = hashlib.sha256()
-    for leaf in jax.tree.leaves(player.params):
-        digest.update(np.asarray(leaf).tobytes())
     devices = jax.local_devices()
     params = [jax.device_put(player.params, device) for device in devices]
     net = player.net
@@ -298,7 +295,7 @@ def load_stylist(workdir: str | os.PathLike) -> tuple[Stylist, str]:
         made = [images.to_uint8(made)[:count] for made, count in parts]
         return list(np.concatenate(made))
 
-    return stylise, digest.hexdigest()[:16]
+    return stylise, trees.digest(player.params)
 
 
 def content_of(found: faces.Faces, *, num_faces: int) -> faces.Faces:

@@ -46,3 +46,15 @@ def test_where_takes_a_whole_tree(tree):
         found = trees.where(jnp.asarray(flag), tree, other)
         np.testing.assert_array_equal(found["params"]["b"], expected["params"]["b"])
         assert found["stats"] == {}
+
+
+def test_a_digest_is_of_names_shapes_and_numbers():
+    trees_ = [
+        {"a": np.zeros(2), "b": np.ones(1)},
+        {"b": np.zeros(2), "a": np.ones(1)},
+        {"a": np.zeros((2, 1)), "b": np.ones(1)},
+        {"a": np.zeros(2), "b": np.zeros(1)},
+        {"a": np.zeros(2, np.float32), "b": np.ones(1)},
+    ]
+    assert len({trees.digest(tree) for tree in trees_}) == len(trees_)
+    assert trees.digest({"b": np.ones(1), "a": np.zeros(2)}) == trees.digest(trees_[0])

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from fsketch.core import trees
-from fsketch.frozen import taps as teacher
+from fsketch.frozen import teachers
 from fsketch.nets import squeezenet, vgg
 
 
@@ -40,16 +40,16 @@ def test_squeezenet_input_is_caffe_s():
 
 def test_teacher_divides_by_its_constants():
     net = vgg.VGG(widths=(2, 2, 2), depths=(1, 1, 1))
-    taught = teacher.Teacher(net, ("relu1_1", "relu2_1", "relu3_1"))
+    taught = teachers.Teacher(net, ("relu1_1", "relu2_1", "relu3_1"))
     image = jax.random.normal(jax.random.key(0), (1, 8, 8, 3))
     variables = taught.init(jax.random.key(1), image)
     once = taught.apply(variables, image)
     halved = taught.apply({**variables, "constants": {"rms": jnp.array([2.0, 4.0, 8.0])}}, image)
-    for name, factor in zip(teacher.NAMES, (2, 4, 8), strict=True):
+    for name, factor in zip(teachers.NAMES, (2, 4, 8), strict=True):
         assert jnp.allclose(halved[name] * factor, once[name])
 
 
 def test_unknown_taps_are_refused_by_name():
-    net = teacher.Teacher(vgg.VGG(widths=(2,), depths=(1,)), ("relu1_1", "relu9_9", "relu1_1"))
+    net = teachers.Teacher(vgg.VGG(widths=(2,), depths=(1,)), ("relu1_1", "relu9_9", "relu1_1"))
     with pytest.raises(ValueError, match=r"relu9_9.*relu1_1"):
         net.init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fsketch import methods, prediction, train
+from fsketch import methods, prediction, restore, train
 from fsketch.configs import (
     base,
     cyclegan,
@@ -23,8 +23,9 @@ from fsketch.configs import (
     synthdistill,
     teacher,
 )
-from fsketch.core import parallel
+from fsketch.core import checkpoint, parallel
 from fsketch.data import pipeline
+from fsketch.frozen import registry
 from fsketch.methods import students
 from fsketch.nets import convolution
 
@@ -102,6 +103,21 @@ def setup(name, tiny):
 
 def test_every_method_has_an_experiment():
     assert set(EXPERIMENTS) == set(methods.METHODS)
+
+
+def test_a_method_declares_its_frozen_nets_and_what_others_take(setup, tmp_path):
+    assert setup.frozen.keys() == methods.needs(setup.config).keys()
+    exports = methods.exports(setup.config)
+    assert exports.keys() <= {"maps", "embedder"}
+    places = checkpoint.open_workdir(tmp_path, keep=1)
+    checkpoint.save(places.latest, 0, setup.start, restore.meta_data(setup.config, step=0))
+    places.wait()
+    places.close()
+    for form in exports:
+        net = registry.load(form, str(tmp_path))
+        photo = jax.ShapeDtypeStruct((1, setup.crop, setup.crop, 3), jnp.float32)
+        seen = jax.eval_shape(net, photo)
+        assert seen.keys() == set(net.net.taps) if form == "maps" else seen.ndim == 2
 
 
 def test_each_player_moves_and_the_step_counts(setup):

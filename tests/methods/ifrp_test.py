@@ -7,12 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fsketch import methods, prediction, prepare
+from fsketch import methods, prediction
 from fsketch.configs import ifrp as experiment
-from fsketch.core import checkpoint, parallel
+from fsketch.core import parallel
 from fsketch.methods import ifrp, optimizers
 from fsketch.nets import convolution
-from fsketch.stages import teachers
 
 
 @pytest.fixture(autouse=True)
@@ -271,21 +270,9 @@ def test_each_rung_trains_exactly_its_terms_and_players(trace, argument, frozen,
     assert ("transformer4" in params) == (not {"released", "no_stn"} & set(argument.split(",")))
 
 
-def test_the_face_recogniser_is_trained_only_for_an_identity_term(monkeypatch, tmp_path):
-    monkeypatch.setattr(teachers, "_trained_teacher", lambda config, role, workdir: f"made/{role}")
-    monkeypatch.setattr(checkpoint, "frozen_specs", lambda workdir: {})
-    found = prepare.prepare(experiment.tiny(), tmp_path)
-    assert found.face.path == "made/face"
-    without = experiment.get_config("no_identity")
-    assert prepare.prepare(without, tmp_path).face.path == ""
-
-
-def test_another_face_net_is_refused_on_resume(tiny):
-    config = tiny(experiment)
-    frozen = methods.create(config).freeze([])
-    config.face.taps = ("fire3",)
-    with pytest.raises(ValueError, match=r"face\.taps: .*fire3.*started with .*fire4"):
-        methods.create(config).init(jax.random.key(0), frozen, batch_of(1, 32))
+def test_the_face_recogniser_is_needed_only_for_an_identity_term():
+    assert methods.needs(experiment.get_config()).keys() == {"face"}
+    assert not methods.needs(experiment.get_config("no_identity"))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from fsketch import methods
 from fsketch.configs import base, kd
-from fsketch.frozen import pretrained
+from fsketch.frozen import registry, teachers
 from fsketch.losses import strokes, transfer
 from fsketch.methods import optimizers, students
 
@@ -24,30 +24,30 @@ def batches(count=3, size=32):
 
 
 def test_a_calibrated_teacher_has_maps_of_unit_mean_square(tiny_teacher):
-    raw = pretrained.load_teacher(tiny_teacher, ())
-    frozen = pretrained.calibrate(raw, batches())
+    raw = teachers.load(tiny_teacher)
+    frozen = teachers.calibrate(raw, batches())
     for name in transfer.TEACHER:
         square = np.mean(
             [float(jnp.square(frozen(b[k])[name]).mean()) for b in batches() for k in b]
         )
         assert square == pytest.approx(1.0, rel=1e-4)
-    again = pretrained.calibrate(frozen, batches())  # already of unit size
+    again = teachers.calibrate(frozen, batches())  # already of unit size
     np.testing.assert_allclose(
         again.variables["constants"]["rms"], frozen.variables["constants"]["rms"], rtol=1e-4
     )
 
 
 def test_an_unusable_teacher_is_refused(tiny_teacher):
-    raw = pretrained.load_teacher(tiny_teacher, ())
+    raw = teachers.load(tiny_teacher)
     dead = raw.replace(variables=jax.tree.map(jnp.zeros_like, raw.variables))
     dead.variables["constants"] = {"rms": jnp.ones(3)}
     with pytest.raises(ValueError, match="unusable"):
-        pretrained.calibrate(dead, batches())
+        teachers.calibrate(dead, batches())
 
 
 def test_a_teacher_survives_its_specification(tiny_teacher):
-    frozen = pretrained.calibrate(pretrained.load_teacher(tiny_teacher, ()), batches())
-    again = pretrained.build(frozen.spec, frozen.variables)
+    frozen = teachers.calibrate(teachers.load(tiny_teacher), batches())
+    again = registry.build(frozen.spec, frozen.variables)
     image = next(batches())["photo"]
     for name, features in frozen(image).items():
         np.testing.assert_array_equal(features, again(image)[name])
@@ -72,25 +72,26 @@ def test_students_get_adapters_only_where_shapes_differ(tiny, tiny_teacher):
 
 def test_texture_sees_strokes_but_not_their_places(tiny_teacher):
     """Equal images have none, a moved one little, a smooth one much; a teacher is needed for it."""
-    teacher = pretrained.calibrate(pretrained.load_teacher(tiny_teacher, ()), batches())
-    teachers = dict.fromkeys(students.DOMAINS, teacher)
+    teacher = teachers.calibrate(teachers.load(tiny_teacher), batches())
+    both = dict.fromkeys(students.DOMAINS, teacher)
     batch = next(batches())
     batch["sketch"] = jnp.tile(batch["sketch"][:, :8, :8], (1, 4, 4, 1))  # of period 8
-    maps = students.look(teachers, batch)
+    maps = students.teacher_features(both, batch)
 
     def texture(fake):
         outputs = {"student_sketch": (fake, {}, {})}
-        return float(
-            students.formulas("student_sketch", outputs, teachers, maps, batch)["texture"]()
-        )
+        return float(students.formulas("student_sketch", outputs, both, maps, batch)["texture"]())
 
     assert texture(batch["sketch"]) == pytest.approx(0, abs=1e-6)
     moved = texture(jnp.roll(batch["sketch"], 4, axis=(1, 2)))
     smooth = texture(jnp.full_like(batch["sketch"], batch["sketch"].mean()))
     assert moved < 0.2 * smooth
-    weights = dict.fromkeys(("mimic", "transform", "texture"), 0.0)
-    assert not students.need_teachers(weights)
-    assert students.need_teachers({**weights, "texture": 1.0})
+    config = kd.get_config()
+    for term in ("mimic", "transform"):
+        config.loss_weights[term] = 0.0
+    assert not methods.needs(config)
+    config.loss_weights.texture = 1.0
+    assert methods.needs(config).keys() == {"teacher"}
 
 
 def test_stroked_students_see_noise_and_local_contrast_and_pay_for_roughness(tiny_teacher):
@@ -101,14 +102,12 @@ def test_stroked_students_see_noise_and_local_contrast_and_pay_for_roughness(tin
     batch = next(batches())
     players = jax.jit(method.init)(jax.random.key(0), frozen, batch).players
     params = {role: player.params for role, player in players.items()}
-    teachers = dict.fromkeys(students.DOMAINS, frozen["teacher"])
+    both = dict.fromkeys(students.DOMAINS, frozen["teacher"])
 
     @jax.jit
     @functools.partial(jax.grad, has_aux=True)
     def gradients(params, keys):
-        loss, (_, terms) = students.loss(
-            players, params, teachers, batch, keys, config.loss_weights
-        )
+        loss, (_, terms) = students.loss(players, params, both, batch, keys, config.loss_weights)
         return loss, (terms, students.apply(players, params, batch, keys)[0])
 
     found, (terms, outputs) = gradients(params, jax.random.split(jax.random.key(1), 1))
@@ -123,7 +122,7 @@ def test_stroked_students_see_noise_and_local_contrast_and_pay_for_roughness(tin
 @pytest.mark.parametrize("path", ["nowhere", "nowhere.safetensors"])
 def test_a_missing_teacher_is_named(path):
     with pytest.raises((FileNotFoundError, ValueError), match="nowhere"):
-        pretrained.load_teacher(path, ())
+        teachers.load(path)
 
 
 def test_rate_is_constant_then_falls_to_zero(tiny):

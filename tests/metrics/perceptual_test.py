@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from golden import perceptual_draws as draws
 
-from fsketch.frozen import extractors
+from fsketch.frozen import architectures, metric_nets
 from fsketch.metrics import dists, lpips
 from fsketch.nets import layers, vgg
 
@@ -55,7 +55,8 @@ def assert_maps(maps, golden):
 
 @pytest.mark.parametrize("net", ["alex", "vgg", "squeeze"])
 def test_lpips_equals_the_reference(net, request):
-    name, module = extractors.LPIPS_NETS[net]
+    name = metric_nets.WEIGHTS[f"lpips_{net}"]["net"]
+    module = architectures.ARCHITECTURES[name].maps()
     params = request.getfixturevalue("vgg16") if name == "vgg16" else draws.converted(name)
     heads = draws.converted(f"lpips_{net}")
     maps, distance = recorded(

@@ -16,7 +16,7 @@ from fsketch import evaluate, gallery, methods, prediction, restore, train
 from fsketch.configs import kd, pix2pix
 from fsketch.core import checkpoint, state, trees
 from fsketch.data import augment
-from fsketch.frozen import taps as teacher
+from fsketch.frozen import teachers
 from fsketch.gallery import scatter
 from fsketch.methods import students
 from fsketch.nets import layers, resnet
@@ -36,7 +36,7 @@ def trained(tiny, tmp_path_factory):
         config.loss_weights[term] = 0.0
     canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
     fresh = prediction.initial_state(methods.create(config), {}, config, canvases)
-    meta = {"config": checkpoint.to_json(config), "step": 0, "position": 0, "frozen": []}
+    meta = restore.meta_data(config, step=0)
     checkpoints = checkpoint.open_workdir(root / "alone", keep=1)
     checkpoint.save(checkpoints.latest, 0, fresh, meta)
     checkpoints.wait()
@@ -235,12 +235,12 @@ def test_a_student_equal_to_its_teacher_has_distance_0_and_fits_are_least_square
         "constants": {"rms": jnp.ones(3)},
     }
     same = state.Frozen(
-        variables, teacher.Teacher(Maps(net), ("in", "d1", "d2")), lambda image: image, "{}"
+        variables, teachers.Teacher(Maps(net), ("in", "d1", "d2")), lambda image: image, "{}"
     )
     batch = {"photo": photo, "sketch": photo}
-    teachers = dict.fromkeys(students.DOMAINS, same)
+    both = dict.fromkeys(students.DOMAINS, same)
     mask = np.array([True, True, False])
-    found = distances.measure(student, "student_sketch", teachers, [(batch, mask)])
+    found = distances.measure(student, "student_sketch", both, [(batch, mask)])
     for tap in found["mimic"].values():
         assert tap.distance < 1e-12  # squares of what one addition rounds
         assert tap.fitted < 1e-6
@@ -314,25 +314,23 @@ def test_a_run_on_sketches_in_colour_has_a_cost(tiny):
     assert row["parameters"] == sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
-def test_only_a_teacher_that_saw_both_domains_serves_others():
-    spec = json.dumps({"path": "t.safetensors"})
-    nets = {
-        domains: state.Frozen({}, None, None, spec, domains)
-        for domains in (("photo",), ("photo", "sketch"))
-    }
+def test_only_a_teacher_that_saw_both_domains_serves_others(tiny_teacher):
+    both, half = (
+        teachers.load(tiny_teacher, domains=domains) for domains in (students.DOMAINS, ("photo",))
+    )
 
     def run(**frozen):
         return runs.Run("r", None, None, None, {}, None, frozen, None)
 
     found = {
-        "kt": run(teacher_photo=nets["photo",], teacher_sketch=nets["photo",]),
-        "ide": run(perceptual=nets["photo", "sketch"]),
-        "half": run(teacher=nets["photo",]),
-        "kd": run(teacher=nets["photo", "sketch"]),
+        "kt": run(teacher_photo=half, teacher_sketch=half),
+        "ide": run(perceptual=both),
+        "half": run(teacher=half),
+        "kd": run(teacher=both),
     }
-    options = comparison.Options(teacher="t.safetensors")
+    options = comparison.Options(teacher=tiny_teacher)
     given = comparison._given_teachers(found, found["kt"], options)
-    assert given == dict.fromkeys(("photo", "sketch"), nets["photo", "sketch"])
+    assert given["photo"] is given["sketch"] is both
 
 
 def test_latency_grows_with_clearly_more_work():

@@ -7,10 +7,11 @@ import pytest
 from PIL import Image
 
 from fsketch import verify_faces
+from fsketch.core import state
 from fsketch.data.verification import face_pairs, face_sets
-from fsketch.frozen import embedders
+from fsketch.frozen import registry
 from fsketch.metrics import verification
-from fsketch.scoring import face_verification
+from fsketch.scoring import face_crops, face_verification
 
 NUM_PERSONS = 12  # three in each of 4 folds
 
@@ -131,14 +132,14 @@ def test_floors_by_name():
     for name in ("pixels", "pca", "pca_whitened"):
         (row,) = face_verification.verification_table(face_verification.embedder(name), [pairs])
         assert row.auc > 0.9, name
-    with pytest.raises(ValueError, match="nowhere: no such folder"):
+    with pytest.raises(FileNotFoundError, match="nowhere': expected the workdir"):
         face_verification.embedder("nowhere")
 
 
 def test_a_run_sees_faces_of_its_canvas_s_size(monkeypatch):
-    monkeypatch.setattr(embedders, "load", lambda path: path)
-    monkeypatch.setattr(embedders, "side_px", {"runs/teacher": 80}.get)
-    monkeypatch.setattr(embedders, "on_pictures", lambda net: lambda batch: batch.reshape(3, -1))
+    net = state.Frozen({}, None, None, '{"side_px": 80}')
+    monkeypatch.setattr(registry, "load", lambda kind, path: net)
+    monkeypatch.setattr(face_crops, "on_pictures", lambda net: lambda batch: batch.reshape(3, -1))
     faces = make_set(noise=0).faces[:3]
     embedding = face_verification.embedder("runs/teacher")(faces).reshape(3, 80, 80, 3)
     # Cells of 16 px become cells of 80 / 7 px: the middle of the fourth keeps its colour.

@@ -2,6 +2,7 @@
 
 from fsketch import prepare, train
 from fsketch.configs import ide, kd, synthdistill
+from fsketch.core import checkpoint
 from fsketch.stages import teachers
 
 
@@ -29,9 +30,7 @@ def test_the_default_teacher_is_trained_once_and_reused(tiny, tmp_path):
     assert set((tmp_path / first.teacher.path).rglob("*")) == events
     with config.unlocked():
         config.teacher.config.seed = 1
-    assert (
-        str(teachers.teacher_folder(config.teacher.config, tmp_path / "run")) != first.teacher.path
-    )
+    assert str(teachers.folder(config.teacher.config, tmp_path / "run")) != first.teacher.path
 
 
 def test_an_embedder_is_trained_beside_the_workdir_if_none_is_given(tiny, tmp_path, monkeypatch):
@@ -41,5 +40,12 @@ def test_an_embedder_is_trained_beside_the_workdir_if_none_is_given(tiny, tmp_pa
     with config.unlocked():
         config.embedder.path = ""
     found = prepare.prepare(config, tmp_path / "run").embedder.path
-    assert trained == [teachers.teacher_folder(config.embedder.config, tmp_path / "run")]
+    assert trained == [teachers.folder(config.embedder.config, tmp_path / "run")]
     assert found == str(trained[0])
+
+
+def test_a_started_workdir_keeps_its_own_nets(tiny, tmp_path, monkeypatch):
+    config = tiny(kd)
+    config.teacher.path = ""
+    monkeypatch.setattr(checkpoint, "frozen_specs", lambda workdir: {"teacher": "{}"})
+    assert prepare.prepare(config, tmp_path / "run") == config

@@ -11,7 +11,7 @@ import pytest
 from golden import perceptual_draws as draws
 
 from fsketch.convert import files, published
-from fsketch.frozen import extractors
+from fsketch.frozen import metric_nets, registry
 
 pytestmark = pytest.mark.usefixtures("full_optimization")
 
@@ -34,7 +34,7 @@ def folder(tmp_path_factory):
 
 
 def test_lpips_from_files_equals_the_reference(folder):
-    metric = extractors.lpips("alex", weights_dir=str(folder))
+    metric = registry.load("metric", str(folder), net="lpips_alex")
     assert metric.weights == {"alexnet": DIGEST, "lpips_alex": DIGEST}
     truth, output = draws.images()
     expected = GOLDEN["lpips_alex"]["score"]
@@ -46,10 +46,10 @@ def test_lpips_from_files_equals_the_reference(folder):
 def test_dists_from_files(folder, monkeypatch):
     """With VGG-16 in memory only."""
     params = draws.converted("vgg16")
-    read, digest = extractors._read, files.source_sha256
-    monkeypatch.setattr(extractors, "_read", lambda n, p: params if n == "vgg16" else read(n, p))
+    read, digest = metric_nets._read, files.source_sha256
+    monkeypatch.setattr(metric_nets, "_read", lambda n, p: params if n == "vgg16" else read(n, p))
     monkeypatch.setattr(files, "source_sha256", lambda p: "0" if "vgg16" in p else digest(p))
-    metric = extractors.dists(weights_dir=str(folder))
+    metric = registry.load("metric", str(folder), net="dists")
     assert metric.weights == {"vgg16": "0", "dists": DIGEST}
     assert jax.tree.map(jnp.shape, metric.params["net"]) == jax.tree.map(jnp.shape, params)
     lowered = metric.function.lower(metric.params, *draws.images())
@@ -59,8 +59,8 @@ def test_dists_from_files(folder, monkeypatch):
 
 
 def test_every_missing_file_is_named_with_its_origin_and_the_command(folder):
-    with pytest.raises(extractors.WeightsError) as caught:
-        extractors.lpips("squeeze", weights_dir=str(folder))
+    with pytest.raises(metric_nets.WeightsError) as caught:
+        registry.load("metric", str(folder), net="lpips_squeeze")
     lines = str(caught.value).splitlines()
     assert len(lines) == 2
     for line, name in zip(lines, ("squeezenet_v1.1", "lpips_squeeze"), strict=True):
@@ -77,15 +77,15 @@ NAN = np.full((1, 1, 1, 1475), np.nan, np.float32)
     ("spoil", "message"),
     [
         (lambda f: (f / "dists.safetensors").write_bytes(b"no weights"), "not a safetensors file"),
-        (lambda f: write(f, "dists", net="lpips_alex"), "holds 'lpips_alex', not 'dists'"),
+        (lambda f: write(f, "dists", net="lpips_alex"), "expected 'dists' in it, got 'lpips_alex'"),
         (lambda f: write(f, "dists", {"alpha": NAN}), "its arrays are not those of the net"),
         (lambda f: write(f, "dists", {"alpha": NAN, "beta": 0 * NAN}), "not finite: alpha, beta"),
     ],
 )  # fmt: skip
 def test_unusable_files_are_named_with_the_remedy(spoil, message, tmp_path):
     spoil(tmp_path)
-    with pytest.raises(extractors.WeightsError, match=message) as caught:
-        extractors.dists(weights_dir=str(tmp_path))
+    with pytest.raises(metric_nets.WeightsError, match=message) as caught:
+        registry.load("metric", str(tmp_path), net="dists")
     path = tmp_path / "dists.safetensors"
     line = str(caught.value).splitlines()[-1]
     assert line.startswith(f"{path}: ")
@@ -94,7 +94,5 @@ def test_unusable_files_are_named_with_the_remedy(spoil, message, tmp_path):
 
 
 def test_unknown_nets_are_refused(tmp_path):
-    with pytest.raises(
-        ValueError, match=r"net 'resnet'; admitted are \['alex', 'squeeze', 'vgg'\]"
-    ):
-        extractors.lpips("resnet", weights_dir=str(tmp_path))
+    with pytest.raises(ValueError, match=r"one of \['dists', .*got 'lpips_resnet'"):
+        registry.load("metric", str(tmp_path), net="lpips_resnet")

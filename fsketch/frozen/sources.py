@@ -1,0 +1,85 @@
+"""What frozen nets are read from: the workdir of a run, or converted weights (*.safetensors).
+
+A run says in its checkpoints what others can take of it, see `Export`; its method declares that.
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from etils import epath
+from flax import traverse_util
+
+from fsketch.convert import files, published
+from fsketch.core import checkpoint, trees, types
+from fsketch.frozen import architectures
+
+
+class Export(NamedTuple):
+    """A part of a player's net that other runs can take as a frozen net.
+
+    player: its role.  fields: of a specification, `net` and `arguments` at least.  prefix: where
+    the part is in the player's variables, "" or "name/".  unused: a name that is left out, or "".
+    """
+
+    player: str
+    fields: Mapping[str, Any]
+    prefix: str = ""
+    unused: str = ""
+
+
+class Source(NamedTuple):
+    """A net as it was read.
+
+    fields: of a specification: net, arguments, path, step, digest of the variables, and what a
+    run's `Export` adds.  variables: {"params": ...}, with "batch_stats" where the net has them.
+    """
+
+    fields: dict[str, Any]
+    variables: dict[str, types.PyTree]
+
+
+def read(path: str, form: str) -> Source:
+    """The net at `path`, of a form of `architectures`.
+
+    Raises FileNotFoundError if nothing is there, ValueError for anything else than such a net.
+    """
+    place = os.path.expanduser(path)
+    if not path or not epath.Path(place).exists():
+        raise FileNotFoundError(
+            f"{path!r}: expected the workdir of a run or converted weights (*.safetensors), got "
+            "no such file or folder"
+        )
+    is_file = path.endswith(".safetensors")
+    fields, variables = _of_file(place, form) if is_file else _of_run(place, form)
+    digest = trees.digest(variables)
+    return Source({"arguments": {}, "step": 0, **fields, "path": path, "digest": digest}, variables)
+
+
+def _of_file(path: str, form: str) -> tuple[dict[str, Any], dict[str, types.PyTree]]:
+    net, tree = files.read(path)
+    expected = [name for name in architectures.names(form) if name in published.WEIGHTS]
+    if net not in expected:
+        raise ValueError(f"{path}: expected weights of one of {expected}, got those of {net!r}")
+    try:
+        published.check(net, tree)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return {"net": net}, files.variables(tree)
+
+
+def _of_run(path: str, form: str) -> tuple[dict[str, Any], dict[str, types.PyTree]]:
+    arrays, meta = checkpoint.read(path)
+    if form not in meta["exports"]:
+        raise ValueError(
+            f"{path}: expected a run whose net is used as {form}, got one of method "
+            f"{meta['config']['method']!r}"
+        )
+    export = Export(**meta["exports"][form])
+    flat = {}
+    for name, array in checkpoint.of_player(arrays, export.player).items():
+        kind, _, inner = name.partition("/")
+        part = inner.removeprefix(export.prefix)
+        if inner.startswith(export.prefix) and part.split("/")[0] != export.unused:
+            flat[f"{kind}/{part}"] = array
+    return {**export.fields, "step": meta["step"]}, traverse_util.unflatten_dict(flat, sep="/")

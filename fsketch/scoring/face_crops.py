@@ -1,0 +1,77 @@
+"""What a frozen embedder sees of pictures of any size: its own crop, or its own canvas."""
+
+import json
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from PIL import Image
+
+from fsketch.core import images, state, types
+
+# Eyes (x, y) on the recognition crop of 112 x 112 px [code: SynthDistill], and those of the field's
+# aligned images of 200 x 250 px.
+SIDE_PX, EYES = 112, ((38.2946, 51.6), (73.5318, 51.6))
+FRAME_PX, FRAME_EYES = (200, 250), ((75.0, 125.0), (125.0, 125.0))
+
+
+def on_pictures(embedder: state.Frozen) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
+    """A function: pictures uint8[H, W, 1 or 3] -> embeddings float32[N, D], see `placed`."""
+
+    @jax.jit
+    def embed(variables: types.PyTree, batch: jax.Array) -> jax.Array:
+        return embedder.replace(variables=variables)(images.from_uint8(batch))
+
+    variables = jax.device_put(embedder.variables)
+    return lambda pictures: np.asarray(embed(variables, jnp.asarray(placed(embedder, pictures))))
+
+
+def placed(embedder: state.Frozen, pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """uint8[N, S, S, 3], what the embedder is to see of pictures uint8[H, W, 1 or 3].
+
+    In the frame "face", a square picture is taken for the recognition crop itself, one of the
+    shape 4 : 5 for an aligned image (eyes as in FRAME_EYES), out of which it is cut; both are
+    resized with antialiasing.  In the frame "canvas" a picture must fit.  ValueError otherwise.
+    """
+    fields = json.loads(embedder.spec)
+    side, place = fields["side_px"], _face if fields["frame"] == "face" else _centred
+    result = np.empty((len(pictures), side, side, 3), np.uint8)
+    for canvas, picture in zip(result, pictures, strict=True):
+        try:
+            canvas[...] = place(picture, side, fields["fill"])
+        except ValueError as error:
+            raise ValueError(f"embedder {fields['path']}: {error}") from None
+    return result
+
+
+def _centred(picture: np.ndarray, side: int, fill: int) -> np.ndarray:
+    canvas = np.full((side, side, 3), fill, np.uint8)
+    height, width = picture.shape[:2]
+    top, left = images.centre((height, width), (side, side))
+    canvas[top : top + height, left : left + width] = picture
+    return canvas
+
+
+def _face(picture: np.ndarray, side: int, fill: int) -> np.ndarray:
+    del fill
+    height, width = picture.shape[:2]
+    if height == width:
+        box = (0.0, 0.0, float(width), float(height))
+    elif 5 * width == 4 * height:
+        box = tuple(edge * width / FRAME_PX[0] for edge in face_box())
+    else:
+        raise ValueError(
+            "expected a square (recognition crop) or the shape of 200 x 250 px, width x height, "
+            f"got {width} x {height} px"
+        )
+    rgb = Image.fromarray(np.broadcast_to(picture, (height, width, 3)).copy())
+    return np.asarray(rgb.resize((side, side), Image.Resampling.BILINEAR, box=box))
+
+
+def face_box() -> tuple[float, float, float, float]:
+    """(left, top, right, bottom) of the recognition crop in aligned images of 200 x 250 px."""
+    (x, y), (other, _) = EYES
+    scale = (FRAME_EYES[1][0] - FRAME_EYES[0][0]) / (other - x)
+    left, top = FRAME_EYES[0][0] - x * scale, FRAME_EYES[0][1] - y * scale
+    return left, top, left + SIDE_PX * scale, top + SIDE_PX * scale
