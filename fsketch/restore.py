@@ -9,7 +9,7 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from fsketch import methods, prediction
-from fsketch.configs import base
+from fsketch.configs import shared
 from fsketch.core import checkpoint, parallel, state
 from fsketch.frozen import pretrained
 from fsketch.methods import interface
@@ -68,7 +68,7 @@ def _defaults(method: str) -> ConfigDict:
     """What configs/ says of a method, or of all where it has no file of that name."""
     name = f"configs.{method}"
     known = importlib.util.find_spec(name)
-    return importlib.import_module(name).get_config() if known else base.get_config()
+    return importlib.import_module(name).get_config() if known else shared.get_config()
 
 
 def fill_players(

@@ -5,7 +5,7 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from fsketch import train
-from fsketch.configs import base
+from fsketch.configs import shared
 from fsketch.core import checkpoint
 from fsketch.frozen import pretrained
 from fsketch.methods import students
@@ -26,7 +26,7 @@ def default_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
 
 def trained_teachers(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     """As `default_teachers`, for methods that always need theirs."""
-    roles = [role for role in base.FROZEN if role in config and not config[role].path]
+    roles = [role for role in shared.FROZEN if role in config and not config[role].path]
     if not roles:
         return config
     config = config.copy_and_resolve_references()
