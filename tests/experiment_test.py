@@ -8,7 +8,7 @@ import pytest
 from etils import epath
 
 from fsketch import experiment, methods, train
-from fsketch.configs import experiments, kd, kd_plus
+from fsketch.configs import experiments, teacher
 from fsketch.core import checkpoint
 
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__)]
@@ -46,21 +46,16 @@ def test_the_arguments_of_an_experiment_are_checked():
 
 @pytest.fixture
 def chain(tiny):
-    """One KD, a second from it, KD+ from the mean of both."""
-
-    def make(module, **changes):
-        config = tiny(module)
-        changes = {"best_metric": "", "data.validation": "", **changes}
-        return experiments.stage(config, changes)
-
+    """A recogniser, a second from it, a third from the mean of both."""
+    start_from = {"first": "", "again": "first", "mean": "first,again"}
     stages = {
-        "last": make(kd),
-        "again": experiments.stage(make(kd), {"num_steps": 3}, start_from="last"),
-        "critics": experiments.stage(make(kd_plus), {}, start_from="last,again"),
+        name: experiments.stage(tiny(teacher), {"start_from": start_from[name]})
+        for name in start_from
     }
-    data = stages["last"].data
-    config = experiments.experiment(stages, teacher=stages["last"].teacher.path)
-    config.data.manual_dir, config.data.data_dir = data.manual_dir, data.data_dir
+    folders = {field: stages["first"].data[field] for field in ("manual_dir", "data_dir")}
+    config = experiments.experiment(stages)
+    config.data.update(folders)
+    config.stages.again.num_steps = 3
     return config
 
 
@@ -69,57 +64,62 @@ def test_a_chain_stops_between_stages_goes_on_and_starts_from_the_mean(
 ):
     loop, begun = train.train, []
 
-    def stopped_at(limit):
+    def until(limit):
         def start(config, workdir):
             begun.append(workdir.name)
             if len(begun) == limit:
                 raise train.Stopped(0)
             return loop(config, workdir)
 
-        return start
+        begun.clear()
+        monkeypatch.setattr(train, "train", start)
 
-    monkeypatch.setattr(train, "train", stopped_at(3))
+    until(3)
     with pytest.raises(train.Stopped):
         experiment.train(chain, tmp_path)
-    assert begun == ["last", "again", "critics"]
-    begun.clear()
-    monkeypatch.setattr(train, "train", stopped_at(None))
+    assert begun == ["first", "again", "mean"]
+    until(None)
     experiment.train(chain, tmp_path)
-    assert begun == ["critics"]
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [row[0] for row in rows if row[0] in chain.order] == ["last", "again", "critics"]
-    assert rows[0][:3] == ["stage", "step", "to_sketch/ssim"] and rows[3][1] == "3"
+    assert begun == ["mean"]
+    lines = capsys.readouterr().out.splitlines()[-5:]
+    assert lines[0].split()[:3] == ["stage", "step", "rank1"]
+    assert [line.split()[0] for line in lines[2:]] == ["first", "again", "mean"]
 
-    *earlier, critics = (checkpoint.read(tmp_path / name, kind="latest") for name in chain.order)
-    assert critics[1]["config"]["start_from"] == f"{tmp_path}/last,{tmp_path}/again"
-    assert "order" not in critics[1]["config"]
-    # Two steps of Adam move a number by twice the rate at most.
-    rate = chain.stages.critics.optim.learning_rate
-    name = next(name for name in critics[0] if name.startswith("players/student_sketch/params"))
-    mean = np.mean([arrays[name] for arrays, _ in earlier], axis=0)
-    assert 0 < np.abs(critics[0][name] - mean).max() < 3 * rate
-    begun.clear()
+    *earlier, (mean, meta) = (
+        checkpoint.read(tmp_path / name, kind="latest") for name in chain.order
+    )
+    assert [meta["step"] for _, meta in earlier] == [2, 3]
+    assert meta["config"]["start_from"] == f"{tmp_path}/first,{tmp_path}/again"
+    # Two steps of Adam move a number by twice the rate or little more.
+    name = next(name for name in mean if name.startswith("players/teacher/params"))
+    started = np.mean([arrays[name] for arrays, _ in earlier], axis=0)
+    moved = np.abs(mean[name] - started).max()
+    assert 0 < moved < 3 * chain.stages.mean.optim.learning_rate
+    assert np.abs(earlier[0][0][name] - started).max() > 0
+    until(None)
     experiment.train(chain, tmp_path)
     assert not begun
 
 
 def test_what_cannot_be_ordered_is_refused(chain):
-    def first(config):
-        return next(experiment.stages(config, epath.Path("RUNS")))
+    def check(order, message):
+        with chain.unlocked():
+            chain.order = order
+        with pytest.raises(ValueError, match=message):
+            list(experiment.stages(chain, epath.Path("RUNS")))
 
-    with chain.unlocked():
-        chain.order = ("again", "last", "critics")
-    with pytest.raises(ValueError, match=r"stages\.again\.start_from: expected a stage before"):
-        first(chain)
-    with chain.unlocked():
-        chain.order = ("last",)
-    with pytest.raises(ValueError, match="order: expected the stages again, critics, last, got"):
-        first(chain)
+    check(
+        ("again", "first", "mean"),
+        r"stages\.again\.start_from: expected a stage before, got 'first'",
+    )
+    check(("first",), "order: expected the stages again, first, mean, got")
 
 
-def test_fields_of_the_experiment_hold_for_its_stages_and_unknown_ones_are_refused(chain):
-    chain.stages.again.num_steps = 7
-    chain.teacher.path = "FILE"
-    assert {stage.teacher.path for stage in chain.stages.values()} == {"FILE"}
+def test_fields_of_an_experiment_hold_for_all_stages(chain):
+    chain.data.manual_dir = "DIR"
+    chain.stages.again.seed = 5
+    stages = dict(zip(chain.order, experiment.stages(chain, epath.Path("RUNS")), strict=True))
+    assert {stage.data.manual_dir for stage, _ in stages.values()} == {"DIR"}
+    assert [stage.seed for stage, _ in stages.values()] == [0, 5, 0]
     with pytest.raises(KeyError):
-        experiments.stage(kd.tiny(), {"optim.rate": 1.0})
+        experiments.stage(teacher.tiny(), {"optim.rate": 1.0})

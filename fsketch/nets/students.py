@@ -22,7 +22,8 @@ class Net(NamedTuple):
     """build: the module from `features` and fields of config.model.
 
     taps: name of a map in losses/transfer.py (in, d1, d2: of the encoder at H, H/2, H/4; u2, u1,
-    bottle: of the decoder at the same) -> its name in this net.
+    bottle: of the decoder at the same) -> its name in this net.  At one resolution both have as
+    many channels, since the students compare them.
     """
 
     build: Callable[..., nn.Module]
