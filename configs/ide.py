@@ -4,10 +4,14 @@ Paper      Peng et al., "Face photo-sketch synthesis via intra-domain enhancemen
            Systems 2022.  Only the abstract is public [paper]; the second stage is that of the
            released code (github.com/shenhaiyoualn/idesketch) [code], for which the numbers below
            are meant: 88 pairs of the CUHK student set.  Other sets are analogous [inferred].
-Run        python -m fsketch.main --config=configs/ide.py --workdir=runs/ide
-           data: embedded (default; procedural faces, small nets), cuhk, cufs (the last two with
-           --config.data.manual_dir=DIR).  critic: paper_critic takes the table of the paper instead
-           of the released one.  E.g. configs/ide.py:cuhk,paper_critic.
+Run        fsketch train --config=configs/ide.py --workdir=runs/ide
+           data=       procedural (default; small nets), or with --config.data.manual_dir=DIR cuhk,
+                       ar, xm2vts, cufs, cufsf, whose images are all of 200 x 250 px.
+           critic=     released (default), or paper: the table of the paper.
+           pairs=      held_out (default), or whole, as in configs/kd.py.
+           E.g. configs/ide.py:data=cuhk,critic=paper.
+           The first stage alone: `fsketch prepare` with the same flags; its images are then in
+           WORKDIR/coarse/images.
            Perceptual net: --config.perceptual.path=vgg19.safetensors [code]; without, our
            recogniser is trained once.  All images must be of data.image_px.
            With another one set the weights anew: the published ones left SqueezeNet v1.0's sketches
@@ -15,34 +19,35 @@ Run        python -m fsketch.main --config=configs/ide.py --workdir=runs/ide
            for strokes.
 Cost       more than 8 s of a CPU core a step of one sub-image; a quarter of the size: 2 s a step of
            two.  Refiner 3.07 M parameters, critic 14.50 M, the paper's 38.24 M.
-Expect     both stages: a quarter of the size, SqueezeNet v1.0, 1725 steps of two, the README's
-           table: SSIM 0.604, FSIM 0.728; at full size not run yet.  The first alone, 88 pairs, 100
-           test pairs of CUHK: SSIM 0.626, PSNR 15.74, FSIM 0.725, Scoot 0.471; 0.85 s of a CPU core
-           an image, 0.012 s of an H200.
+Expect     both stages, a quarter of the size: configs/experiments/ide_quarter.py; at full size: not
+           run yet.  The first alone, data=cuhk,pairs=whole, 88 pairs, 100 test pairs: SSIM 0.626,
+           PSNR 15.74, FSIM 0.725, Scoot 0.471; 0.85 s of a CPU core an image, 0.012 s of an H200.
 """
 
 from ml_collections import ConfigDict
 
-from fsketch.configs import base, teacher
+from fsketch.configs import data, shared, teacher
 
-CRITICS = ("paper_critic",)
-ARGUMENTS = (*base.PAIRS, *CRITICS)
+KEYS = {
+    "data": tuple(name for name in data.PAIRS if name not in ("fs2k", "paired_folder")),
+    "critic": ("released", "paper"),
+    "pairs": ("held_out", "whole"),
+}
 
 
-def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, critic = base.words(argument, base.PAIRS, CRITICS)
-    config = base.get_config()
+def get_config(argument: str = "") -> ConfigDict:
+    given = shared.arguments("configs/ide.py", argument, **KEYS)
+    config = shared.get_config()
     config.method = "ide"
-    base.use_pairs(config, pairs)
-    base.add_direction(config)
-    base.add_patches(config)
-    base.add_refiner(config)
-    base.add_image_critic(config)
-    base.add_sub_images(config)
-    base.add_perceptual(config)
-    config.best_metric = "to_sketch/ssim"
-    if critic:
-        config.critic.form = "paper"
+    data.use_pairs(config, given.data, whole=given.pairs == "whole")
+    shared.add_direction(config, "to_sketch")
+    add_patches(config)
+    _add_nets(config, given.critic)
+    config.sub_images = ConfigDict()  # the parts of a pair that a step takes (methods/ide.py)
+    config.sub_images.px = 128  # side in the fine sketch; half of it in the coarse one [code]
+    config.sub_images.stride_px = 64  # between parts; one more lies at the far border [code]
+    # Mirror in both directions and transpose, each with probability 1/2 [code].
+    config.sub_images.turn = True
 
     config.loss_weights = ConfigDict()
     config.loss_weights.pixel = 1e-2  # [code]
@@ -55,10 +60,10 @@ def get_config(argument: str = "embedded") -> ConfigDict:
     config.optim.b1 = 0.9  # [code]
     config.optim.decay_from = 1.0
     config.optim.halve_at = (50_000, 100_000, 200_000, 300_000)  # [code]
-    if pairs in ("", "embedded"):
-        _shrink(config)
+    if given.data == "procedural":
+        _make_small(config)
         return config.lock()
-    config.perceptual.config = teacher.get_config("full")
+    config.perceptual.config = teacher.get_config("net=full")
     config.data.image_px = (250, 200)
     config.data.canvas_px = config.data.crop_px = 256
     config.num_steps = 300_000  # [code]
@@ -67,9 +72,62 @@ def get_config(argument: str = "embedded") -> ConfigDict:
     return config.lock()
 
 
-def _shrink(config: ConfigDict) -> None:
+def add_patches(config: ConfigDict) -> None:
+    """The patch model that makes `coarse` images (fsketch/patches); needs `add_direction`."""
+    config.patches = ConfigDict()
+    # Folder of its results, e.g. of another run; "" = WORKDIR/coarse.
+    config.patches.path = ""
+    # What patches are compared by, of patches/representations.py; several are weighed by node.
+    config.patches.representations = ("grey",)  # [inferred: grey or CIELAB]
+    config.patches.patch_px = 10  # [secondary: a public MRF on CUHK]
+    config.patches.step_px = 5  # between patches [secondary: the same]
+    config.patches.radius_px = 5  # candidates lie at most so far from the node's place [inferred]
+    config.patches.num_candidates = 10  # of a node [inferred]
+    # At most one candidate of a training image.  [ours: of 11 CUHK training photos, each left out,
+    # 0.716 SSIM, 0.771 FSIM, 0.55 Scoot with it; 0.697, 0.771, 0.60 without, sharper]
+    config.patches.is_distinct = True
+    # Of disagreeing neighbours against unlike patches: (s_D / s_S)^2 [inferred: (0.5 / 1)^2]
+    config.patches.overlap_weight = 0.25
+    # "weights": candidates are mixed [secondary]; "choice": one is taken, as by a Markov random
+    # field.
+    config.patches.solver = "weights"
+    config.patches.max_iterations = 100  # of the solver
+    config.patches.tolerance = 5e-3  # weights: stop this close to the least energy, as a share
+    config.patches.damping = 0.5  # choice: share of the old messages in the new
+    config.patches.num_alternations = 5  # of several representations' weights [secondary: MrFSPS]
+    config.patches.spread = 1.0  # the larger, the more alike their weights [inferred]
+    config.patches.stitch = "average"  # or "cut": along least errors [inferred]
+    config.patches.memory_mb = 256  # for a chunk of the search
+
+
+def _add_nets(config: ConfigDict, critic: str) -> None:
+    """The second stage (nets/mla.py, which names the released code's quirks; image_critic.py)."""
+    config.model = ConfigDict()
+    config.model.width = 64  # channels everywhere, a multiple of 4 [code]
+    config.model.num_blocks = 8  # aggregation modules [code: 16 is asked for and ignored]
+    config.model.head_px = 3  # kernel of the first layer [code; the paper's figure: 5]
+    config.model.pool_px = 7  # window of the pooling in attention blocks [code]
+    config.model.relu_gate = True  # ReLU before the sigmoid of the channel gate [code]
+    config.model.scaled_init = False  # the meant initialisation, not the effective one [code]
+    config.model.dtype = "float32"  # type to compute in; parameters are float32 always
+    config.critic = ConfigDict()  # of whole sub-images
+    # "released" [code] or "paper" [secondary: a picture of the paper's table]
+    config.critic.form = critic
+    config.critic.width = 64  # channels of the first layer [code, secondary]
+    config.critic.num_layers = 0  # of stride 2; 0 = 5 (released) or 4 (paper) [code, secondary]
+    # Cross-entropy of verdicts [code]; or as of shared.add_critic
+    config.critic.loss = "non_saturating"
+    config.perceptual = ConfigDict()  # a frozen net whose map two images are compared by
+    # As teacher.path: converted weights of vgg19 [code] or another net, or a run of
+    # configs/teacher.py; "" = train the recogniser of `config` in this section first.
+    config.perceptual.path = ""
+    config.perceptual.tap = ""  # name of the map; "" = the last before a ReLU, conv5_4 [code]
+    config.perceptual.config = ConfigDict()  # a whole configuration of method "teacher"
+
+
+def _make_small(config: ConfigDict) -> None:
     """Sizes for minutes on two CPU cores [inferred]."""
-    config.perceptual.config = teacher.get_config("small")
+    config.perceptual.config = teacher.get_config()
     config.data.image_px = (80, 64)
     config.data.canvas_px = config.data.crop_px = 80
     config.sub_images.px, config.sub_images.stride_px = 64, 16
@@ -83,9 +141,13 @@ def _shrink(config: ConfigDict) -> None:
 
 def tiny() -> ConfigDict:
     """Seconds, for tests."""
-    config = base.tiny(get_config())
+    config = shared.shrink(get_config())
     config.data.image_px = (30, 24)
     config.data.canvas_px = config.data.crop_px = 32
     config.sub_images.px, config.sub_images.stride_px = 24, 4
-    config.model.pool_px = 3
+    config.model.width, config.model.num_blocks, config.model.pool_px = 4, 1, 3
+    shared.shrink_critic(config)
+    config.patches.patch_px, config.patches.step_px, config.patches.radius_px = 8, 4, 1
+    config.patches.num_candidates, config.patches.max_iterations = 2, 10
+    config.perceptual.config = teacher.tiny()
     return config

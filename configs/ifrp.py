@@ -4,15 +4,17 @@ Paper      Shiri et al., "Identity-preserving Face Recovery from Stylized Portra
            (arXiv 1904.04241), and its released code.  110 K faces of CelebA at 128 px, batches of
            64, RMSprop 1e-3, falling by 1 % an epoch [paper]; weights, warm-up and margin [code];
            the weight of the identity term and 250 epochs [inferred].
-Run        python -m fsketch.main --config=configs/ifrp.py --workdir=runs/ifrp
-           data: embedded (default; procedural faces, painted over by a filter), celeba (the
-           paper's size), fs2k, orl; for the last three --config.portraits.manual_dir=DIR holds the
-           real faces, and the portraits are made first, and kept, beside the workdir.
-           Tests are test_seen; then --mode=evaluate --split=test_unseen or test_sketches.
-           losses: no word (all three), no_identity, no_adversarial, pixel_only.
-           net: no word (two skips with residual blocks), skips (without the blocks), unet, plain
-           (no skip), or released (the code's); no_stn leaves the transformers out.
-           E.g. configs/ifrp.py:celeba,no_identity,no_stn.  Baseline: configs/pix2pix.py:fs2k.
+Run        fsketch train --config=configs/ifrp.py --workdir=runs/ifrp
+           portraits=  procedural (default; painted over by a filter), celeba (the paper's size),
+                       fs2k, orl; for the last three --config.portraits.manual_dir=DIR holds the
+                       real faces, and the portraits are made first, and kept, beside the workdir.
+           ablation=   none (default; all three losses), no_identity, no_adversarial, pixel_only.
+           net=        residual (default; two skips with residual blocks), skips (without the
+                       blocks), unet, plain (no skip), or released (the code's).
+           transformers=  yes (default), no.
+           E.g. configs/ifrp.py:portraits=celeba,ablation=no_identity,transformers=no.  Baseline:
+           configs/pix2pix.py:portraits=fs2k.
+           Tests are test_seen; then `fsketch evaluate --split=test_unseen` or test_sketches.
            Identity: our recogniser, trained first, at weight 0.1, or (default weight of celeba,
            1e-3) --config.face.path=vgg_face.safetensors, whose maps are much larger, or
            facenet_vggface2.safetensors with "--config.face.taps=('conv2d_4a',)".
@@ -22,66 +24,101 @@ Cost       fs2k: ten style networks of 500 steps in two minutes and 3249 portrai
            (paper: 8 ms of a GPU).  Parameters at full width: remover 11.66 M
            with 1.66 M of its transformers (released: 8.36 M with 0.89 M), critic 6.66 M.
            At half width, a quarter of the parameters, 1.3 s a step on one CPU core, an hour in all.
-Expect     fs2k at half width, 2760 steps, our recogniser: seen styles SSIM 0.493, PSNR 16.3, FSIM
-           0.732, unseen 0.391, 11.6, 0.692, blurred faces; others in the README's table, orl too.
-           celeba: not run yet.  python -m fsketch.report.ifrp_tables makes the paper's tables
-           again and prints its numbers beside.
+Expect     fs2k: configs/experiments/ifrp_fs2k.py, ifrp_ablation.py; orl: ifrp_orl.py there.
+           celeba: not run yet.  `fsketch report ifrp` makes the paper's tables again and prints its
+           numbers beside.
 """
 
 from ml_collections import ConfigDict
 
-from fsketch.configs import base, style, teacher
+from fsketch.configs import data, shared, style, teacher
 
-RUNGS = {
+# Ablation -> terms that are left out.
+ABLATIONS = {
+    "none": (),
     "pixel_only": ("identity", "adversarial"),
     "no_identity": ("identity",),
     "no_adversarial": ("adversarial",),
 }
-SKIPS = {"plain": "none", "unet": "unet", "skips": "top"}
-TRANSFORMERS = ("no_stn",)
-ARGUMENTS = (*base.PORTRAITS, *RUNGS, *SKIPS, "released", *TRANSFORMERS)
+SKIPS = {"residual": "residual", "plain": "none", "unet": "unet", "skips": "top"}  # by net=
+KEYS = {
+    "portraits": tuple(data.PORTRAITS),
+    "ablation": tuple(ABLATIONS),
+    "net": (*SKIPS, "released"),
+    "transformers": ("yes", "no"),
+}
 
 
-def get_config(argument: str = "embedded") -> ConfigDict:
-    portraits, rung, net, transformers = base.words(
-        argument, base.PORTRAITS, tuple(RUNGS), (*SKIPS, "released"), TRANSFORMERS
-    )
-    config = base.get_config()
+def get_config(argument: str = "") -> ConfigDict:
+    given = shared.arguments("configs/ifrp.py", argument, **KEYS)
+    config = shared.get_config()
     config.method = "ifrp"
-    base.add_remover(config)
-    base.add_teacher(config, "face")
+    _add_remover(config)
+    shared.add_teacher(config, "face", teacher.get_config())
     # [paper: of FaceNet, which has no layer of that name in its code; of VGG inferred]
     config.face.taps = ("relu3_2",)
-    config.face.config = teacher.get_config("small")
 
     config.loss_weights = ConfigDict()  # a term of weight 0 is not computed
     config.loss_weights.pixel = 1.0  # [paper]
     config.loss_weights.adversarial = 0.01  # [code]
     # [inferred: the code's unused decay ends at 5e-4, as the adversarial one at half its start]
     config.loss_weights.identity = 1e-3
-    for term in RUNGS[rung] if rung else ():
+    if given.portraits != "celeba":
+        config.loss_weights.identity = 0.1  # [ours] our recogniser's maps are normalised
+    for term in ABLATIONS[given.ablation]:
         config.loss_weights[term] = 0.0
 
-    base.add_portraits(config, style.get_config())
-    base.use_portraits(config, portraits)
-    config.optim.steps_per_epoch = base.SCHEDULES[portraits or "embedded"][0] // config.batch_size
-    config.best_metric = "to_photo/ssim"
-    if portraits != "celeba" and config.loss_weights.identity:
-        config.loss_weights.identity = 0.1  # [ours] our recogniser's maps are normalised
-    if portraits in ("", "embedded"):
+    data.add_portraits(config, style.get_config())
+    data.use_portraits(config, given.portraits)
+    faces = data.PORTRAITS[given.portraits]
+    config.optim.steps_per_epoch = faces.num_portraits // config.batch_size
+    if given.portraits == "procedural":
         _make_small(config)
-    if net == "released":
+    if given.net == "released":
         config.model.variant = "released"
         config.model.width //= 2
-        if portraits in ("", "embedded"):
+        if given.portraits == "procedural":
             config.data.canvas_px = config.data.crop_px = 128  # it halves six times
-    elif net:
-        config.model.skips = SKIPS[net]
-        if net == "unet":
+    else:
+        config.model.skips = SKIPS[given.net]
+        if given.net == "unet":
             config.model.join = "concat"  # as in a U-Net [inferred]
-    config.model.has_transformers = not transformers
-    config.lock()
-    return config
+    config.model.has_transformers = given.transformers == "yes"
+    return config.lock()
+
+
+def _add_remover(config: ConfigDict) -> None:
+    """The nets of IFRP (nets/remover.py) and the optimizer of both, in Adam's place."""
+    config.model = ConfigDict()
+    config.model.variant = "journal"  # or "released", the net of the code
+    config.model.width = 32  # channels of the first layer; 16 of "released" [inferred; code]
+    config.model.skips = "residual"  # "none", "unet", "top" or "residual" [paper]; journal only
+    config.model.join = "add"  # how a skip enters, or "concat" [inferred]; journal only
+    config.model.has_transformers = True  # [paper]
+    config.model.one_radian_start = False  # transformers that begin as the released code's
+    config.model.norm = "batch"  # [paper]; or "instance", "none"
+    config.model.dtype = "float32"  # type to compute in; parameters are float32 always
+    config.critic = ConfigDict()
+    config.critic.width = 32  # channels of the first layer [code]
+    config.critic.norm = "batch"  # [code]
+    # Of the critic's losses, between which both players move; 0 = they always do [code]
+    config.gate_margin = 0.3
+    # Factors of a weight from epoch to epoch [code: adversarial; identity inferred], and the share
+    # of it that is never undercut [code: half]
+    config.decay = ConfigDict()
+    config.decay.adversarial = 0.995
+    config.decay.identity = 0.995
+    config.decay.least = 0.5
+
+    config.optim = ConfigDict()
+    config.optim.learning_rate = 1e-3  # [paper, code]
+    config.optim.decay_rate = 0.9  # of RMSprop's mean of squares [code]
+    config.optim.epsilon = 1e-8  # [code]
+    config.optim.epoch_factor = 0.99  # of the rate, from epoch to epoch [paper, code]
+    config.optim.least_rate = 1e-6  # [code]
+    config.optim.steps_per_epoch = 1  # for all that changes by epochs
+    config.optim.warm_up_steps = 50  # at 1/50 of the rate, then as many at 1/5 [code]
+    config.optim.ema_rate = 0.0  # of the averaged parameters used for prediction; 0 = none
 
 
 def _make_small(config: ConfigDict) -> None:
@@ -93,4 +130,7 @@ def _make_small(config: ConfigDict) -> None:
 
 def tiny() -> ConfigDict:
     """Seconds, for tests."""
-    return base.tiny(get_config())
+    config = shared.shrink(get_config())
+    config.model.width = config.critic.width = 4
+    shared.shrink_teacher(config.face, teacher.tiny())
+    return config

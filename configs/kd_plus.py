@@ -1,76 +1,57 @@
-"""KD+: KD with a critic for each student; the upper rungs of KD's ladder.
+"""KD+: KD with a critic for each student; the upper steps of KD's ladder.
 
 Paper      "Knowledge Distillation for Face Photo-Sketch Synthesis", IEEE TNNLS 33(2), 2022.
            The abstract: KD+ adds GAN training to KD and gives more realistic texture with less
            noise [paper].  Critics and their weight are those of the author's pix2pix
            [secondary; use inferred]; that all terms of KD stay is [paper, interpretation].
-Run        python -m fsketch.main --config=configs/kd_plus.py --workdir=runs/kd_plus
-           data, student, variant and schedule: the words of configs/kd.py; stroked is the one for
-           pencil strokes.
-           ladder: no word (KD + L_adv, KD+), no_teacher (L_rec + L_adv, a plain cGAN).
-           staged: 100 epochs at half the rate, going on from a KD run, the stabler way with few
-           pairs [inferred]: from runs/kd, or --config.start_from=DIR.
-           E.g. configs/kd_plus.py:cuhk,small,no_teacher.
-Cost       cuhk,small,stroked,quick,staged: 37 minutes of one CPU core for 900 steps, other work
-           beside, 1.6 parts/s; with textured 1.8.  Each critic has 2.77 M parameters, 0.70 M with
-           quick.  Others: not run yet.
-Expect     cuhk,small,stroked,quick,staged, three runs in a row (the README's commands) from 2500
-           steps of configs/kd.py:cuhk,small,structured,quick, seed 0, 100 test pairs: to_sketch
-           SSIM 0.618, PSNR 15.43, FSIM 0.746, Scoot 0.576; to_photo 0.692, 16.76, 0.805, 0.608.
-           With textured, 600 steps: 0.624, 15.37, 0.742, 0.566; 0.687, 16.71, 0.800, 0.605.
-           cuhk,mini,quick and cuhk,full,textured,quick on a GPU: the README's tables.  Others: not
-           run yet.
+Run        fsketch train --config=configs/kd_plus.py --workdir=runs/kd_plus
+           data=, student=, variant=, schedule=, pairs=: as in configs/kd.py; variant=stroked is
+           the one for pencil strokes.
+           ablation=   none (default; KD + L_adv, KD+), no_teacher (L_rec + L_adv, a plain cGAN).
+           stage=      joint (default), or staged: 100 epochs at half the rate, going on from a KD
+                       run, the stabler way with few pairs [inferred]: from runs/kd, or
+                       --config.start_from=DIR.
+           E.g. configs/kd_plus.py:data=cuhk,student=small,ablation=no_teacher.
+Cost       data=cuhk,student=small,variant=stroked,schedule=quick,stage=staged: 37 minutes of one
+           CPU core for 900 steps, other work beside, 1.6 parts/s; with textured 1.8.  Each critic
+           has 2.77 M parameters, 0.70 M with quick.  Others: not run yet.
+Expect     configs/experiments/cuhk_strokes.py, cuhk_light.py, cuhk_textured.py, cuhk_ladder.py,
+           cuhk_seeds.py, cuhk_gpu.py.  Others: not run yet.
 """
 
 from ml_collections import ConfigDict
 
-from fsketch.configs import base, kd
+from fsketch.configs import data, kd, shared, students, teacher
 
-RUNGS = ("no_teacher",)
-STAGES = ("staged",)
-ARGUMENTS = (
-    *base.PAIRS,
-    *RUNGS,
-    *base.STUDENTS,
-    *STAGES,
-    *base.VARIANTS,
-    "cuhk,quick",
-    "cuhk,whole",
-)
+KEYS = {**students.KEYS, "ablation": ("none", "no_teacher"), "stage": ("joint", "staged")}
 
 
-def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, rung, size, stage, variant, quick, whole = base.words(
-        argument,
-        base.PAIRS,
-        RUNGS,
-        tuple(base.STUDENTS),
-        STAGES,
-        tuple(base.VARIANTS),
-        base.QUICK,
-        base.WHOLE,
-    )
-    config = kd.get_config(",".join((pairs, size, variant, quick, whole)))
-    config.unlock()
+def get_config(argument: str = "") -> ConfigDict:
+    given = shared.arguments("configs/kd_plus.py", argument, **KEYS)
+    config = students.get_config(given)
     config.method = "kd_plus"
-    base.add_critic(config)
-    if quick:
-        config.critic.width, config.critic.norm = 32, "batch"
+    kd.add_teacher(config, given.data)
+    shared.add_critic(config)
+    if given.schedule == "quick":
+        data.quicken_critic(config)
     # L1 : adversarial = 10 : 1 [secondary: the author's pix2pix; use inferred]
     config.loss_weights.adversarial = 1.0
-    if variant in ("textured", "stroked"):
+    if given.variant in ("textured", "stroked"):
         config.loss_weights.adversarial = 3.0  # [ours]
-    if rung == "no_teacher":
-        for term in kd.RUNGS["reconstruction"]:
+    if given.ablation == "no_teacher":
+        for term in kd.ABLATIONS["reconstruction"]:
             config.loss_weights[term] = 0.0
-    if stage == "staged":
+    if given.stage == "staged":
         config.start_from = "runs/kd"
         config.num_steps //= 2
         config.optim.learning_rate /= 2
-    config.lock()
-    return config
+    return config.lock()
 
 
-def tiny() -> ConfigDict:
+def tiny(argument: str = "") -> ConfigDict:
     """Seconds, for tests."""
-    return base.tiny(get_config())
+    config = shared.shrink(get_config(argument))
+    students.shrink(config)
+    shared.shrink_critic(config)
+    shared.shrink_teacher(config.teacher, teacher.tiny())
+    return config

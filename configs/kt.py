@@ -3,54 +3,42 @@
 Paper      "Face Photo-Sketch Synthesis via Knowledge Transfer", IJCAI 2019.  Only the abstract was
            read: two teachers, two mutual students [paper].  Networks, losses, weights and
            schedule are a reconstruction, the one of configs/kd.py.
-Run        python -m fsketch.main --config=configs/kt.py --workdir=runs/kt
-           data, student, variant and schedule: the words of configs/kd.py, e.g.
-           configs/kt.py:cuhk,small.
+Run        fsketch train --config=configs/kt.py --workdir=runs/kt
+           data=, student=, variant=, schedule=, pairs=: as in configs/kd.py, e.g.
+           configs/kt.py:data=cuhk,student=small.
            Teachers: --config.teacher_photo.path=... and --config.teacher_sketch.path=...; both
            may be one file.  Without, both are the default teacher, trained once.
-Cost       cuhk,mini,quick: 3 minutes of one CPU core for 160 steps.  cuhk,full,quick, bfloat16, 8
-           parts a step: 216 parts/s of an H200 that other trainings shared.  Others: not run yet.
-Expect     SqueezeNet v1.0 for both, seed 0, 100 test pairs.  cuhk,full,quick, 1200 such steps:
-           to_sketch SSIM 0.644, PSNR 15.65, FSIM 0.714, Scoot 0.465; to_photo SSIM 0.718, FSIM
-           0.795; still rising, validation SSIM 0.630, 0.662, 0.668 after 400, 800, 1200.
-           cuhk,mini,quick, 160 steps at rate 1e-3: SSIM 0.612, PSNR 14.90, FSIM 0.694, Scoot
-           0.441; to_photo SSIM 0.656, FSIM 0.758.  Others: not run yet.
+Cost       data=cuhk,student=mini,schedule=quick: 3 minutes of one CPU core for 160 steps.
+           data=cuhk,student=full,schedule=quick, bfloat16, 8 parts a step: 216 parts/s of an H200
+           that other trainings shared.  Others: not run yet.
+Expect     SqueezeNet v1.0 for both, seed 0, 100 test pairs.  1000 steps of mini and small:
+           configs/experiments/cuhk_ladder.py; full on a GPU: cuhk_gpu.py.
+           data=cuhk,student=mini,schedule=quick, 160 steps at rate 1e-3: SSIM 0.612, PSNR 14.90,
+           FSIM 0.694, Scoot 0.441; to_photo SSIM 0.656, FSIM 0.758.  Others: not run yet.
 """
 
 from ml_collections import ConfigDict
 
-from fsketch.configs import base, teacher
+from fsketch.configs import shared, students, teacher
 
-ARGUMENTS = (*base.PAIRS, *base.STUDENTS, *base.VARIANTS, "cuhk,quick", "cuhk,whole")
+KEYS = students.KEYS
+TEACHERS = ("teacher_photo", "teacher_sketch")
 
 
-def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, size, variant, quick, whole = base.words(
-        argument,
-        base.PAIRS,
-        tuple(base.STUDENTS),
-        tuple(base.VARIANTS),
-        base.QUICK,
-        base.WHOLE,
-    )
-    config = base.get_config()
+def get_config(argument: str = "") -> ConfigDict:
+    given = shared.arguments("configs/kt.py", argument, **KEYS)
+    config = students.get_config(given)
     config.method = "kt"
-    base.use_pairs(config, pairs)
-    base.add_translator(config)
-    base.use_student(config, size)
-    for role in ("teacher_photo", "teacher_sketch"):
-        base.add_teacher(config, role)
-        config[role].config = teacher.get_config("small" if pairs in ("", "embedded") else "full")
-    config.best_metric = "to_sketch/ssim"
-    base.add_transfer(config, variant)
-    if quick:
-        base.use_quick(config)
-    if whole:
-        base.use_whole(config)
-    config.lock()
-    return config
+    size = "small" if given.data == "procedural" else "full"
+    for role in TEACHERS:
+        shared.add_teacher(config, role, teacher.get_config(f"net={size}"))
+    return config.lock()
 
 
 def tiny() -> ConfigDict:
     """Seconds, for tests."""
-    return base.tiny(get_config())
+    config = shared.shrink(get_config())
+    students.shrink(config)
+    for role in TEACHERS:
+        shared.shrink_teacher(config[role], teacher.tiny())
+    return config

@@ -4,68 +4,89 @@ Paper      Isola et al., "Image-to-Image Translation with Conditional Adversaria
            2017: U-Net, 70 x 70 PatchGAN, L1 : adversarial = 100 : 1, non-saturating loss, Adam
            2e-4, batches of one [paper].  No result on faces and sketches is in the paper; the
            schedule of 200 epochs is that of the published code [secondary].
-Run        python -m fsketch.main --config=configs/pix2pix.py --workdir=runs/pix2pix
-           data: embedded (default), cuhk, cufs (the last two with --config.data.manual_dir=DIR),
-           or celeba, fs2k, orl: the stylised portraits of configs/ifrp.py, made into photos with
-           its batches and steps, of which it is the baseline (--config.portraits.manual_dir=DIR).
-           direction: to_sketch (default), to_photo; schedule: quick, as in configs/kd.py, with
-           half the width and at the paper's rate, 2e-4, where KD and KD+ learn at 1e-3; whole, as
-           there.  E.g. configs/pix2pix.py:cuhk,to_photo.
-Cost       cuhk,quick: 2 minutes of one CPU core for 160 steps; at full width, 8 parts a step, 336
-           parts/s of an H200 that other trainings shared.  Others: not run yet.  The translator
-           has 54.41 M parameters at 256 px, the critic 2.77 M.
-Expect     cuhk,quick at full width, seed 0, 100 test pairs, the best of 800, 1600 and 2400 such
-           steps by validation SSIM, the first: SSIM 0.626, PSNR 15.48, FSIM 0.717, Scoot 0.483.
-           Validation SSIM then falls, 0.644, 0.643, 0.631, while Scoot rises, 0.525, 0.567, 0.603.
-           160 steps of 4 at rate 1e-3: SSIM 0.618, PSNR 14.94, FSIM 0.700, Scoot 0.450.  fs2k at
-           width 32, 600 steps: the README's table.  Others: not run yet.
+Run        fsketch train --config=configs/pix2pix.py --workdir=runs/pix2pix
+           data=, pairs=: as in configs/kd.py; or portraits= (procedural, celeba, fs2k, orl), the
+           stylised portraits of configs/ifrp.py, made into photos with its batches and steps, of
+           which it is the baseline (--config.portraits.manual_dir=DIR).
+           direction=  to_sketch, to_photo (default with portraits=).
+           schedule=   default, or quick as in configs/kd.py, with half the width and at the paper's
+                       rate, 2e-4, where KD and KD+ learn at 1e-3.
+           E.g. configs/pix2pix.py:data=cuhk,direction=to_photo.
+Cost       data=cuhk,schedule=quick: 2 minutes of one CPU core for 160 steps; at full width, 8 parts
+           a step, 336 parts/s of an H200 that other trainings shared.  Others: not run yet.  The
+           translator has 54.41 M parameters at 256 px, the critic 2.77 M.
+Expect     data=cuhk,schedule=quick at full width on a GPU: configs/experiments/cuhk_gpu.py;
+           portraits=fs2k and orl: ifrp_fs2k.py, ifrp_orl.py there.  160 steps of 4 at rate 1e-3:
+           SSIM 0.618, PSNR 14.94, FSIM 0.700, Scoot 0.450.  Others: not run yet.
 """
+
+from types import SimpleNamespace
 
 from ml_collections import ConfigDict
 
-from fsketch.configs import base, style
+from fsketch.configs import data, shared, style
 
-PORTRAITS = base.PORTRAITS[1:]  # embedded means pairs here
-DIRECTIONS = ("to_sketch", "to_photo")
-ARGUMENTS = (*base.PAIRS, *PORTRAITS, *DIRECTIONS, "cuhk,quick", "cuhk,whole")
+KEYS = {
+    "data": tuple(data.PAIRS),
+    "portraits": ("none", *data.PORTRAITS),
+    "direction": ("default", "to_sketch", "to_photo"),
+    "schedule": ("default", "quick"),
+    "pairs": ("held_out", "whole"),
+}
+# Halvings for the crop of portraits, 64 px or 128.
+DEPTHS = {64: 6, 128: 7}
 
 
-def get_config(argument: str = "embedded") -> ConfigDict:
-    data, direction, quick, whole = base.words(
-        argument, (*base.PAIRS, *PORTRAITS), DIRECTIONS, base.QUICK, base.WHOLE
-    )
-    config = base.get_config()
+def get_config(argument: str = "") -> ConfigDict:
+    given = shared.arguments("configs/pix2pix.py", argument, **KEYS)
+    config = shared.get_config()
     config.method = "pix2pix"
-    base.add_unet(config)
-    if data in PORTRAITS:
-        base.add_portraits(config, style.get_config())
-        base.use_portraits(config, data)
-        config.model.depth = 7  # for 128 px
-        direction = direction or "to_photo"
-    else:
-        base.use_pairs(config, data)
-    base.add_critic(config)
-    base.add_direction(config)
-    config.direction = direction or "to_sketch"
-    config.best_metric = f"{config.direction}/ssim"
+    config.model = ConfigDict()
+    config.model.width = 64  # channels of the first layer (nets/unet.py) [paper]
+    config.model.depth = 8  # halvings; crop_px is a multiple of 2^depth [paper: 256 px]
+    # "instance", "batch" or "none" [paper: batch, with batches of one]
+    config.model.norm = "instance"
+    config.model.dropout_rate = 0.5  # [paper]
+    config.model.dtype = "float32"  # type to compute in; parameters are float32 always
+    shared.add_critic(config)
     config.critic.loss = "non_saturating"  # [paper]
+    if given.portraits == "none":
+        shared.add_direction(config, given.direction.replace("default", "to_sketch"))
+        whole = given.pairs == "whole"
+        data.use_pairs(config, given.data, whole=whole, direction=config.direction)
+    else:
+        shared.add_direction(config, given.direction.replace("default", "to_photo"))
+        _use_portraits(config, given, argument)
 
     config.loss_weights = ConfigDict()
     config.loss_weights.reconstruction = 100.0  # [paper]
     config.loss_weights.adversarial = 1.0  # [paper]
-    if data in ("", "embedded"):  # a small one for minutes on two CPU cores [inferred]
+    if config.data.name.startswith("procedural"):  # for minutes on two CPU cores [inferred]
         config.data.canvas_px, config.data.crop_px = 104, 96
         config.model.width, config.model.depth = 32, 5
         config.critic.width = 32
         config.optim.learning_rate = 2e-4
-    if quick:
-        base.use_quick(config)
-    if whole:
-        base.use_whole(config)
-    config.lock()
-    return config
+    if given.schedule == "quick":
+        data.use_quick(config)
+        data.quicken_critic(config)
+        config.model.width, config.model.depth = 32, 7  # 128 px can be halved so often
+    return config.lock()
+
+
+def _use_portraits(config: ConfigDict, given: SimpleNamespace, argument: str) -> None:
+    if given.data != "procedural" or given.pairs != "held_out":
+        raise ValueError(
+            f"configs/pix2pix.py:{argument}: expected portraits= without data=, pairs="
+        )
+    data.add_portraits(config, style.get_config())
+    data.use_portraits(config, given.portraits)
+    config.best_metric = f"{config.direction}/ssim"
+    config.model.depth = DEPTHS[config.data.crop_px]
 
 
 def tiny() -> ConfigDict:
     """Seconds, for tests."""
-    return base.tiny(get_config())
+    config = shared.shrink(get_config())
+    config.model.width, config.model.depth = 4, 4
+    shared.shrink_critic(config)
+    return config

@@ -5,14 +5,14 @@ Paper      Johnson et al., "Perceptual Losses for Real-Time Style Transfer and S
            each artwork [paper].  Numbers of the release github.com/jcjohnson/fast-neural-style
            carry [code], of github.com/pytorch/examples, whose VGG-16 has torchvision's weights as
            ours, [secondary].
-Run        python -m fsketch.main --config=configs/style.py --workdir=runs/mosaic
-           data: embedded (default), cuhk, cufs (the last two with --config.data.manual_dir=DIR;
-           photos alone are used; any data set by --config.data.name=NAME).
-           size: small (default; width 16, 3 blocks, 0.28 M parameters, any teacher), johnson
-           (width 32, 5 blocks, 1.68 M; needs --config.teacher.path=vgg16.safetensors).
+Run        fsketch train --config=configs/style.py --workdir=runs/mosaic
+           data=       as in configs/kd.py; photos alone are used.
+           net=        small (default; width 16, 3 blocks, 0.28 M parameters, any teacher), johnson
+                       (width 32, 5 blocks, 1.68 M; needs
+                       --config.teacher.path=vgg16.safetensors).
            style: --config.style.image=waves, any of data/synthetic/paintings.py (see them by
-           python -m fsketch.styles --paint=DIR), or an image file.
-           use: python -m fsketch.synthesize --workdir=runs/mosaic --direction=to_sketch IN OUT
+           fsketch styles --paint=DIR), or an image file.
+           use: fsketch synthesize --workdir=runs/mosaic --direction=to_sketch IN OUT
 Cost       small, 128 px, teacher SqueezeNet v1.0: 0.6 to 3.7 images/s on two CPU cores that much
            other work shared.  johnson: not run yet.
 Expect     small, mosaic, 300 steps of 4 on 300 photos of FS2K: portraits plainly in the style;
@@ -22,28 +22,26 @@ Expect     small, mosaic, 300 steps of 4 on 300 photos of FS2K: portraits plainl
 
 from ml_collections import ConfigDict
 
-from fsketch.configs import base, teacher
+from fsketch.configs import data, shared, teacher
 
-SIZES = ("small", "johnson")
-ARGUMENTS = (*base.PAIRS, *SIZES)
+KEYS = {"data": tuple(data.PAIRS), "net": ("small", "johnson")}
 
 
-def get_config(argument: str = "embedded") -> ConfigDict:
-    pairs, size = base.words(argument, base.PAIRS, SIZES)
-    config = base.get_config()
+def get_config(argument: str = "") -> ConfigDict:
+    given = shared.arguments("configs/style.py", argument, **KEYS)
+    config = shared.get_config()
     config.method = "style"
-    base.use_pairs(config, pairs)
-    base.add_style(config)
-    base.add_teacher(config, "teacher")
-    config.teacher.config = teacher.get_config()
+    data.use_pairs(config, given.data, whole=False)
+    config.data.validation = config.best_metric = ""  # no metric of ours judges a style
     config.data.sketch_channels = 3
-    config.data.validation = ""  # no metric of ours judges a style
+    _add_style(config)
+    shared.add_teacher(config, "teacher", teacher.get_config())
     config.optim.learning_rate = 1e-3  # [code]
     config.optim.b1 = 0.9  # [code]
     config.optim.decay_from = 1.0  # constant [code]
     config.batch_size = 4  # [code]
     config.eval_every_steps = config.save_every_steps = 500
-    if size == "johnson":
+    if given.net == "johnson":
         config.teacher.taps = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")  # [code]
         config.style.content_tap = "relu3_3"  # [code]; relu2_2 [secondary]
         config.style.relative = False
@@ -58,10 +56,32 @@ def get_config(argument: str = "embedded") -> ConfigDict:
         config.loss_weights.style = 2.0
         config.loss_weights.total_variation = 0.1
         config.num_steps = 1000
-    config.lock()
-    return config
+    return config.lock()
+
+
+def _add_style(config: ConfigDict) -> None:
+    """A style network and the image it learns from (nets/style.py, methods/style.py)."""
+    config.model = ConfigDict()
+    config.model.width = 32  # channels of the first layer [paper]
+    config.model.num_blocks = 5  # residual blocks [paper]
+    config.model.dtype = "float32"  # type to compute in; parameters are float32 always
+    config.style = ConfigDict()
+    config.style.image = "mosaic"  # a painting of data/synthetic/paintings.py, or an image file
+    config.style.size_px = 256  # its longer side [code: the authors' release]
+    config.style.seed = 0  # of a painting
+    config.style.content_tap = ""  # of the content term; "" = the second of teacher.taps
+    # Terms as shares of their targets' mean squares, for any teacher [ours]; False: as published.
+    config.style.relative = True
+    config.loss_weights = ConfigDict()
+    config.loss_weights.content = 1.0
+    config.loss_weights.style = 1.0
+    config.loss_weights.total_variation = 0.0
 
 
 def tiny() -> ConfigDict:
     """Seconds, for tests."""
-    return base.tiny(get_config())
+    config = shared.shrink(get_config())
+    config.model.width, config.model.num_blocks = 4, 1
+    config.style.size_px = 32
+    shared.shrink_teacher(config.teacher, teacher.tiny())
+    return config

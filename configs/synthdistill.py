@@ -3,66 +3,72 @@
 Paper      Otroshi Shahreza et al., "SynthDistill: Face Recognition with Knowledge Distillation from
            Synthetic Data", IJCB 2023.  Networks, loss, sampling and schedule are those of its code
            [code: github.com/otroshi/synthdistill]; its table of results was not read.
-Run        python -m fsketch.main --config=configs/synthdistill.py --workdir=runs/synthdistill
-           faces: embedded (default; procedural, and as a teacher our own configs/embedder.py,
-           trained first), stylegan2 (StyleGAN2 of FFHQ at 256 px, ArcFace IResNet-100):
-           files of python -m fsketch.convert, named in generator.path, embedder.path and
-           start_from (ImageNet features of the student; "" = none).
-           student on stylegan2: a (default), b, c, the TinyFaR of that letter.
-           ablation: static (latents move alike, c = 1), no_resampling (the second step of each two
-           takes fresh latents).  E.g. configs/synthdistill.py:stylegan2,b,static.
-Cost       embedded: 8 minutes of 2 CPU cores with compilation, 0.4 s a step of 2 x 32 faces, the
+Run        fsketch train --config=configs/synthdistill.py --workdir=runs/synthdistill
+           faces=      procedural (default; as a teacher our own configs/embedder.py, trained
+                       first), stylegan2 (StyleGAN2 of FFHQ at 256 px, ArcFace IResNet-100): files
+                       of `fsketch convert`, named in generator.path, embedder.path and start_from
+                       (ImageNet features of the student; "" = none).
+           student=    mini (default; procedural alone); a (default on stylegan2), b, c, the TinyFaR
+                       of that letter.
+           ablation=   none (default), static (latents move alike, c = 1), no_resampling (the second
+                       step of each two takes fresh latents).
+           E.g. configs/synthdistill.py:faces=stylegan2,student=b,ablation=static.
+Cost       procedural: 8 minutes of 2 CPU cores with compilation, 0.4 s a step of 2 x 32 faces, the
            teacher's 7 apart.  stylegan2, whole steps of 2 x 128 faces on two busy CPU cores:
-           101 s, 2.5 faces/s, 22 GB, the 328 104 updates then 4600 hours (python -m
-           fsketch.benchmark --synthdistill --batch=128 --repeats=1, random weights).  On GPU and
+           101 s, 2.5 faces/s, 22 GB, the 328 104 updates then 4600 hours (fsketch
+           benchmark --synthdistill --batch=128 --repeats=1, random weights).  On GPU and
            TPU: not run yet.
-Expect     embedded, seed 0, teacher configs/embedder.py of 700 steps, 256 unseen persons x 4 drawn
-           views: verification accuracy 0.993, teacher 0.998; AUC 1.000 both; 0.40 M parameters
-           against 1.47 M, 1.7 ms a face against 6.4 ms on two busy CPU cores, medians of
-           50 calls of the jitted nets.  On ORL's real
-           faces: 0.785, AUC 0.879, the teacher's 0.835, 0.909.  Three seeds of 300 steps, cosine
-           to the teacher: static 0.664 +- 0.035, dynamic 0.676 +- 0.011, no_resampling 0.691 +-
-           0.029; accuracies within 0.001: sampling makes no difference there.  stylegan2: not run
-           yet.  The paper: 99.52 % on LFW with a light student [paper].
+Expect     procedural: configs/experiments/synthdistill.py, synthdistill_sampling.py.  stylegan2:
+           not run yet.  The paper: 99.52 % on LFW with a light student [paper].
 """
 
 from ml_collections import ConfigDict
 
-from fsketch.configs import base, embedder
+from fsketch.configs import data, embedder, shared
 
-FACES = ("embedded", "stylegan2")
-STUDENTS = ("a", "b", "c")
-ABLATIONS = {"static": "static", "no_resampling": "none"}
-ARGUMENTS = (*FACES, "stylegan2,b", "stylegan2,c", *ABLATIONS)
+RESAMPLING = {"none": "dynamic", "static": "static", "no_resampling": "none"}  # by ablation=
+KEYS = {
+    "faces": ("procedural", "stylegan2"),
+    "student": ("default", "mini", "a", "b", "c"),
+    "ablation": tuple(RESAMPLING),
+}
 
 
-def get_config(argument: str = "embedded") -> ConfigDict:
-    faces, student, ablation = base.words(argument, FACES, STUDENTS, tuple(ABLATIONS))
-    config = base.get_config()
+def get_config(argument: str = "") -> ConfigDict:
+    given = shared.arguments("configs/synthdistill.py", argument, **KEYS)
+    config = shared.get_config()
     config.method = "synthdistill"
-    base.add_frozen_embedder(config)
-    base.add_generator(config)
-    config.resampling = ABLATIONS[ablation] if ablation else "dynamic"
+    config.embedder = ConfigDict()
+    # The teacher: a run of configs/embedder.py or another that trains an embedder, or converted
+    # weights (*.safetensors); "" = train the embedder of `config` in this section first, or reuse
+    # it if it is there.
+    config.embedder.path = ""
+    config.embedder.config = ConfigDict()  # a whole configuration of method "embedder"
+    shared.add_generator(config)
+    config.resampling = RESAMPLING[given.ablation]
     config.resampling_coefficient = 1.0  # alpha [code]
     config.optim.learning_rate = 1e-3  # [code]
     config.optim.b1 = 0.9  # [code: Adam's defaults]
     config.optim.decay_from = 1.0
     config.best_metric = "cosine"
-    if faces == "stylegan2":
-        _use_stylegan2(config, student or "a")
-    elif student:
-        raise ValueError(f"argument {argument!r}: {student!r} is a student of stylegan2")
+    students = ("mini",) if given.faces == "procedural" else ("a", "b", "c")
+    if given.student not in ("default", *students):
+        raise ValueError(
+            f"configs/synthdistill.py:{argument}: student: expected {', '.join(students)} with "
+            f"faces={given.faces}, got {given.student!r}"
+        )
+    if given.faces == "stylegan2":
+        _use_stylegan2(config, given.student.replace("default", "a"))
     else:
-        _use_embedded(config)
-    config.lock()
-    return config
+        _use_procedural(config)
+    return config.lock()
 
 
-def _use_embedded(config: ConfigDict) -> None:
+def _use_procedural(config: ConfigDict) -> None:
     """Sizes for minutes on two CPU cores [inferred]."""
     config.embedder.config = embedder.get_config()
-    base.add_embedder(config, "tinyfar", variant="mini", embedding_size=128)
-    base.use_drawn_faces(config, side_px=48, persons=1000, validation=64, test=256)
+    shared.add_embedder(config, "tinyfar", variant="mini", embedding_size=128)
+    data.use_drawn_faces(config, side_px=48, persons=1000, validation=64, test=256)
     config.batch_size = 32
     config.num_steps = 1000
     _halve_every(config, 400)
@@ -76,7 +82,7 @@ def _use_stylegan2(config: ConfigDict, student: str) -> None:
     config.seed = 2021  # [code]
     config.generator.path = "stylegan2_ffhq256.safetensors"  # [code]
     config.embedder.path = "iresnet100_mxnet.safetensors"  # [code]
-    base.add_embedder(config, f"tinyfar_{student}")  # [code]
+    shared.add_embedder(config, f"tinyfar_{student}")  # [code]
     config.start_from = f"tinynet_{student}.safetensors"  # timm's ImageNet features [code]
     config.data.name = "drawn"
     config.data.train = "0:128"  # not looked at
@@ -98,4 +104,8 @@ def _halve_every(config: ConfigDict, steps: int) -> None:
 
 def tiny() -> ConfigDict:
     """Seconds, for tests."""
-    return base.tiny(get_config())
+    config = shared.shrink(get_config())
+    shared.shrink_embedder(config)
+    data.use_drawn_faces(config, side_px=32, persons=8, validation=2, test=2)
+    config.embedder.config = embedder.tiny()
+    return config

@@ -3,8 +3,8 @@
 Paper      KD (TNNLS 2022) wants a teacher pretrained on much data of a related task [paper];
            the recogniser, its size and its training are ours [inferred], since ImageNet or
            VGG-Face weights cannot ship.
-Run        python -m fsketch.main --config=configs/teacher.py --workdir=runs/teacher
-           arguments: small (default; for configs/kd.py), full (VGG widths 64, 128, 256).
+Run        fsketch train --config=configs/teacher.py --workdir=runs/teacher
+           net=small (default; for configs/kd.py) or full (VGG widths 64, 128, 256).
 Cost       small: 2 minutes on 2 CPU cores, half a minute of it drawing faces.  full: not run yet.
 Expect     small, seed 0: rank-1 of sketches against other photos, 64 unseen identities x 4 views:
            0.54.  full: not run yet.
@@ -12,17 +12,21 @@ Expect     small, seed 0: rank-1 of sketches against other photos, 64 unseen ide
 
 from ml_collections import ConfigDict
 
-from fsketch.configs import base
+from fsketch.configs import shared
 
-ARGUMENTS = ("small", "full")
+KEYS = {"net": ("small", "full")}
 
 
-def get_config(argument: str = "small") -> ConfigDict:
-    if argument not in ARGUMENTS:
-        raise ValueError(f"configs/teacher.py:{argument}: the arguments are {ARGUMENTS}")
-    config = base.get_config()
+def get_config(argument: str = "") -> ConfigDict:
+    given = shared.arguments("configs/teacher.py", argument, **KEYS)
+    config = shared.get_config()
     config.method = "teacher"
-    base.add_recogniser(config)
+    config.model = ConfigDict()
+    config.model.widths = (16, 32, 64, 64)  # channels of each stage (nets/vgg.py)
+    config.model.depths = (2, 2, 4, 2)  # convolutions of each stage
+    config.model.norm = "instance"  # "instance" or "none"
+    config.model.embedding_size = 128
+    config.model.num_identities = 256  # classes; those of the training split
     config.num_steps = 400
     config.batch_size = 16
     config.data.name = "procedural_faces/recognition"
@@ -35,14 +39,16 @@ def get_config(argument: str = "small") -> ConfigDict:
     config.save_every_steps = 200
     config.eval_batch_size = 64
     config.best_metric = "rank1"
-    if argument == "full":
+    if given.net == "full":
         config.model.widths = (64, 128, 256, 256)
         config.num_steps = 3000
         config.eval_every_steps = config.save_every_steps = 500
-    config.lock()
-    return config
+    return config.lock()
 
 
 def tiny() -> ConfigDict:
     """Seconds, for tests."""
-    return base.tiny(get_config())
+    config = shared.shrink(get_config())
+    config.model.widths, config.model.depths = (4, 8, 16), (2, 2, 4)
+    config.model.embedding_size = 8
+    return config

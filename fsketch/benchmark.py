@@ -4,8 +4,8 @@ Of KD, compared in one run, in turn, with the same step made of plain lax convol
 the machine's own matrix product.  Each form runs in a process of its own, because flags of XLA
 cannot change once it has started.
 
-With --synthdistill, of the published SynthDistill (configs/synthdistill.py:stylegan2) with random
-weights of StyleGAN2 and of its teacher: what a run would take before their files are at hand.
+With --synthdistill, of the published SynthDistill (configs/synthdistill.py:faces=stylegan2) with
+random weights of StyleGAN2 and of its teacher: what a run would take without their files.
 """
 
 from fsketch.core import startup
@@ -67,7 +67,7 @@ def matrix_product(size: int, *, repeats: int) -> float:
 
 def measure(args: argparse.Namespace) -> dict[str, float]:
     """Times one form in this process: step_ms, its spread, gflop, share of sgemm, memory."""
-    config = kd.get_config("cuhk")
+    config = kd.get_config("data=cuhk")
     with config.unlocked():
         config.batch_size = args.batch
         config.model.width, config.model.num_blocks = args.width, args.blocks
@@ -101,7 +101,7 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
 
 def measure_synthdistill(batch_size: int, *, repeats: int) -> dict[str, float]:
     """Times the published step in this process: two updates, each of `batch_size` fresh faces."""
-    config = synthdistill.get_config("stylegan2")
+    config = synthdistill.get_config("faces=stylegan2")
     num_faces = 2 * config.batch_size * config.num_steps  # of the published run
     with config.unlocked():
         config.batch_size = batch_size

@@ -17,12 +17,14 @@ import jax  # noqa: E402
 from absl import app, flags, logging  # noqa: E402
 from ml_collections import config_flags  # noqa: E402
 
-from fsketch import evaluate, prepare, train, verify_faces  # noqa: E402
+from fsketch import evaluate, experiment, verify_faces  # noqa: E402
 from fsketch.core import errors  # noqa: E402
 
 MODES = ("train", "evaluate", "prepare")
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "Experiment, e.g. configs/kd.py:cuhk.")
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "Experiment, e.g. configs/kd.py:data=cuhk."
+)
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where checkpoints, logs and samples go.")
 _MODE = flags.DEFINE_enum("mode", "train", MODES, "What to do.")
 _CHECKPOINT = flags.DEFINE_enum("checkpoint", "best", ("best", "latest"), "What to evaluate.")
@@ -85,9 +87,8 @@ def _run(arguments: list[str]) -> None:
         return
     if _CONFIG.value is None:
         raise app.UsageError(f"--config is needed for --mode={_MODE.value}")
-    config = prepare.prepare(_CONFIG.value, _WORKDIR.value)
-    if _MODE.value == "train":
-        train.train(config, _WORKDIR.value)
+    run = experiment.train if _MODE.value == "train" else experiment.prepare
+    run(_CONFIG.value, _WORKDIR.value)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from clu import parameter_overview
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from fsketch.configs import base
+from fsketch.configs import shared
 from fsketch.core import checkpoint, parallel, state, trees, types
 from fsketch.methods import interface
 
@@ -124,7 +124,7 @@ def report(
     kind = jax.devices()[0].device_kind
     logging.info("devices: %d x %s in %d processes", jax.device_count(), kind, jax.process_count())
     logging.info("code: %s", _git_revision())
-    logging.info("configuration (what differs from configs/base.py):\n%s", changes(config))
+    logging.info("configuration (what differs from configs/shared.py):\n%s", changes(config))
     logging.info("pairs: %d training, %d validation, %d test", *num_pairs)
     for role, player in host.players.items():
         parameter_overview.log_parameter_overview(player.params, msg=f"player {role}")
@@ -152,7 +152,7 @@ def _git_revision() -> str:
 
 def changes(config: ConfigDict) -> str:
     """A line per field that differs from its default; a nested experiment's likewise."""
-    default = dict(flat(checkpoint.to_json(base.get_config())))
+    default = dict(flat(checkpoint.to_json(shared.get_config())))
     lines = [
         f"  {name} = {value!r}"
         for name, value in flat(checkpoint.to_json(config))

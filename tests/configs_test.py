@@ -1,4 +1,4 @@
-"""Every experiment: builds, is locked, documents itself, and has a tiny twin."""
+"""Every method's configuration: builds, is locked, documents itself, and has a tiny twin."""
 
 import importlib
 import pathlib
@@ -9,24 +9,38 @@ import pytest
 from ml_collections import ConfigDict
 
 from fsketch import methods
-from fsketch.configs import kd
+from fsketch.configs import data, kd, pix2pix, synthdistill
 from fsketch.core import checkpoint
+from fsketch.scoring import protocols
 
 FOLDER = pathlib.Path(__file__).parents[1] / "configs"
-NAMES = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem not in ("__init__", "base"))
+NAMES = sorted(
+    p.stem for p in FOLDER.glob("*.py") if p.stem not in ("__init__", "shared", "data", "students")
+)
 
 
 @pytest.fixture(params=NAMES)
 def experiment(request):
-    return importlib.import_module(f"configs.{request.param}")
+    return importlib.import_module(f"fsketch.configs.{request.param}")
 
 
-def test_each_argument_builds_a_locked_configuration_of_a_known_method(experiment):
-    for argument in experiment.ARGUMENTS:
+def arguments(experiment):
+    """One for each value of each key, on real pairs where the value is for these."""
+    for key, values in experiment.KEYS.items():
+        for value in values:
+            real = {"schedule": "data=cuhk,", "pairs": "data=cuhk,"}.get(key, "")
+            if experiment is synthdistill and key == "student" and value in ("a", "b", "c"):
+                real = "faces=stylegan2,"
+            yield f"{real}{key}={value}"
+
+
+def test_each_value_builds_a_locked_configuration_of_a_known_method(experiment):
+    for argument in arguments(experiment):
         config = experiment.get_config(argument)
         assert config.is_locked
         assert config.method in methods.METHODS
         assert config.num_steps > 0
+        assert config.best_metric == "" or config.data.validation, argument
         methods.create(config)
         with pytest.raises(AttributeError):
             config.no_such_field = 1
@@ -34,19 +48,54 @@ def test_each_argument_builds_a_locked_configuration_of_a_known_method(experimen
             config.num_steps = "many"
 
 
-def test_default_argument_is_the_first(experiment):
-    assert experiment.get_config() == experiment.get_config(experiment.ARGUMENTS[0])
+def test_the_first_value_of_a_key_is_its_default(experiment):
+    first = ",".join(f"{key}={values[0]}" for key, values in experiment.KEYS.items())
+    assert experiment.get_config() == experiment.get_config(first)
 
 
-def test_an_unknown_argument_is_refused(experiment):
-    with pytest.raises(ValueError, match="nonsense"):
-        experiment.get_config("nonsense")
+def test_an_unknown_word_key_or_value_is_refused_in_every_file(experiment, request):
+    file = rf"configs/{request.node.callspec.params['experiment']}\.py"
+    key = next(iter(experiment.KEYS))
+    for argument in ("nonsense", "nonsense=1", f"{key}=nonsense"):
+        with pytest.raises(ValueError, match=rf"{file}:{argument}: .*expected .*got 'nonsense'"):
+            experiment.get_config(argument)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        (
+            "cuhk,small",
+            "configs/kd.py:cuhk,small: expected key=value, e.g. data=cuhk,student=small; "
+            "'cuhk' is now data=cuhk, 'small' is now student=small",
+        ),
+        ("no_mutual,data=cuhk", "e.g. ablation=no_mutual; 'no_mutual' is now ablation=no_mutual"),
+        ("embedded", "'embedded' is now data=procedural"),
+        ("cuhk,word", "'cuhk' is now data=cuhk"),
+        ("word", "e.g. data=...; got 'word'; the keys are data, student, "),
+        ("size=small", "expected one of the keys data, student, variant, .*, got 'size'"),
+        ("data=fs3k", "data: expected one of procedural, cuhk, .*fs2k, paired_folder, got 'fs3k'"),
+        ("data=ar,data=cuhk", "data: expected once, got 'ar' and 'cuhk'"),
+        ("pairs=whole", "pairs=whole: expected data=cuhk, .*fs2k, got data=procedural"),
+        ("schedule=quick", r"expected pairs on a canvas of 256 px, got 80 px \(procedural_faces"),
+    ],
+)
+def test_a_refusal_names_what_is_expected(argument, message):
+    with pytest.raises(ValueError, match=message):
+        kd.get_config(argument)
+
+
+def test_values_that_exclude_each_other_are_refused():
+    with pytest.raises(ValueError, match="expected portraits= without data=, pairs="):
+        pix2pix.get_config("portraits=fs2k,data=cuhk")
+    with pytest.raises(ValueError, match="student: expected mini with faces=procedural, got 'b'"):
+        synthdistill.get_config("student=b")
 
 
 def test_the_docstring_is_a_lab_record(experiment):
     for field in ("Paper ", "Run ", "Cost ", "Expect "):
         assert field in experiment.__doc__, field
-    assert "python -m fsketch.main --config=configs/" in experiment.__doc__
+    assert "fsketch train --config=configs/" in experiment.__doc__
 
 
 def test_a_tiny_twin_exists_and_keeps_the_method(experiment):
@@ -62,44 +111,45 @@ def test_configurations_survive_json(experiment):
     assert again == config
 
 
-@pytest.mark.parametrize(("words", "pairs"), [("cuhk", 88), ("cufs", 268)])
-def test_validation_is_held_out_of_all_parts_of_the_training_pairs(words, pairs):
-    data = kd.get_config(words).data
+def chosen(split):
+    pieces = re.findall(r"train\[(\d+):(\d+)\]", split)
+    return [i for first, end in pieces for i in range(int(first), int(end))]
 
-    def chosen(split):
-        pieces = re.findall(r"train\[(\d+):(\d+)\]", split)
-        return [i for first, end in pieces for i in range(int(first), int(end))]
 
-    held_out = chosen(data.validation)
-    assert len(held_out) == 8 and sorted(held_out + chosen(data.train)) == list(range(pairs))
+@pytest.mark.parametrize("name", [name for name, pairs in data.PAIRS.items() if pairs.num_held_out])
+def test_validation_is_held_out_of_all_parts_of_the_training_pairs(name):
+    config, pairs = kd.get_config(f"data={name}"), data.PAIRS[name]
+    held_out = chosen(config.data.validation)
+    assert len(held_out) == pairs.num_held_out
+    assert sorted(held_out + chosen(config.data.train)) == list(range(pairs.num_train))
     assert np.diff(held_out).min() == np.diff(held_out).max()
-    assert data.test == "test"
-
-
-def test_whole_trains_on_what_else_chooses_the_checkpoint():
-    config = kd.get_config("cuhk,small,structured,quick,whole")
-    assert (config.data.train, config.data.validation, config.best_metric) == ("train", "", "")
     assert config.data.test == "test"
-    assert config.num_steps == kd.get_config("cuhk,small,structured,quick").num_steps
-    for argument in ("whole", "embedded,whole"):
-        with pytest.raises(ValueError, match="'whole' is for pairs of one training split"):
-            kd.get_config(argument)
+    assert config.num_steps == 200 * (pairs.num_train - len(held_out))
+    whole = kd.get_config(f"data={name},pairs=whole")
+    assert (whole.data.train, whole.data.validation, whole.best_metric) == ("train", "", "")
+    assert (whole.data.test, whole.num_steps) == ("test", config.num_steps)
 
 
-def test_the_quick_schedule_is_for_real_pairs():
-    with pytest.raises(ValueError, match="'quick' is for pairs of 256 px, cuhk and cufs"):
-        kd.get_config("quick")
+@pytest.mark.parametrize("name", data.PAIRS)
+def test_the_metric_that_chooses_is_one_of_the_protocol(name):
+    pairs = data.PAIRS[name]
+    assert pairs.metric in protocols.get(pairs.protocol).image_metrics
+    assert pairs.crop_px % 16 == 0 and pairs.crop_px < pairs.canvas_px
 
 
 def test_every_field_is_read_somewhere(experiment):
     """A field that no code reads is a promise that nothing keeps."""
     source = "".join(p.read_text() for p in FOLDER.parent.joinpath("fsketch").rglob("*.py"))
     for name in _leaves(experiment.get_config().to_dict()):
-        assert re.search(rf"(\.{name}\b|\"{name}\")", source), name
+        assert re.search(rf"(\.{name}\b|\"{name}\")", source) or name in PASSED_ON, name
 
 
-def _leaves(data):
-    for name, value in data.items():
+# Fields of config.model that nets/students.py hands to the net's constructor as they are.
+PASSED_ON = ("num_blocks", "up", "skips", "noise", "detail")
+
+
+def _leaves(fields):
+    for name, value in fields.items():
         if isinstance(value, dict) and name != "loss_weights":
             yield from _leaves(value)
         else:

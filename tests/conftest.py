@@ -47,7 +47,7 @@ from ml_collections import ConfigDict
 from PIL import EpsImagePlugin, Image
 
 from fsketch import methods, restore
-from fsketch.configs import base, embedder
+from fsketch.configs import embedder, shared
 from fsketch.convert import files
 from fsketch.core import checkpoint
 from fsketch.data.synthetic import procedural
@@ -177,7 +177,7 @@ def tiny(pairs_folder, tmp_path_factory, tiny_teacher, tiny_embedder):
 
     def make(experiment) -> ConfigDict:
         config = experiment.tiny()
-        teachers = [config[role] for role in base.FROZEN if role in config]
+        teachers = [config[role] for role in shared.FROZEN if role in config]
         for part in [config] + [teacher.config for teacher in teachers]:
             part.data.name = "paired_folder"
             part.data.manual_dir = str(pairs_folder)

@@ -512,7 +512,7 @@ def has_field(config, field):
 
 def test_programs_flags_and_fields_of_the_notebook_exist(notebook, monkeypatch):
     text = "\n".join(sources(notebook, "code") + sources(notebook, "markdown"))
-    configs = set(re.findall(r"configs/(\w+)\.py(?::([\w,]+))?", text))
+    configs = set(re.findall(r"configs/(\w+)\.py(?::([\w=,]+))?", text))
     assert configs
     experiments = [
         importlib.import_module(f"configs.{name}").get_config(*filter(None, [argument]))

@@ -248,7 +248,7 @@ def test_a_run_starts_from_the_players_of_another(tiny, finished):
         source = stored if is_student_s else before
         np.testing.assert_array_equal(now[name], source[name], err_msg=name)
     with pytest.raises(FileNotFoundError, match="start_from: runs/kd: no checkpoint"):
-        warm_start.started(fresh, kd_plus.get_config("staged").start_from)
+        warm_start.started(fresh, kd_plus.get_config("stage=staged").start_from)
     only_critics = fresh.replace(players={"critic_sketch": fresh["critic_sketch"]})
     with pytest.raises(ValueError, match=r"start_from: .*no player 'student_photo'"):
         warm_start.started(only_critics, str(finished))

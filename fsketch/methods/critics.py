@@ -18,7 +18,7 @@ def pair(condition: jax.Array, image: jax.Array) -> jax.Array:
 
 
 def create(key: types.Key, config: ConfigDict, example: jax.Array) -> state.Player:
-    """A critic of images like `example`; config is the whole one, see configs/base.py."""
+    """A critic of images like `example`; config is the whole one, see configs/shared.py."""
     net = patch_critic.PatchCritic(
         width=config.critic.width,
         num_layers=config.critic.num_layers,

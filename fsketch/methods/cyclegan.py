@@ -2,7 +2,7 @@
 
 Source     Zhu et al., ICCV 2017, section 3 (losses), 4 and 7 (training, networks).
 Players    translator_sketch (photo -> sketch) and translator_photo, the paper's G and F: the
-           residual net without ReLU after the addition (nets/resnet.py).  critic_sketch and
+           residual net without ReLU after the addition (nets/students.py).  critic_sketch and
            critic_photo, its D_Y and D_X: PatchGAN without condition.  Adam moves each number on
            its own, so an optimizer each is the paper's one for both translators.
 Memory     a pool of earlier fakes for each critic (fsketch/core/image_pool.py).
@@ -26,7 +26,7 @@ from fsketch.core import image_pool, images, state, types
 from fsketch.data import augment
 from fsketch.losses import adversarial, reconstruction
 from fsketch.methods import critics, interface, optimizers
-from fsketch.nets import resnet
+from fsketch.nets import students
 
 # target domain -> what it is made from
 SOURCES = {"sketch": "photo", "photo": "sketch"}
@@ -45,16 +45,8 @@ def method(config: ConfigDict) -> interface.Method:
         players, pools = {}, {}
         keys = iter(jax.random.split(key, 4))
         for target, source in SOURCES.items():
-            net = resnet.Translator(
-                features=batch[target].shape[-1],
-                width=config.model.width,
-                num_blocks=config.model.num_blocks,
-                norm=config.model.norm,
-                up=config.model.up,
-                skips=config.model.skips,
-                relu_after_add=False,
-                dtype=config.model.dtype,
-            )
+            channels = batch[target].shape[-1]
+            net = students.translator(config.model, features=channels, relu_after_add=False)
             players[f"translator_{target}"] = state.create_player(
                 next(keys),
                 net,

@@ -6,8 +6,8 @@ Terms, for each student (x its input, y its target, T the teacher of an image's 
     mimic           encoder maps against T(x)
     transform       decoder maps against T(y)
     mutual          its maps against its peer's of the same domain, the peer held constant
-    structure       1 - SSIM of S(x) and y [ours]
-    feature         1 - FSIM of S(x) and y [ours]
+    ssim            1 - SSIM of S(x) and y [ours]
+    fsim            1 - FSIM of S(x) and y [ours]
     texture         Gram matrices of T(S(x)) against those of T(y), relative [ours]
     roughness       local madograms of S(x) and y (losses/strokes.py) [ours]
 A term whose weight is 0 is not computed; without mimic, transform and texture there is no teacher.
@@ -23,9 +23,9 @@ from fsketch.core import state, types
 from fsketch.data import augment
 from fsketch.frozen import registry
 from fsketch.frozen import teachers as teacher_nets
-from fsketch.losses import perceptual, reconstruction, strokes, structure, transfer
+from fsketch.losses import perceptual, reconstruction, similarity, strokes, transfer
 from fsketch.methods import optimizers
-from fsketch.nets import resnet
+from fsketch.nets import students as nets
 
 DOMAINS = ("photo", "sketch")
 ROLES = {"student_sketch": ("photo", "sketch"), "student_photo": ("sketch", "photo")}
@@ -61,7 +61,7 @@ def freeze(
 def create(
     key: types.Key, config: ConfigDict, teachers: Teachers, batch: types.Batch
 ) -> dict[str, state.Player]:
-    """The two students for images and teachers like these; see nets/resnet.py Student."""
+    """The two students for images and teachers like these; see nets/students.py."""
     maps = {
         domain: teacher_nets.map_shapes(teacher, batch[domain])
         for domain, teacher in teachers.items()
@@ -76,20 +76,9 @@ def create(
             for tap, name in zip(taps, transfer.TEACHER, strict=True)
             if domain in maps
         }
-        translator = resnet.Translator(
-            features=batch[target].shape[-1],
-            width=config.model.width,
-            num_blocks=config.model.num_blocks,
-            norm=config.model.norm,
-            up=config.model.up,
-            skips=config.model.skips,
-            noise=config.model.noise,
-            detail=config.model.detail,
-            dtype=config.model.dtype,
-        )
         players[role] = state.create_player(
             role_key,
-            resnet.Student(translator, shapes),
+            nets.student(config.model, features=batch[target].shape[-1], shapes=shapes),
             optimizers.adam(config.optim, num_steps=config.num_steps),
             batch[source],
             ema_rate=config.optim.ema_rate,
@@ -137,8 +126,8 @@ def formulas(
         "mimic": lambda: transfer.mimic(matched, maps[source]),
         "transform": lambda: transfer.transform(matched, maps[target]),
         "mutual": lambda: transfer.mutual(taps, outputs[PEERS[role]][1]),
-        "structure": lambda: structure.structure(fake, batch[target]),
-        "feature": lambda: structure.feature(fake, batch[target]),
+        "ssim": lambda: similarity.ssim(fake, batch[target]),
+        "fsim": lambda: similarity.fsim(fake, batch[target]),
         "texture": texture,
         "roughness": lambda: strokes.roughness(fake, batch[target]),
     }

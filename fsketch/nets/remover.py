@@ -49,7 +49,7 @@ from fsketch.nets import layers, stn
 SLOPE = 0.2  # of the leaky ReLU [code]
 
 # Skips of the journal's net: which levels of the way down lead to the way up, and through how many
-# residual blocks.  "residual" is the paper's, the others are the rungs of its ablation.
+# residual blocks.  "residual" is the paper's, the others are the rows of its ablation.
 SKIPS = {
     "none": ((), 0),
     "unet": ((4, 3, 2, 1), 0),

@@ -76,6 +76,7 @@ class Translator(nn.Module):
       relu_after_add: whether residual blocks end with ReLU, unusual and the author's; without
         it this is the generator of CycleGAN (Zhu et al., ICCV 2017, section 7.2), whose
         padding is the same.
+      block: the residual block, with the fields of `ResidualBlock`.
       dtype: type to compute in (None: float32); parameters stay float32.
     """
 
@@ -88,6 +89,7 @@ class Translator(nn.Module):
     noise: bool = False
     detail: bool = False
     relu_after_add: bool = True
+    block: type[nn.Module] = ResidualBlock
     dtype: Any = None
 
     @nn.compact
@@ -104,9 +106,9 @@ class Translator(nn.Module):
                 f"the translator needs height and width divisible by 4, got {height} x {width_px}"
             )
         if self.up not in ("transposed", "nearest"):
-            raise ValueError(f"model.up: {self.up!r}, admitted are 'transposed' and 'nearest'")
+            raise ValueError(f"model.up: expected 'transposed' or 'nearest', got {self.up!r}")
         if self.skips and self.up != "nearest":
-            raise ValueError(f"model.up: {self.up!r}, model.skips needs 'nearest'")
+            raise ValueError(f"model.up: expected 'nearest' with model.skips, got {self.up!r}")
         bias = self.norm == "none"
 
         def norm_relu(x: jax.Array) -> jax.Array:
@@ -143,7 +145,7 @@ class Translator(nn.Module):
         x = taps["d1"] = down(x, 2 * w)  # B x H/2 x W/2 x 2w
         x = taps["d2"] = down(x, 4 * w)  # B x H/4 x W/4 x 4w
         for _ in range(self.num_blocks):
-            x = ResidualBlock(self.norm, self.relu_after_add, dtype=self.dtype)(x, train=train)
+            x = self.block(self.norm, self.relu_after_add, dtype=self.dtype)(x, train=train)
         taps["bottle"] = x
         x = taps["u1"] = up(x, 2 * w, taps["d1"])  # B x H/2 x W/2 x 2w
         x = taps["u2"] = up(x, w, taps["in"])  # B x H x W x w
@@ -173,39 +175,3 @@ def _detail(image: jax.Array) -> jax.Array:
 
     deviation = luma - local(luma)
     return deviation / jnp.sqrt(local(jnp.square(deviation)) + FLAT**2)
-
-
-class Student(nn.Module):
-    """A translator whose taps can be compared with a teacher's of another shape.
-
-    `shapes` gives, for a tap, the teacher's (height, width, channels).  Where they differ from the
-    translator's, the map is resized, then a 1x1 convolution, which trains with the student and
-    is not needed afterwards, changes the channels.  (In this order: both are linear and commute,
-    and the student's maps have fewer channels.)
-    """
-
-    translator: Translator
-    shapes: dict[str, tuple[int, int, int]]
-
-    @nn.compact
-    def __call__(
-        self, image: jax.Array, *, train: bool = False, keys: types.Key | None = None
-    ) -> tuple[jax.Array, types.Taps, types.Taps]:
-        """image -> (translated image, taps, taps of the teacher's shapes)."""
-        translated, taps = self.translator(image, train=train, keys=keys)
-        matched = dict(taps)
-        for tap, (height, width, channels) in sorted(self.shapes.items()):
-            x = matched[tap]
-            if x.shape[1:3] != (height, width):
-                size = (x.shape[0], height, width, x.shape[3])
-                x = jax.image.resize(x, size, "linear", antialias=True)
-            if x.shape[3] != channels:
-                adapt = layers.Conv(
-                    channels,
-                    kernel_size=1,
-                    kernel_init=nn.initializers.lecun_normal(),
-                    name=f"adapt_{tap}",
-                )
-                x = adapt(x)
-            matched[tap] = x
-        return translated, taps, matched

@@ -35,7 +35,7 @@ STITCHES = {"average": stitch.average, "cut": stitch.cut}
 
 
 class Settings(NamedTuple):
-    """How the model works; configs/base.py says what each field means."""
+    """How the model works; configs/ide.py says what each field means."""
 
     representations: tuple[str, ...]
     patch_px: int

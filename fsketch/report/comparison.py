@@ -19,13 +19,13 @@ from fsketch.core import checkpoint, state, types
 from fsketch.data import augment, pipeline
 from fsketch.frozen import registry, teachers
 from fsketch.methods import students
-from fsketch.nets import resnet
+from fsketch.nets import students as nets
 from fsketch.report import cost, distances, runs
 from fsketch.scoring import matching, measures, results
 
 PACKAGES = ("fsketch", "jax", "jaxlib", "flax", "numpy")
 TOLERANCE = 1e-5  # between scores here and in evaluation.json, relative or absolute
-NUM_CALIBRATION = 64  # training pairs for a teacher that no run has, the default of configs/base.py
+NUM_CALIBRATION = 64  # training pairs for a teacher that no run has, the default of configs/
 COUNTED = (
     "Parameters: those that a prediction depends on, read off its program. Left out: others of "
     "the same players and nets, as adapters to a teacher's shapes; critics and optimizers appear "
@@ -344,7 +344,7 @@ def _distances(
         roles = [
             role
             for role in students.ROLES
-            if role in run.state.players and isinstance(run.state[role].net, resnet.Student)
+            if role in run.state.players and isinstance(run.state[role].net, nets.Student)
         ]
         teachers = _own_teachers(run)
         if roles and not teachers and options.teacher:

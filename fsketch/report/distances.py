@@ -76,7 +76,7 @@ def measure(
 
 def _sums(own: jax.Array, matched: jax.Array, target: jax.Array, mask: jax.Array) -> dict:
     """Sums over the masked images: distance, and the normal equations of the best 1x1 map."""
-    if own.shape[1:3] != target.shape[1:3]:  # as nets/resnet.py Student
+    if own.shape[1:3] != target.shape[1:3]:  # as nets/students.py Student
         size = (*target.shape[:3], own.shape[3])
         own = jax.image.resize(own, size, "linear", antialias=True)
     weight = mask.astype(jnp.float32)[:, None, None, None]

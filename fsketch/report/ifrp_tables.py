@@ -24,7 +24,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from etils import epath
 
-from fsketch.configs import base, ifrp
+from fsketch.configs import data as data_sets
+from fsketch.configs import ifrp
 from fsketch.core import writers
 from fsketch.data import shards
 from fsketch.metrics import retrieval
@@ -34,7 +35,7 @@ SETS = tuple(split for split in shards.SPLITS if split.startswith("test"))
 SKETCHES = SETS[-1]
 DRAWN = ("fs2k",)  # whose faces have drawn sketches; there are no SKETCHES of others
 METRICS = {"psnr": "to_photo/psnr_rgb", "ssim": "to_photo/ssim", "fsim": "to_photo/fsim"}
-_PORTRAITS = ifrp.get_config("fs2k").portraits
+_PORTRAITS = ifrp.get_config("portraits=fs2k").portraits
 # Paintings in the order in which the table of styles takes them for training; the rest is unseen.
 STYLES = (*_PORTRAITS.train_styles, *_PORTRAITS.test_styles)
 
@@ -56,7 +57,7 @@ class Row(NamedTuple):
     @property
     def workdir(self) -> str:
         """The name of its folder; rows of several tables that are the same experiment share it."""
-        words = self.config.replace(".py:{data}", "").split(",")
+        words = self.config.replace(".py:portraits={data}", "").replace("=", "-").split(",")
         return "-".join((*words, self.name) if self.name else words)
 
 
@@ -96,16 +97,19 @@ def _schedule(row: Row, data: str) -> tuple[str, ...]:
     own = len(_PORTRAITS.train_styles)
     if row.num_styles == own:
         return ()
-    size, epochs, batch_size = base.SCHEDULES[data]
-    steps = size * row.num_styles // own // batch_size
-    return f"--config.num_steps={epochs * steps}", f"--config.optim.steps_per_epoch={steps}"
+    faces = data_sets.PORTRAITS[data]
+    steps = faces.num_portraits * row.num_styles // own // faces.batch_size
+    return (
+        f"--config.num_steps={faces.num_epochs * steps}",
+        f"--config.optim.steps_per_epoch={steps}",
+    )
 
 
 def _tuple(names: Sequence[str]) -> str:
     return f"({', '.join(repr(name) for name in names)},)"
 
 
-_OURS = "ifrp.py:{data}"
+_OURS = "ifrp.py:portraits={data}"
 _PAIR = ("ssim", "fsim")
 _SEEN_UNSEEN = tuple(f"{name}/{metric}" for name in SETS[:2] for metric in _PAIR)
 _FULL = _quality("0.72 0.88", "0.68 0.84")
@@ -119,7 +123,7 @@ TABLES = {
                 | _identity("50.54 38.87 40.27 44.99")),
             Row("MGAN", "", _quality("16.22 0.44 0.64", "16.17 0.47 0.60", "16.01 0.46 0.61")
                 | _identity("26.97 22.52 24.99 38.24")),
-            Row("pix2pix", "pix2pix.py:{data}",
+            Row("pix2pix", "pix2pix.py:portraits={data}",
                 _quality("20.82 0.59 0.80", "18.90 0.54 0.67", "19.01 0.55 0.66")
                 | _identity("75.13 59.98 66.63 87.73")),
             Row("CycleGAN", "", _quality("18.58 0.32 0.69", "15.89 0.27 0.64", "15.65 0.31 0.65")
@@ -133,17 +137,18 @@ TABLES = {
     "losses": Table(
         _SEEN_UNSEEN,
         (
-            Row("pixel", f"{_OURS},pixel_only", _quality("0.60 0.72", "0.54 0.65")),
-            Row("pixel, critic", f"{_OURS},no_identity", _quality("0.62 0.75", "0.58 0.72")),
+            Row("pixel", f"{_OURS},ablation=pixel_only", _quality("0.60 0.72", "0.54 0.65")),
+            Row("pixel, critic", f"{_OURS},ablation=no_identity",
+                _quality("0.62 0.75", "0.58 0.72")),
             Row("all", _OURS, _FULL),
         ),
     ),
     "architecture": Table(
         _SEEN_UNSEEN,
         (
-            Row("no skips", f"{_OURS},plain", _quality("0.65 0.84", "0.62 0.80")),
-            Row("U-Net", f"{_OURS},unet", _quality("0.65 0.87", "0.61 0.78")),
-            Row("two skips", f"{_OURS},skips", _quality("0.66 0.86", "0.63 0.82")),
+            Row("no skips", f"{_OURS},net=plain", _quality("0.65 0.84", "0.62 0.80")),
+            Row("U-Net", f"{_OURS},net=unet", _quality("0.65 0.87", "0.61 0.78")),
+            Row("two skips", f"{_OURS},net=skips", _quality("0.66 0.86", "0.63 0.82")),
             Row("two skips, blocks", _OURS, _FULL),
         ),
     ),
@@ -164,7 +169,7 @@ TABLES = {
                 f"{angles}_angles", (f"--config.portraits.num_angles={angles}",))
             for angles, numbers in ((11, (0.64, 0.66)), (5, (0.64, 0.65)))
             for label, word, ssim in zip(
-                ("no transformers", "transformers"), (",no_stn", ""), numbers, strict=True
+                ("no transformers", "transformers"), (",transformers=no", ""), numbers, strict=True
             )
         ),
     ),
@@ -182,7 +187,7 @@ def commands(row: Row, *, data: str, parent: Path, flags: Sequence[str]) -> list
     main = [sys.executable, "-m", "fsketch.main"]
     result = []
     if not (workdir / "evaluation.json").is_file():
-        config = f"--config={Path(base.__file__).with_name(row.config.format(data=data))}"
+        config = f"--config={Path(ifrp.__file__).with_name(row.config.format(data=data))}"
         result.append(
             [*main, config, f"--workdir={workdir}", *row.flags, *_schedule(row, data), *flags]
         )
@@ -273,7 +278,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("table", choices=TABLES)
     parser.add_argument("--parent", required=True, type=Path, help="where the workdirs are or go")
-    parser.add_argument("--data", default="fs2k", choices=base.PORTRAITS[1:])
+    parser.add_argument("--data", default="fs2k", choices=list(data_sets.PORTRAITS)[1:])
     parser.add_argument("--embedder", default="", help="for FRR and FCR; as of fsketch.score")
     parser.add_argument("--dry_run", action="store_true", help="print what would be run")
     parser.add_argument("--json", metavar="FILE")

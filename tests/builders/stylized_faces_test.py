@@ -95,10 +95,10 @@ def test_sources_are_all_modules_that_draw():
 
 
 def test_seen_styles_are_those_of_the_configuration():
-    from fsketch.configs import base, style
+    from fsketch.configs import data, shared, style
 
-    config = base.get_config()
-    base.add_portraits(config, style.get_config())
+    config = shared.get_config()
+    data.add_portraits(config, style.get_config())
     (procedural_config,) = [c for c in portraits.Builder.BUILDER_CONFIGS if c.name == "procedural"]
     assert procedural_config.seen == config.portraits.train_styles
     assert procedural_config.unseen == config.portraits.test_styles

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fsketch.configs import base
+from fsketch.configs import shared
 from fsketch.data import augment, pipeline, sources
 
 
@@ -39,7 +39,7 @@ def test_place_and_cut_are_inverse():
 
 
 def test_fills_are_colours_or_mirror_images():
-    data = base.get_config().data
+    data = shared.get_config().data
     data.fill_photo = 7
     assert pipeline.fills(data) == {"fill_photo": 7, "fill_sketch": 0}
     data.fill_mirrored = True
@@ -204,7 +204,7 @@ def test_light_by_its_definition():
 
 
 def settings(**changes):
-    data = base.get_config().data
+    data = shared.get_config().data
     data.update({"canvas_px": 9, "crop_px": 6, **changes})
     return data
 
@@ -272,7 +272,7 @@ def test_sketches_in_colour_are_asked_for():
 
 @pytest.mark.parametrize("kind", ["photo", "sketch"])
 def test_one_image_alone_is_moved_as_in_its_pair(kind):
-    config = base.get_config().data
+    config = shared.get_config().data
     config.canvas_px, config.crop_px, config.zoom = 12, 8, 0.1
     rng = np.random.default_rng(0)
     batch = {
@@ -288,7 +288,7 @@ def test_one_image_alone_is_moved_as_in_its_pair(kind):
 
 
 def test_a_batch_without_images_passes():
-    config = base.get_config().data
+    config = shared.get_config().data
     keys = jax.random.split(jax.random.key(0), 2)
     batch, _ = augment.apply({"identity": jnp.arange(2)}, keys, config)
     assert batch["identity"].tolist() == [0, 1] and len(batch) == 1

@@ -18,16 +18,16 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
 import jax
 
-from fsketch.configs import base
+from fsketch.configs import ide, shared
 from fsketch.core import images
 from fsketch.data import coarse
 from fsketch.patches import model
 
 
 def default_settings():
-    """Those of configs/base.py."""
-    config = base.get_config()
-    base.add_patches(config)
+    """Those of configs/ide.py."""
+    config = shared.get_config()
+    ide.add_patches(config)
     return coarse.settings(config.patches)
 
 

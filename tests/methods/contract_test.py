@@ -10,7 +10,6 @@ import pytest
 
 from fsketch import methods, prediction, restore, train
 from fsketch.configs import (
-    base,
     cyclegan,
     embedder,
     ide,
@@ -19,10 +18,12 @@ from fsketch.configs import (
     kd_plus,
     kt,
     pix2pix,
+    shared,
     style,
     synthdistill,
     teacher,
 )
+from fsketch.configs import students as configs_students
 from fsketch.core import checkpoint, parallel
 from fsketch.data import pipeline
 from fsketch.frozen import registry
@@ -287,7 +288,7 @@ def shapes_of_a_step(tiny):
             "identity": jnp.zeros(2, jnp.int32),
         }
         frozen = {}
-        if any(role in config for role in base.FROZEN):
+        if any(role in config for role in shared.FROZEN):
             one = {name: image[:1] + 0.5 for name, image in batch.items()}
             frozen = method.freeze([one])
         start = jax.eval_shape(method.init, jax.random.key(0), frozen, batch)
@@ -312,34 +313,34 @@ def test_computing_in_bfloat16_leaves_all_else_in_float32(name, tiny, shapes_of_
 
 
 LADDER = {
-    "kd:reconstruction": {"reconstruction"},
-    "kd:mimic": {"reconstruction", "mimic"},
-    "kd:no_mutual": {"reconstruction", "mimic", "transform"},
+    "kd:ablation=reconstruction": {"reconstruction"},
+    "kd:ablation=mimic": {"reconstruction", "mimic"},
+    "kd:ablation=no_mutual": {"reconstruction", "mimic", "transform"},
     "kd:": {"reconstruction", "mimic", "transform", "mutual"},
     "kd_plus:": {"reconstruction", "mimic", "transform", "mutual", "adversarial"},
-    "kd_plus:no_teacher": {"reconstruction", "adversarial"},
+    "kd_plus:ablation=no_teacher": {"reconstruction", "adversarial"},
 }
 
 
-@pytest.mark.parametrize("variant", base.VARIANTS)
-def test_a_rung_without_a_teacher_has_none_in_any_variant(variant):
-    for module, rung in ((kd, "reconstruction"), (kd_plus, "no_teacher")):
-        config = module.get_config(f"{rung},{variant}")
+@pytest.mark.parametrize("variant", configs_students.VARIANTS)
+def test_without_transfer_terms_no_variant_has_a_teacher(variant):
+    for module, ablation in ((kd, "reconstruction"), (kd_plus, "no_teacher")):
+        config = module.get_config(f"ablation={ablation},variant={variant}")
         assert not students.need_teachers(config.loss_weights)
-        assert config.loss_weights.structure > 0
+        assert config.loss_weights.ssim > 0
 
 
-@pytest.mark.parametrize("rung", LADDER)
-def test_each_rung_of_the_ladder_trains_exactly_its_terms(rung, tiny, shapes_of_a_step):
-    module, argument = rung.split(":")
+@pytest.mark.parametrize("step", LADDER)
+def test_each_step_of_the_ladder_trains_exactly_its_terms(step, tiny, shapes_of_a_step):
+    module, argument = step.split(":")
     config = tiny(EXPERIMENTS[module])
     with config.unlocked():
         config.loss_weights = EXPERIMENTS[module].get_config(argument).loss_weights
     start, _, scalars = shapes_of_a_step(config)
-    expected = {f"{s}/{t}" for s in ("student_sketch", "student_photo") for t in LADDER[rung]}
+    expected = {f"{s}/{t}" for s in ("student_sketch", "student_photo") for t in LADDER[step]}
     if module == "kd_plus":
         expected |= {f"critic_{d}/{t}" for d in ("photo", "sketch") for t in ("real", "fake")}
     assert set(scalars) == expected
     # Adapters to a teacher's shapes are there if and only if there is a teacher.
     adapters = any(name.startswith("adapt") for name in start["student_sketch"].params)
-    assert adapters == ("mimic" in LADDER[rung])
+    assert adapters == ("mimic" in LADDER[step])

@@ -213,7 +213,7 @@ def test_the_other_direction_is_refused():
 
 
 def test_the_rate_is_halved_at_the_released_steps():
-    config = experiment.get_config("cuhk")
+    config = experiment.get_config("data=cuhk")
     tx = optimizers.adam(config.optim, num_steps=config.num_steps)
     params = {"x": jnp.zeros(())}
     state = tx.init(params)
@@ -233,11 +233,11 @@ def test_the_rate_is_halved_at_the_released_steps():
 
 
 def test_the_released_numbers_stand_in_the_configuration():
-    config = experiment.get_config("cuhk")
+    config = experiment.get_config("data=cuhk")
     assert config.loss_weights.to_dict() == {"pixel": 1e-2, "perceptual": 1.0, "adversarial": 5e-3}
     assert (config.batch_size, config.num_steps) == (20, 300_000)
     assert (config.optim.b1, config.optim.b2) == (0.9, 0.999)
-    assert experiment.get_config("cuhk,paper_critic").critic.form == "paper"
+    assert experiment.get_config("data=cuhk,critic=paper").critic.form == "paper"
     start = jax.eval_shape(methods.create(config).init, jax.random.key(0), {}, {})
     counts = {
         role: sum(leaf.size for leaf in jax.tree.leaves(player.params))

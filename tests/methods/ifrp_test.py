@@ -44,14 +44,14 @@ def test_the_gate_by_hand(real, fake, critic, remover):
 
 
 def test_weights_fall_by_half_a_percent_an_epoch_to_their_half():
-    decay = experiment.get_config("celeba").decay
+    decay = experiment.get_config("portraits=celeba").decay
     weights = [float(ifrp.faded(jnp.asarray(n), decay)["adversarial"]) for n in (0, 1, 138, 139)]
     np.testing.assert_allclose(weights, [1, 0.995, 0.995**138, 0.5], rtol=1e-5)
     assert weights[2] > 0.5  # the floor is reached at epoch 139
 
 
 def test_the_rate_warms_up_and_falls_by_epochs_to_its_floor():
-    config = experiment.get_config("celeba").optim
+    config = experiment.get_config("portraits=celeba").optim
     per_epoch = config.steps_per_epoch
     assert per_epoch == 3 * 110_000 // 64  # three styles
     rate = lambda step: float(optimizers.falling_rate(jnp.asarray(step), config))  # noqa: E731
@@ -64,7 +64,7 @@ def test_the_rate_warms_up_and_falls_by_epochs_to_its_floor():
 
 
 def test_rmsprop_is_torch_s_and_its_rate_goes_by_the_given_step():
-    config = experiment.get_config("celeba").optim
+    config = experiment.get_config("portraits=celeba").optim
     tx = optimizers.rmsprop(config)
     params = jnp.array([1.0, -2.0])
     opt_state = tx.init(params)
@@ -255,24 +255,28 @@ REMOVER = {"remover/pixel", "remover/identity", "remover/adversarial"}
 @pytest.mark.parametrize(
     ("argument", "frozen", "scalars"),
     [
-        ("pixel_only", set(), {"remover/pixel"}),
-        ("no_identity,plain", set(), REMOVER - {"remover/identity"} | CRITIC),
-        ("no_adversarial,no_stn", {"face"}, REMOVER - {"remover/adversarial"}),
-        ("released", {"face"}, REMOVER | CRITIC),
+        ("ablation=pixel_only", set(), {"remover/pixel"}),
+        ("ablation=no_identity,net=plain", set(), REMOVER - {"remover/identity"} | CRITIC),
+        ("ablation=no_adversarial,transformers=no", {"face"}, REMOVER - {"remover/adversarial"}),
+        ("net=released", {"face"}, REMOVER | CRITIC),
     ],
 )
-def test_each_rung_trains_exactly_its_terms_and_players(trace, argument, frozen, scalars):
+def test_each_ablation_trains_exactly_its_terms_and_players(trace, argument, frozen, scalars):
     start, nets, found = trace(argument)
     assert (nets, found) == (frozen, scalars)
     assert set(start.players) == {name.split("/")[0] for name in scalars}
     params = start["remover"].params
-    assert any(name.startswith("transformer") for name in params) == ("no_stn" not in argument)
-    assert ("transformer4" in params) == (not {"released", "no_stn"} & set(argument.split(",")))
+    assert any(name.startswith("transformer") for name in params) == (
+        "transformers=no" not in argument
+    )
+    assert ("transformer4" in params) == (
+        not {"net=released", "transformers=no"} & set(argument.split(","))
+    )
 
 
 def test_the_face_recogniser_is_needed_only_for_an_identity_term():
     assert methods.needs(experiment.get_config()).keys() == {"face"}
-    assert not methods.needs(experiment.get_config("no_identity"))
+    assert not methods.needs(experiment.get_config("ablation=no_identity"))
 
 
 @pytest.mark.parametrize(
@@ -291,7 +295,7 @@ def test_what_cannot_work_is_refused(change, message):
 
 
 def test_the_faithful_configuration_has_the_paper_s_numbers():
-    config = experiment.get_config("celeba")
+    config = experiment.get_config("portraits=celeba")
     assert (config.batch_size, config.num_steps) == (64, 250 * 5156)
     assert config.data.crop_px == config.data.canvas_px == 128 and not config.data.flip
     assert dict(config.loss_weights) == {"pixel": 1.0, "adversarial": 0.01, "identity": 1e-3}

@@ -22,7 +22,7 @@ def plain_convolutions():
 def without_teacher():
     config = kd_plus.tiny()
     with config.unlocked():
-        config.loss_weights = kd_plus.get_config("no_teacher").loss_weights
+        config.loss_weights = kd_plus.get_config("ablation=no_teacher").loss_weights
     return config
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fsketch import methods
-from fsketch.configs import base, kd
+from fsketch.configs import kd
 from fsketch.frozen import registry, teachers
 from fsketch.losses import strokes, transfer
 from fsketch.methods import optimizers, students
@@ -77,6 +77,7 @@ def test_texture_sees_strokes_but_not_their_places(tiny_teacher):
     batch = next(batches())
     batch["sketch"] = jnp.tile(batch["sketch"][:, :8, :8], (1, 4, 4, 1))  # of period 8
     maps = students.teacher_features(both, batch)
+    maps = students.teacher_features(teachers, batch)
 
     def texture(fake):
         outputs = {"student_sketch": (fake, {}, {})}
@@ -95,7 +96,7 @@ def test_texture_sees_strokes_but_not_their_places(tiny_teacher):
 
 
 def test_stroked_students_see_noise_and_local_contrast_and_pay_for_roughness(tiny_teacher):
-    config = base.tiny(kd.get_config("stroked").unlock())
+    config = kd.tiny("variant=stroked")
     config.teacher.path = tiny_teacher
     method = methods.create(config)
     frozen = method.freeze(batches())

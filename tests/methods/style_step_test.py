@@ -63,6 +63,6 @@ def test_sketches_of_one_channel_are_refused(config, frozen):
 
 
 def test_the_published_configuration():
-    config = experiment.get_config("johnson")
+    config = experiment.get_config("net=johnson")
     assert config.num_steps == 40000 and config.batch_size == 4
     assert len(config.teacher.taps) == 4 and config.style.content_tap in config.teacher.taps

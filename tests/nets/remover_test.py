@@ -57,7 +57,7 @@ def test_the_released_net_and_the_critic_have_the_code_s_parameters():
         ("residual", "add", 6 * sum(9 * c * c + 2 * c for c in (256, 128))),
     ],
 )
-def test_the_rungs_of_the_ablation_differ_by_their_skips_alone(skips, join, more):
+def test_the_rows_of_the_ablation_differ_by_their_skips_alone(skips, join, more):
     plain, _ = parameters(remover.Remover(3, skips="none"))
     assert parameters(remover.Remover(3, skips=skips, join=join))[0] - plain == more
 

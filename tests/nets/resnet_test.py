@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fsketch.core import images, trees
-from fsketch.nets import resnet
+from fsketch.nets import resnet, students
 
 
 def shapes(net, channels, size=(256, 256)):
@@ -48,7 +48,7 @@ def test_taps_have_the_shapes_of_vgg_s_first_stages():
 
 def test_maps_are_brought_to_the_teacher_s_shape_and_the_image_is_left_alone():
     translator = resnet.Translator(features=1, width=4, num_blocks=1)
-    student = resnet.Student(translator, {"d1": (7, 9, 96), "in": (32, 40, 4)})
+    student = students.Student(translator, students.SAME, {"d1": (7, 9, 96), "in": (32, 40, 4)})
     variables, (image, taps, matched) = shapes(student, 3, (32, 40))
     assert image.shape == (1, 32, 40, 1)
     assert taps["d1"].shape == (1, 16, 20, 8)
@@ -100,7 +100,7 @@ def test_up_by_nearest_neighbours_leaves_no_lattice():
         counts[up] = sum(leaf.size for leaf in jax.tree.leaves(variables))
     assert counts["nearest"] == counts["transposed"]
     assert spreads["nearest"] < 1e-5 < 1e-2 < spreads["transposed"]
-    with pytest.raises(ValueError, match=r"model\.up: 'bilinear', admitted"):
+    with pytest.raises(ValueError, match=r"model\.up: expected .*, got 'bilinear'"):
         shapes(resnet.Translator(features=1, up="bilinear"), 3, (16, 16))
 
 
@@ -114,7 +114,7 @@ def test_skips_hand_the_encoder_s_maps_to_the_decoder():
     }
     assert kernels["Conv_3"] == (3, 3, 16 + 8, 8)  # bottle and d1 -> u1
     assert kernels["Conv_4"] == (3, 3, 8 + 4, 4)  # u1 and in -> u2
-    with pytest.raises(ValueError, match=r"model\.up: 'transposed', model\.skips needs"):
+    with pytest.raises(ValueError, match=r"model\.up: expected 'nearest' with model\.skips"):
         shapes(resnet.Translator(features=1, skips=True), 3, (16, 16))
 
 

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from golden import patch_loops
 
-from fsketch.configs import base
+from fsketch.configs import ide, shared
 from fsketch.core import images
 from fsketch.data import coarse
 from fsketch.patches import model, representations
 
 
 def settings(**changes):
-    config = base.get_config()
-    base.add_patches(config)
+    config = shared.get_config()
+    ide.add_patches(config)
     small = {
         "patch_px": 6, "step_px": 3, "radius_px": 2, "num_candidates": 4, "tolerance": 1e-6,
         "is_distinct": False,

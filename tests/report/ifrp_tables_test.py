@@ -9,14 +9,15 @@ import pytest
 from absl import flags
 from ml_collections import config_flags
 
-from fsketch.configs import base, ifrp
+from fsketch.configs import data as data_sets
+from fsketch.configs import ifrp
 from fsketch.core import errors, writers
 from fsketch.report import ifrp_tables
 
 ROWS = [row for table in ifrp_tables.TABLES.values() for row in table.rows if row.config]
 
 
-@pytest.mark.parametrize("data", base.PORTRAITS[1:])
+@pytest.mark.parametrize("data", list(data_sets.PORTRAITS)[1:])
 def test_every_row_is_a_configuration(data, tmp_path, monkeypatch):
     for row in ROWS:
         command, *_ = ifrp_tables.commands(row, data=data, parent=tmp_path, flags=())
@@ -31,10 +32,10 @@ def test_every_row_is_a_configuration(data, tmp_path, monkeypatch):
             seen, unseen = config.portraits.train_styles, config.portraits.test_styles
             assert len(seen) == int(row.label) and len({*seen, *unseen}) == 10
             assert not set(seen) & set(unseen)
-            _, epochs, batch_size = base.SCHEDULES[data]
-            faces = base.SCHEDULES[data][0] // 3
-            assert config.optim.steps_per_epoch == faces * len(seen) // batch_size
-            assert config.num_steps == epochs * config.optim.steps_per_epoch
+            source = data_sets.PORTRAITS[data]
+            portraits = source.num_portraits // 3 * len(seen)
+            assert config.optim.steps_per_epoch == portraits // source.batch_size
+            assert config.num_steps == source.num_epochs * config.optim.steps_per_epoch
         if row.name.endswith("angles"):
             assert str(config.portraits.num_angles) == row.label.split()[0]
             assert config.model.has_transformers == ("no transformers" not in row.label)
@@ -60,8 +61,8 @@ def test_only_what_is_missing_is_run(tmp_path):
     row = ifrp_tables.TABLES["losses"].rows[0]
     whole = ifrp_tables.commands(row, data="orl", parent=tmp_path, flags=["--config.seed=3"])
     assert [part for part in whole[0] if part.startswith("--")] == [
-        f"--config={ifrp.__file__}:orl,pixel_only",
-        f"--workdir={tmp_path}/ifrp-pixel_only",
+        f"--config={ifrp.__file__}:portraits=orl,ablation=pixel_only",
+        f"--workdir={tmp_path}/ifrp-ablation-pixel_only",
         "--config.seed=3",
     ]
     assert [c[-1] for c in whole[1:]] == ["--split=test_unseen"]  # ORL has no drawn sketches

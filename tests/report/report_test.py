@@ -20,6 +20,7 @@ from fsketch.frozen import teachers
 from fsketch.gallery import scatter
 from fsketch.methods import students
 from fsketch.nets import layers, resnet
+from fsketch.nets import students as nets
 from fsketch.report import __main__ as program
 from fsketch.report import comparison, cost, distances, runs, tables
 
@@ -28,11 +29,11 @@ RUNS = ("taught", "alone")
 
 @pytest.fixture(scope="module")
 def trained(tiny, tmp_path_factory):
-    """taught/: KD with a teacher of another shape; alone/: its lowest rung, still at step 0."""
+    """taught/: KD with a teacher of another shape; alone/: L1 alone, still at step 0."""
     root = tmp_path_factory.mktemp("report")
     train.train(tiny(kd), root / "taught")
     config = tiny(kd)
-    for term in kd.RUNGS["reconstruction"]:
+    for term in kd.ABLATIONS["reconstruction"]:
         config.loss_weights[term] = 0.0
     canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
     fresh = prediction.initial_state(methods.create(config), {}, config, canvases)
@@ -228,7 +229,9 @@ def test_a_student_equal_to_its_teacher_has_distance_0_and_fits_are_least_square
     photo = jnp.asarray(rng.uniform(-1, 1, (3, 16, 16, 3)), jnp.float32)
     net = resnet.Translator(features=3, width=4, num_blocks=1)
     student = jax.jit(
-        lambda key: state.create_player(key, resnet.Student(net, {}), optax.sgd(0.1), photo)
+        lambda key: state.create_player(
+            key, nets.Student(net, nets.SAME, {}), optax.sgd(0.1), photo
+        )
     )(jax.random.key(0))
     variables = {
         "params": {"net": {"translator": student.params["translator"]}},

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from fsketch import evaluate
-from fsketch.configs import base
+from fsketch.configs import ide, shared
 from fsketch.core import images
 from fsketch.data import augment, coarse, pipeline, sources
 from fsketch.patches import model
@@ -27,10 +27,10 @@ def made(pairs_folder, tmp_path_factory):
 
 
 def configuration(folder, prepared, **changes):
-    config = base.get_config()
+    config = shared.get_config()
     config.method = "ide"
-    base.add_direction(config)
-    base.add_patches(config)
+    shared.add_direction(config, "to_sketch")
+    ide.add_patches(config)
     config.patches.update(
         {"patch_px": 8, "step_px": 4, "radius_px": 1, "num_candidates": 2, "max_iterations": 10}
     )

@@ -12,7 +12,8 @@ from flax import linen as nn
 from PIL import Image
 
 from fsketch import prepare, restore, train
-from fsketch.configs import base, style
+from fsketch.configs import data as data_sets
+from fsketch.configs import shared, style
 from fsketch.core import errors, state, writers
 from fsketch.data import shards, sources, warp
 from fsketch.stages import portraits
@@ -30,9 +31,9 @@ def config(tmp_path, monkeypatch):
             path = tmp_path / f"faces/p{person}/{view}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(rng.integers(0, 256, (20, 18, 3)).astype(np.uint8)).save(path)
-    config = base.get_config()
-    base.add_portraits(config, style.tiny())
-    base.use_portraits(config, "orl")
+    config = shared.get_config()
+    data_sets.add_portraits(config, style.tiny())
+    data_sets.use_portraits(config, "orl")
     config.data.data_dir = str(tmp_path / "data")
     config.portraits.manual_dir = str(tmp_path / "faces")
     config.portraits.size_px = SIZE

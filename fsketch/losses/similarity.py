@@ -1,4 +1,4 @@
-"""Terms that the scores themselves measure: structure and features instead of single pixels.
+"""Terms that the scores themselves measure: SSIM and FSIM instead of single pixels.
 
 Not in the papers [ours]: an L1 loss is best served by a smear between the strokes that a patch
 might hold; these two pay for contrast and for edges in their places.  Range and grey are those of
@@ -9,23 +9,24 @@ import jax
 import jax.numpy as jnp
 
 from fsketch.core import images
-from fsketch.metrics import fsim, ssim
+from fsketch.metrics import fsim as fsim_metric
+from fsketch.metrics import ssim as ssim_metric
 
 
-def structure(prediction: jax.Array, target: jax.Array) -> jax.Array:
+def ssim(prediction: jax.Array, target: jax.Array) -> jax.Array:
     """1 - SSIM (metrics/ssim.py), the mean over images; 0 for equal images, at most 2.
 
     Both [B, H, W, 1 or 3], at least 11 x 11 px.
     """
-    return 1.0 - ssim.ssim(_grey(target), _grey(prediction)).mean()
+    return 1.0 - ssim_metric.ssim(_grey(target), _grey(prediction)).mean()
 
 
-def feature(prediction: jax.Array, target: jax.Array) -> jax.Array:
+def fsim(prediction: jax.Array, target: jax.Array) -> jax.Array:
     """1 - FSIM (metrics/fsim.py), the mean over images; 0 for equal images, at most 1.
 
-    Shapes as for `structure`.
+    Shapes as for `ssim`.
     """
-    return 1.0 - fsim.fsim(_grey(target), _grey(prediction)).mean()
+    return 1.0 - fsim_metric.fsim(_grey(target), _grey(prediction)).mean()
 
 
 def _grey(image: jax.Array) -> jax.Array:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fsketch.core import images
-from fsketch.losses import structure
+from fsketch.losses import similarity
 from fsketch.metrics import fsim, ssim
 
 pytestmark = pytest.mark.usefixtures("full_optimization")
@@ -20,8 +20,8 @@ def pair(channels):
 
 @pytest.mark.parametrize(
     ("term", "metric"),
-    [(structure.structure, ssim.ssim), (structure.feature, fsim.fsim)],
-    ids=["structure", "feature"],
+    [(similarity.ssim, ssim.ssim), (similarity.fsim, fsim.fsim)],
+    ids=["ssim", "fsim"],
 )
 def test_a_term_is_what_the_scorer_misses(term, metric):
     truth, output = pair(1)
@@ -31,7 +31,7 @@ def test_a_term_is_what_the_scorer_misses(term, metric):
     assert float(term(colour, colour)) == pytest.approx(0.0, abs=1e-6)
 
 
-@pytest.mark.parametrize("term", [structure.structure, structure.feature])
+@pytest.mark.parametrize("term", [similarity.ssim, similarity.fsim])
 def test_descent_lowers_a_term(term):
     truth, output = (images.from_uint8(jnp.asarray(image)) for image in pair(1))
     value, slope = jax.value_and_grad(term)(output, truth)

@@ -1,0 +1,86 @@
+"""Our results: each file is one configuration that one command trains.
+
+    fsketch train --config=configs/experiments/cuhk_kd.py --workdir=runs/cuhk \\
+        --config.data.manual_dir=DIR
+
+trains the stages of `config.stages` in the order of `config.order`, each in WORKDIR/STAGE, and
+prints a table of their scores on the test pairs (fsketch/experiment.py).  A stage's `start_from`
+may name earlier stages.  Run again, it goes on where it was; finished stages are left alone, so
+that experiments with the same first stages may share a workdir.
+
+Fields of the experiment itself hold for all stages: see SHARED.  Those of one stage are set by
+--config.stages.STAGE.FIELD=VALUE.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict, FieldReference
+
+# Field of an experiment -> the fields of its stages that it stands for, where they have them.
+SHARED = {
+    "data.manual_dir": ("data.manual_dir",),
+    "data.data_dir": ("data.data_dir",),
+    "portraits.manual_dir": ("portraits.manual_dir",),
+    "portraits.networks": ("portraits.networks",),
+    "teacher.path": (
+        "teacher.path",
+        "teacher_photo.path",
+        "teacher_sketch.path",
+        "perceptual.path",
+        "portraits.network.teacher.path",
+    ),
+}
+# What `fsketch convert squeezenet_v1.0 FILE squeezenet.safetensors` makes, our rows' teacher.
+SQUEEZENET = "squeezenet.safetensors"
+
+
+def stage(config: ConfigDict, changes: Mapping[str, Any], *, start_from: str = "") -> ConfigDict:
+    """`config` with other values of some fields, {"optim.learning_rate": 7e-4}."""
+    for field, value in changes.items():
+        section, name = _place(config, field)
+        section[name] = value
+    if start_from:
+        config.start_from = start_from  # stages, A,B,C
+    return config
+
+
+def experiment(stages: Mapping[str, ConfigDict], *, teacher: str = SQUEEZENET) -> ConfigDict:
+    """The configuration of these stages, in this order; `teacher` is the path of all of theirs."""
+    config = ConfigDict()
+    config.order = tuple(stages)  # of the stages, since fields have none
+    config.stages = ConfigDict()
+    for name, value in stages.items():
+        config.stages[name] = value
+    for field, theirs in SHARED.items():
+        reference = FieldReference(teacher if field == "teacher.path" else "")
+        places = [place for one in stages.values() for place in _places(one, theirs)]
+        for section, name in places:
+            section[name] = reference
+        if places:
+            section, _, name = field.partition(".")
+            if section not in config:
+                config[section] = ConfigDict()
+            config[section][name] = reference
+    return config.lock()
+
+
+def _places(config: ConfigDict, fields: Iterable[str]) -> list[tuple[ConfigDict, str]]:
+    """Those of the fields that `config` has."""
+    found = []
+    for field in fields:
+        try:
+            found.append(_place(config, field))
+        except KeyError:
+            continue
+    return found
+
+
+def _place(config: ConfigDict, field: str) -> tuple[ConfigDict, str]:
+    """(the section, the name) of a field; KeyError if `config` has none of it."""
+    *sections, name = field.split(".")
+    for section in sections:
+        config = config[section]
+    if name not in config:
+        raise KeyError(field)
+    return config, name

@@ -1,0 +1,80 @@
+"""Experiments of several stages (configs/experiments), trained one after the other.
+
+Each stage is a whole configuration, trained in WORKDIR/STAGE.  A finished stage is left alone, an
+interrupted one resumes.  A plain configuration is trained in WORKDIR itself.
+"""
+
+import json
+from collections.abc import Iterator
+
+import jax
+import tabulate
+from absl import logging
+from etils import epath
+from ml_collections import ConfigDict
+
+from fsketch import prepare as offline
+from fsketch import train as loop
+from fsketch.core import checkpoint
+
+
+def train(config: ConfigDict, workdir: str | epath.Path) -> None:
+    """Trains a configuration, or the stages of an experiment, and prints their test scores."""
+    workdir = epath.Path(workdir)
+    if "stages" not in config:
+        loop.train(offline.prepare(config, workdir), workdir)
+        return
+    for stage, folder in stages(config, workdir):
+        if is_finished(folder, stage.num_steps):
+            logging.info("stage %s is finished", folder.name)
+            continue
+        logging.info("stage %s in %s", folder.name, folder)
+        loop.train(offline.prepare(stage, folder), folder)
+        jax.clear_caches()  # programs of one stage serve no other
+    if jax.process_index() == 0:
+        print(table(workdir, config.order))
+
+
+def prepare(config: ConfigDict, workdir: str | epath.Path) -> None:
+    """Runs the offline stages of a configuration, or of all stages of an experiment."""
+    workdir = epath.Path(workdir)
+    parts = stages(config, workdir) if "stages" in config else [(config, workdir)]
+    for part, folder in parts:
+        offline.prepare(part, folder)
+
+
+def stages(config: ConfigDict, workdir: epath.Path) -> Iterator[tuple[ConfigDict, epath.Path]]:
+    """(configuration, workdir) of each stage in order; names of stages in start_from resolved."""
+    if sorted(config.order) != sorted(config.stages):
+        raise ValueError(
+            f"order: expected the stages {', '.join(sorted(config.stages))}, got {config.order}"
+        )
+    for number, name in enumerate(config.order):
+        stage = config.stages[name].copy_and_resolve_references()
+        sources = [part for part in stage.start_from.split(",") if part]
+        for source in sources:
+            if source in config.order[number:]:
+                raise ValueError(
+                    f"stages.{name}.start_from: expected a stage before, got {source!r}"
+                )
+        with stage.unlocked():
+            stage.start_from = ",".join(
+                str(workdir / part) if part in config.order else part for part in sources
+            )
+        yield stage, workdir / name
+
+
+def is_finished(folder: epath.Path, num_steps: int) -> bool:
+    """Whether the run in `folder` is at its last step and evaluated."""
+    return (folder / "evaluation.json").exists() and checkpoint.last_step(folder) == num_steps
+
+
+def table(workdir: epath.Path, names: tuple[str, ...]) -> str:
+    """Scores of the stages on their test pairs, a row each, and the step that they are of."""
+    found = [json.loads((workdir / name / "evaluation.json").read_text()) for name in names]
+    metrics = list(dict.fromkeys(metric for one in found for metric in one["metrics"]))
+    rows = [
+        [name, one["step"], *(one["metrics"].get(metric) for metric in metrics)]
+        for name, one in zip(names, found, strict=True)
+    ]
+    return tabulate.tabulate(rows, ["stage", "step", *metrics], floatfmt=".3f", missingval="-")
