@@ -77,6 +77,9 @@ def get_config() -> ConfigDict:
     config.data.test = "test"
     config.data.data_dir = ""  # prepared data sets; "" = the TFDS default
     config.data.manual_dir = ""  # where the files of a data set that cannot be downloaded lie
+    # A split whose decoded pairs take more is decoded while it is read, again in each epoch.
+    config.data.memory_mb = 4096
+    config.data.num_workers = 0  # processes that decode such a training split; 0 = threads
     # (height, width) of every image, for a method that cuts images out of their canvas; () = any.
     config.data.image_px = ()
     config.data.canvas_px = 286  # training images are centred on a square of this side ...

@@ -2,9 +2,8 @@
 
 Outputs are cut out of their padding and rounded to 8 bits, then scored as `fsketch.score` scores
 folders: the numbers of a workdir are those of the images that it writes.  Predictions that are
-embeddings are compared as `embedding_metrics` says.  A device takes its images one after
-the other, so an image's output depends neither on its neighbours nor on the batch size or the
-number of devices, to the bit.
+embeddings are compared as `embedding_metrics` says.  No image's output depends on its neighbours;
+on CPU nor on the batch size or the number of devices, to the bit (prediction.py).
 """
 
 import json
@@ -18,7 +17,7 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from fsketch import prediction, restore
-from fsketch.core import images, parallel, state, writers
+from fsketch.core import images, parallel, state, types, writers
 from fsketch.data import augment, coarse, pipeline, sources
 from fsketch.methods import interface
 from fsketch.metrics import retrieval, verification
@@ -26,18 +25,21 @@ from fsketch.scoring import matching, measures, protocols
 
 
 def predictions(
-    predict: prediction.Predict, canvases: pipeline.Canvases, *, batch_size: int
-) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
-    """(index, {name: prediction}) of each pair once, in order; padding examples are dropped."""
+    predict: prediction.Predict, canvases: pipeline.AnyCanvases, *, batch_size: int
+) -> Iterator[tuple[types.Batch, types.Predictions]]:
+    """(example, predictions) of each pair once, in order, as numpy; padding examples are dropped.
+
+    An example has the images uint8, identity, box and index of `pipeline.evaluation_batches`.
+    """
     for batch in pipeline.evaluation_batches(canvases, batch_size):
-        outputs = predict({name: array for name, array in batch.items() if name != "mask"})
+        outputs = predict(pipeline.for_method(batch))
         for i in np.flatnonzero(batch["mask"]):
-            yield int(batch["index"][i]), {name: value[i] for name, value in outputs.items()}
+            yield tuple({n: array[i] for n, array in part.items()} for part in (batch, outputs))
 
 
 def evaluate(
     predict: prediction.Predict,
-    canvases: pipeline.Canvases,
+    canvases: pipeline.AnyCanvases,
     *,
     batch_size: int,
     protocol: str,
@@ -51,17 +53,17 @@ def evaluate(
     chosen = protocols.get(protocol)
     scorers: dict[str, protocols.ImageScorer] = {}
     embeddings: dict[str, list[np.ndarray]] = {}
-    for index, outputs in predictions(predict, canvases, batch_size=batch_size):
+    for example, outputs in predictions(predict, canvases, batch_size=batch_size):
         for name, value in outputs.items():
             if name.startswith("embedding"):
                 embeddings.setdefault(name, []).append(value)
-        id, box = canvases.id[index], canvases.box[index]
+        id, box = canvases.id[example["index"]], example["box"]
         for direction, kind in prediction.DIRECTIONS.items():
             if kind not in outputs:
                 continue
             if not np.isfinite(outputs[kind]).all():
                 raise FloatingPointError(f"{id}: fake {kind} is not finite")
-            truth = pipeline.cut(getattr(canvases, kind)[index], box)
+            truth = pipeline.cut(example[kind], box)
             output = images.to_uint8(pipeline.cut(outputs[kind], box))
             if problem := protocols.size_problem(truth.shape[1::-1], chosen.size_px):
                 raise ValueError(
@@ -91,7 +93,7 @@ def metric_names(
     method: interface.Method,
     train_state: state.TrainState,
     frozen: interface.Frozens,
-    canvases: pipeline.Canvases,
+    canvases: pipeline.AnyCanvases,
     *,
     protocol: str,
 ) -> list[str]:
@@ -99,7 +101,7 @@ def metric_names(
     batch = next(pipeline.evaluation_batches(canvases, 1))
     outputs = jax.eval_shape(
         lambda batch: method.predict(train_state, frozen, augment.scale(batch)),
-        {name: array for name, array in batch.items() if name != "mask"},
+        pipeline.for_method(batch),
     )
     metrics = protocols.get(protocol).image_metrics
     names = [
@@ -148,13 +150,17 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
 
 
 def sample_sheet(
-    predict: prediction.Predict, canvases: pipeline.Canvases, *, num_samples: int, batch_size: int
+    predict: prediction.Predict,
+    canvases: pipeline.AnyCanvases,
+    *,
+    num_samples: int,
+    batch_size: int,
 ) -> np.ndarray | None:
     """A contact sheet of the first pairs by row: photo, drawn sketch, coarse image, fakes.
 
     What there is none of has no row.  None for a method that predicts no images.
     """
-    first = canvases.first(num_samples)
+    first = canvases.take(range(min(num_samples, len(canvases))))
     rows: dict[str, list[np.ndarray]] = {
         "photo": [],
         "sketch": [],
@@ -162,10 +168,10 @@ def sample_sheet(
         "fake sketch": [],
         "fake photo": [],
     }
-    for index, outputs in predictions(predict, first, batch_size=batch_size):
-        box = first.box[index]
-        for kind, canvas in first.images.items():
-            rows[kind].append(pipeline.cut(canvas[index], box))
+    for example, outputs in predictions(predict, first, batch_size=batch_size):
+        box = example["box"]
+        for kind in first.channels:
+            rows[kind].append(pipeline.cut(example[kind], box))
         for kind in prediction.DIRECTIONS.values():
             if kind in outputs:
                 rows[f"fake {kind}"].append(images.to_uint8(pipeline.cut(outputs[kind], box)))
@@ -176,26 +182,23 @@ def sample_sheet(
 
 def load_canvases(
     data: ConfigDict, split: str, *, canvas_px: int, coarse_source: coarse.Source | None = None
-) -> pipeline.Canvases:
-    """A split of `config.data`, decoded into memory on canvases of this side, or only numbered.
+) -> pipeline.AnyCanvases:
+    """A split of `config.data` on canvases of this side, or only numbered.
 
-    With `coarse_source` the coarse image of each pair is joined.  Raises ValueError for an image
-    that is not of data.image_px, where that is given.
+    In memory, or decoded when needed, as data.memory_mb says.  With `coarse_source` the coarse
+    image of each pair is joined.  Raises what `pipeline.place` raises.
     """
     if data.name == pipeline.DRAWN:
         return pipeline.drawn(split)
     pairs = sources.load(data.name, split, data_dir=data.data_dir, manual_dir=data.manual_dir)
-    for id, photo in zip(pairs.id, pairs.photo, strict=True):
-        if data.image_px and photo.shape[:2] != tuple(data.image_px):
-            raise ValueError(
-                f"data.image_px: {data.image_px}, but {id} is {photo.shape[:2]} (height, width)"
-            )
     return pipeline.place(
         pairs,
         canvas_px=canvas_px,
         **pipeline.fills(data),
         sketch_channels=data.sketch_channels,
+        image_px=tuple(data.image_px),
         coarse=coarse.read(pairs, coarse_source) if coarse_source else None,
+        memory_mb=data.memory_mb,
     )
 
 

@@ -1,5 +1,6 @@
 """A method's predictions of images on all devices, and the states and shapes that they need."""
 
+import functools
 from collections.abc import Callable, Mapping
 
 import jax
@@ -22,7 +23,7 @@ def initial_state(
     method: interface.Method,
     frozen: dict[str, state.Frozen],
     config: ConfigDict,
-    canvases: pipeline.Canvases,
+    canvases: pipeline.AnyCanvases,
     *,
     shapes_only: bool = False,
 ) -> state.TrainState:
@@ -31,9 +32,7 @@ def initial_state(
     Raises ValueError for a method that needs images which the data set does not have.
     """
     side = augment.side_px(config.data)
-    one = {
-        kind: jnp.zeros((1, side, side, array.shape[-1])) for kind, array in canvases.images.items()
-    }
+    one = {kind: jnp.zeros((1, side, side, depth)) for kind, depth in canvases.channels.items()}
     one["identity"] = jnp.zeros((1,), jnp.int32)
     key = parallel.initial_key(config.seed)
     try:
@@ -73,8 +72,7 @@ def predictor(
             alone = augment.scale(jax.tree.map(lambda x: x[None], example))
             return jax.tree.map(lambda x: x[0], method.predict(train_state, frozen, alone))
 
-        # XLA sums a larger batch in another order, and a few 8-bit values come out otherwise.
-        return jax.lax.map(one_example, batch)
+        return _each(one_example)(batch)
 
     mapped = parallel.pmap(one_device)
 
@@ -82,6 +80,16 @@ def predictor(
         return lambda batch: parallel.join(mapped(train_state, frozen, parallel.split(batch)))
 
     return bind
+
+
+def _each(function: Callable[[types.Batch], types.Predictions]) -> Callable:
+    """A function of one example, for a batch.
+
+    GPUs and TPUs take all examples at once.  A CPU takes one after the other, so that the batch
+    size changes no bit: XLA sums larger batches in another order.
+    """
+    one_by_one = functools.partial(jax.lax.map, function)
+    return one_by_one if jax.default_backend() == "cpu" else jax.vmap(function)
 
 
 def local_batch(batch_size: int) -> int:

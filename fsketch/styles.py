@@ -107,7 +107,7 @@ def main(arguments: Sequence[str]) -> int:
     except (FileNotFoundError, ValueError) as error:  # DataError is one
         print(error, file=sys.stderr)
         return 1
-    print(f"distance from {len(pairs.id)} faces of {given.data} {given.split}")
+    print(f"distance from {len(pairs)} faces of {given.data} {given.split}")
     for name, distance in ranking:
         print(f"{distance:10.3f}  {name}")
     return 0

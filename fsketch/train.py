@@ -36,7 +36,7 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
     method = methods.create(config)
     data, coarse_source = config.data, coarse.source(config, workdir)
 
-    def load(split: str, canvas_px: int) -> pipeline.Canvases:
+    def load(split: str, canvas_px: int) -> pipeline.AnyCanvases:
         return evaluate.load_canvases(data, split, canvas_px=canvas_px, coarse_source=coarse_source)
 
     train_set = load(data.train, data.canvas_px)
@@ -54,11 +54,11 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
 
 
 class _Sets(NamedTuple):
-    """Pairs in memory: train on the larger canvas, the others padded to the crop's size."""
+    """Pairs: train on the larger canvas, the others padded to the crop's size."""
 
-    train: pipeline.Canvases
-    validation: pipeline.Canvases | None
-    test: pipeline.Canvases
+    train: pipeline.AnyCanvases
+    validation: pipeline.AnyCanvases | None
+    test: pipeline.AnyCanvases
 
 
 class _Training:
@@ -136,9 +136,11 @@ class _Training:
         config = self.config
         window = training_log.Window(config, start=self.start)
         pending: tuple[int, types.Scalars] | None = None
-        with training_log.StopSignal() as stop:
+        batches = self._batches()
+        with contextlib.closing(batches), training_log.StopSignal() as stop:
+            on_devices = parallel.on_devices(batches)
             for step in range(self.start + 1, config.num_steps + 1):
-                scalars = self._advance(step)
+                scalars = self._advance(step, next(on_devices))
                 # Scalars are read one step late, so that the device never waits for the host,
                 # but always before anything is made of the state they belong to.
                 if pending:
@@ -170,18 +172,21 @@ class _Training:
         self._final_evaluation()
         return self._host()
 
-    def _advance(self, step: int) -> types.Scalars:
+    def _batches(self) -> Iterator[types.Batch]:
         config = self.config
-        batch = pipeline.training_batch(
+        return pipeline.training_batches(
             self.sets.train,
             self.position,
             batch_size=config.batch_size,
             seed=config.seed,
             process=jax.process_index(),
             num_processes=jax.process_count(),
+            num_workers=config.data.num_workers,
         )
+
+    def _advance(self, step: int, parts: types.Batch) -> types.Scalars:
+        config = self.config
         keys = parallel.step_keys(config.seed, step, global_batch=config.batch_size)
-        parts = parallel.split(batch)
         self.state, scalars = self.step_fn(self.state, self.frozen, parts, keys)
         self.position += config.batch_size
         return scalars
@@ -313,14 +318,14 @@ def _check(config: ConfigDict) -> None:
         )
 
 
-def _plain_batches(canvases: pipeline.Canvases) -> Iterator[types.Batch]:
+def _plain_batches(canvases: pipeline.AnyCanvases) -> Iterator[types.Batch]:
     """The training pairs one by one, as floats, for `Method.freeze`.
 
     In an order drawn once for all: the first few stand for all, lists being sorted by set and sex.
     """
     for i in np.random.default_rng(0).permutation(len(canvases)):
-        arrays = {**canvases.images, "identity": canvases.identity}
-        yield augment.scale({name: jnp.asarray(array[i : i + 1]) for name, array in arrays.items()})
+        batch = pipeline.for_method(canvases.batch(np.asarray([i])))
+        yield augment.scale({name: jnp.asarray(array) for name, array in batch.items()})
 
 
 def _check_choice(before: ConfigDict, now: ConfigDict, workdir: epath.Path) -> None:

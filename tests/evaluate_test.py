@@ -1,13 +1,33 @@
 """Restoring and the sample sheet; evaluations of whole runs: train_test.py, programs_test.py."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 
 from fsketch import evaluate, methods, prediction, restore
 from fsketch.configs import cyclegan
-from fsketch.core import checkpoint
+from fsketch.core import checkpoint, parallel, state
 from fsketch.data import pipeline
+from fsketch.methods import interface
+
+
+def test_examples_alone_and_all_at_once_agree(monkeypatch):
+    """As on CPU, and as on GPU and TPU."""
+    net = nn.Sequential([nn.Conv(8, (3, 3)), nn.GroupNorm(2), nn.relu, nn.Conv(1, (3, 3))])
+    rng = np.random.default_rng(0)
+    batch = {"photo": rng.integers(0, 256, (16, 12, 12, 3)).astype(np.uint8)}
+    params = net.init(jax.random.key(0), jnp.zeros((1, 12, 12, 3)))
+    method = interface.Method(None, None, None, lambda _, frozen, b: {"sketch": frozen(b["photo"])})
+    frozen = state.Frozen(params, net, lambda image: image, "")
+    made = []
+    for platform in ("cpu", "tpu"):
+        monkeypatch.setattr(jax, "default_backend", lambda platform=platform: platform)
+        replicated = (parallel.replicate(part) for part in ({}, frozen))
+        made.append(prediction.predictor(method)(*replicated)(batch)["sketch"])
+    assert made[0].shape == (16, 12, 12, 1)
+    np.testing.assert_allclose(*made, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("with_coarse", [False, True])

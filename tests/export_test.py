@@ -12,6 +12,7 @@ from jax.sharding import PartitionSpec as P
 
 from fsketch import methods, prediction, train
 from fsketch.configs import kd
+from fsketch.data import pipeline
 
 PLATFORMS = ("tpu", "cuda", "cpu")
 
@@ -32,7 +33,7 @@ def parts(request):
     }
     one = {k: jnp.asarray(v[:1]) / 127.5 - 1.0 for k, v in batch.items() if k != "identity"}
     frozen = method.freeze([one])
-    canvases = type("Shapes", (), {"images": batch})
+    canvases = pipeline.Canvases(**batch, box=np.zeros((2, 4)), id=["0", "1"])
     start = prediction.initial_state(method, frozen, config, canvases)
     return method, frozen, start, batch, config
 

@@ -138,7 +138,7 @@ predict = prediction.predictor(restored.method)(
     parallel.replicate(restored.state), parallel.replicate(restored.frozen)
 )
 one, two = (
-    dict(evaluate.predictions(predict, canvases, batch_size=size))
+    [output for _, output in evaluate.predictions(predict, canvases, batch_size=size)]
     for size in (2, 4)  # one and two a device
 )
 for index in range(len(canvases)):

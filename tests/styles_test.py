@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 
 from fsketch import styles
-from fsketch.data import sources
+from fsketch.data import records, sources
 from fsketch.data.synthetic import paintings
 from fsketch.frozen import registry
 from fsketch.metrics import style_distance
@@ -69,7 +69,7 @@ def test_the_command_paints_and_refuses(tmp_path, capsys, monkeypatch, tiny_teac
     assert styles.main([]) == 2
     assert styles.main(["--teacher=none.safetensors"]) == 1
     assert "none.safetensors" in capsys.readouterr().err
-    pairs = sources.Pairs(photos, photos, ["a", "b", "c"], np.arange(3))
+    pairs = records.Pairs([{"photo": x} for x in photos], ("photo",), ["a", "b", "c"], np.arange(3))
     monkeypatch.setattr(sources, "load", lambda *args, **kwargs: pairs)
     arguments = [f"--teacher={tiny_teacher}", "--taps=conv1", "--size_px=36", "mosaic"]
     assert styles.main(arguments) == 0

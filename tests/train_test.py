@@ -125,15 +125,16 @@ def test_evaluation_does_not_depend_on_the_batch_size(finished):
     assert step == 4
 
 
-def test_four_steps_equal_two_and_two_more(tiny, finished, tmp_path):
+def test_four_steps_in_memory_equal_two_by_threads_and_two_by_processes(tiny, finished, tmp_path):
     config = tiny(kd)
+    config.data.memory_mb = 0
     whole, _ = checkpoint.read(finished, kind="latest")
     # The schedule of both runs is that of four steps; the first stops at a signal after two.
     with pytest.raises(train.Stopped) as stopped:
         stop_after(2, lambda: run(config, tmp_path / "parts", num_steps=4))
     assert stopped.value.code == 0
     assert checkpoint.read(tmp_path / "parts", kind="latest")[1]["step"] == 2
-    parts = run(config, tmp_path / "parts", num_steps=4)
+    parts = run(config, tmp_path / "parts", num_steps=4, data={"num_workers": 2})
     assert int(parts.step) == 4
     assert_same(whole, arrays(parts))
 
@@ -153,10 +154,10 @@ def stop_after(step, function):
     """Calls the function with a SIGTERM that arrives while its step `step` is under way."""
     original = train._Training._advance
 
-    def advance(self, now):
+    def advance(self, now, parts):
         if now == step:
             os.kill(os.getpid(), signal.SIGTERM)
-        return original(self, now)
+        return original(self, now, parts)
 
     train._Training._advance = advance
     try:

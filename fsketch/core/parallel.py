@@ -6,7 +6,7 @@ batch is split.
 """
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import jax
 import numpy as np
@@ -65,6 +65,21 @@ def split(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         name: array.reshape(devices, size // devices, *array.shape[1:])
         for name, array in batch.items()
     }
+
+
+def on_devices(batches: Iterable[Mapping[str, np.ndarray]]) -> Iterator[dict[str, jax.Array]]:
+    """Each batch as `split` over the devices, moved there while the one before it is used."""
+    waiting = None
+    for batch in batches:
+        moved = _moved(split(batch))
+        if waiting is not None:
+            yield waiting
+        waiting = moved
+    if waiting is not None:
+        yield waiting
+
+
+_moved = jax.pmap(lambda parts: parts, axis_name=types.AXIS)
 
 
 def join(tree: types.PyTree) -> types.PyTree:

@@ -7,8 +7,10 @@ The key is that of the model, the image and its identity, whose pairs are left o
 belongs to another configuration or to other data is found out, and refused.
 """
 
+import functools
 import hashlib
 import io
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,10 +19,10 @@ from ml_collections import ConfigDict
 from PIL import Image, PngImagePlugin
 
 from fsketch.core import image_files, writers
-from fsketch.data import sources
+from fsketch.data import lazy, records
 from fsketch.patches import model
 
-# direction -> (what is given, what is made): fields of `sources.Pairs`.
+# direction -> (what is given, what is made): kinds of images of `records.Pairs`.
 DIRECTIONS = {"to_sketch": ("photo", "sketch"), "to_photo": ("sketch", "photo")}
 _KEY = "fsketch key"
 
@@ -113,14 +115,10 @@ class Request(NamedTuple):
     key: str
 
 
-def requests(pairs: sources.Pairs, source: Source) -> list[Request]:
-    """One for each pair."""
-    return [
-        Request(id, image, int(identity), key(source.digest, image, identity))
-        for id, image, identity in zip(
-            pairs.id, getattr(pairs, source.given), pairs.identity, strict=True
-        )
-    ]
+def request(pairs: records.Pairs, source: Source, place: int) -> Request:
+    """That of the pair at `place`."""
+    image, identity = pairs.images[place][source.given], int(pairs.identity[place])
+    return Request(pairs.id[place], image, identity, key(source.digest, image, identity))
 
 
 def write(source: Source, request: Request, image: np.ndarray) -> None:
@@ -150,20 +148,22 @@ def is_done(source: Source, request: Request) -> bool:
     return True
 
 
-def read(pairs: sources.Pairs, source: Source) -> list[np.ndarray]:
-    """The coarse images of pairs, uint8[H, W, 1 or 3] each.
+def read(pairs: records.Pairs, source: Source) -> Sequence[np.ndarray]:
+    """The coarse images of pairs, uint8[H, W, 1 or 3] each, decoded and checked at each access.
 
-    Raises FileNotFoundError with the first id that has none, StaleError for a stale one.
+    Raises FileNotFoundError with the first id that has none.  An access raises StaleError for a
+    stale one.
     """
-    wanted = requests(pairs, source)
-    if missing := [request.id for request in wanted if not is_done(source, request)]:
+    if missing := [id for id in pairs.id if not source.path(id).exists()]:
         raise FileNotFoundError(
-            f"{source.folder}: no coarse image of {len(missing)} of {len(wanted)} pairs, the first "
+            f"{source.folder}: no coarse image of {len(missing)} of {len(pairs)} pairs, the first "
             f"is {missing[0]}; --mode=prepare makes them"
         )
-    images = []
-    for request in wanted:
-        with image_files.open_image(source.path(request.id), formats=("PNG",)) as image:
-            pixels = np.asarray(image)
-        images.append(pixels[..., None] if pixels.ndim == 2 else pixels)
-    return images
+    return lazy.Lazy(range(len(pairs)), functools.partial(_read, pairs, source))
+
+
+def _read(pairs: records.Pairs, source: Source, place: int) -> np.ndarray:
+    is_done(source, request(pairs, source, place))
+    with image_files.open_image(source.path(pairs.id[place]), formats=("PNG",)) as image:
+        pixels = np.asarray(image)
+    return pixels[..., None] if pixels.ndim == 2 else pixels

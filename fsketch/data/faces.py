@@ -16,6 +16,7 @@ IFRP trains on 110 000 faces of CelebA and tests on 2 000 [paper]; which, is not
 first so many of the official training and test partitions [inferred].
 """
 
+import functools
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fsketch.core import errors
-from fsketch.data import checks, digests, shards, sources
+from fsketch.data import checks, digests, records, shards, sources
 
 FOLDERS, CELEBA = "folders", "celeba"
 CELEBA_IMAGES = "img_align_celeba"
@@ -157,8 +158,7 @@ def _pairs(name: str, *, data_dir: str, manual_dir: str) -> Faces:
     builder = sources.prepare(name, data_dir=data_dir, manual_dir=manual_dir)
     splits = [split for split in shards.FACE_SPLITS if split in builder.info.splits]
     rows: list[Face] = []
-    photos: list[np.ndarray] = []
-    sketches: list[np.ndarray] = []
+    images: list[tuple[records.Pairs, int]] = []
     for split in splits:
         pairs = sources.load(name, split, data_dir=data_dir, manual_dir=manual_dir)
         fixed = "" if split == "train" else split
@@ -166,10 +166,15 @@ def _pairs(name: str, *, data_dir: str, manual_dir: str) -> Faces:
             Face(id, str(identity), fixed)
             for id, identity in zip(pairs.id, pairs.identity.tolist(), strict=True)
         ]
-        photos += pairs.photo
-        sketches += pairs.sketch or []
+        images += [(pairs, place) for place in range(len(pairs))]
+
+    def see(kind: str, i: int) -> np.ndarray:
+        pairs, place = images[i]
+        return pairs.images[place][kind]
+
     digest = "/".join(Path(builder.data_dir).parts[-4:])  # its folder's name holds one
-    return Faces(rows, digest, photos.__getitem__, sketches.__getitem__ if sketches else None)
+    sketch = functools.partial(see, "sketch") if "sketch" in builder.info.features else None
+    return Faces(rows, digest, functools.partial(see, "photo"), sketch)
 
 
 def _folders(root: Path) -> tuple[list[Face], Callable[[int], np.ndarray]]:

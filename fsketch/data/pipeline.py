@@ -1,26 +1,33 @@
-"""Pairs in memory -> batches, as a pure function of a position in the data.
+"""Pairs -> batches, as a pure function of a position in the data.
 
 Position p of the endless training stream is example permutation(seed, p // N)[p % N]: every
-epoch holds each pair once, in an order that depends on (seed, epoch) alone.  Nothing is
-buffered, so a run resumes exactly from the number of examples it has seen, whatever the batch
-size or the number of processes.
+epoch holds each pair once, in an order that depends on (seed, epoch) alone.  So a run resumes
+exactly from the number of examples it has seen, whatever the batch size and the number of
+devices, processes and workers, and whether pairs are decoded in memory or when they are needed.
 """
 
+import dataclasses
+import functools
+import math
+import os
 import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import sys
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from absl import logging
 from ml_collections import ConfigDict
 
 from fsketch.core import images
-from fsketch.data import sources
+from fsketch.data import lazy, read_ahead, records
 
 DRAWN = "drawn"  # the name of a data set without images, see `drawn`
+_DECODED_AT_ONCE = 16  # pairs of one thread, while a set is decoded into memory
 
 
-class Canvases(NamedTuple):
-    """Pairs of one split, centred on square canvases.
+@dataclasses.dataclass(frozen=True)
+class Canvases:
+    """Pairs of one split in memory, centred on square canvases.
 
     photo uint8[N, S, S, 3], sketch uint8[N, S, S, 1 or 3], box int32[N, 4] = (top, left, height,
     width) of the image on its canvas, id list of N names, identity int32[N]; coarse uint8[N, S, S,
@@ -39,19 +46,125 @@ class Canvases(NamedTuple):
         return len(self.id)
 
     @property
-    def images(self) -> dict[str, np.ndarray]:
-        """The images that there are, by kind."""
+    def _arrays(self) -> dict[str, np.ndarray]:
         kinds = {"photo": self.photo, "sketch": self.sketch, "coarse": self.coarse}
         return {kind: array for kind, array in kinds.items() if array is not None}
 
-    def first(self, count: int) -> "Canvases":
-        """The first examples."""
-        return Canvases(*(None if field is None else field[:count] for field in self))
+    @property
+    def channels(self) -> dict[str, int]:
+        """The kinds of images that there are, with their channels."""
+        return {kind: array.shape[-1] for kind, array in self._arrays.items()}
+
+    def take(self, places: Sequence[int]) -> "Canvases":
+        """The examples at these places, in this order."""
+        index = np.asarray(places, int)
+        arrays = {name: array[index] for name, array in self._arrays.items()}
+        return dataclasses.replace(
+            self,
+            **arrays,
+            box=self.box[index],
+            id=[self.id[place] for place in places],
+            identity=self.identity[index],
+        )
 
     def batch(self, index: np.ndarray) -> dict[str, np.ndarray]:
-        """The images and the identities of these examples."""
-        arrays = {**self.images, "identity": self.identity}
+        """The images, identities and boxes of these examples."""
+        arrays = {**self._arrays, "identity": self.identity, "box": self.box}
         return {name: array[index] for name, array in arrays.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredCanvases:
+    """The same pairs, decoded and laid on their canvases at each access; see `place`."""
+
+    pairs: records.Pairs
+    canvas_px: int
+    fill_photo: int | None
+    fill_sketch: int | None
+    sketch_channels: int = 1
+    image_px: tuple[int, ...] = ()
+    coarse: Sequence[np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+    @property
+    def id(self) -> list[str]:
+        """The names of all pairs."""
+        return self.pairs.id
+
+    @property
+    def identity(self) -> np.ndarray:
+        """int32[N]: the persons of all pairs."""
+        return self.pairs.identity
+
+    @property
+    def channels(self) -> dict[str, int]:
+        """The kinds of images that there are, with their channels."""
+        channels = {"photo": 3, "sketch": self.sketch_channels}
+        channels = {kind: channels[kind] for kind in self.pairs.kinds}
+        if self.coarse is not None:
+            channels["coarse"] = self.coarse[0].shape[-1]
+        return channels
+
+    def take(self, places: Sequence[int]) -> "StoredCanvases":
+        """The examples at these places, in this order."""
+        coarse = None
+        if self.coarse is not None:
+            coarse = lazy.Lazy(places, self.coarse.__getitem__)
+        return dataclasses.replace(self, pairs=self.pairs.take(places), coarse=coarse)
+
+    def batch(self, index: np.ndarray) -> dict[str, np.ndarray]:
+        """The images, identities and boxes of these examples."""
+        examples = [self._example(int(place)) for place in index]
+        batch = {name: np.stack([example[name] for example in examples]) for name in examples[0]}
+        return {**batch, "identity": self.identity[index]}
+
+    def _example(self, place: int) -> dict[str, np.ndarray]:
+        """Images on their canvases, and the box."""
+        given = dict(self.pairs.images[place])
+        if self.coarse is not None:
+            given["coarse"] = self.coarse[place]
+        size, canvas = given["photo"].shape[:2], (self.canvas_px, self.canvas_px)
+        id = self.id[place]
+        if self.image_px and size != tuple(self.image_px):
+            raise ValueError(f"data.image_px: {self.image_px}, but {id} is {size} (height, width)")
+        if "sketch" in given and given["sketch"].shape[-1] > self.sketch_channels:
+            raise ValueError(
+                f"{id}: its sketch is in colour; data.sketch_channels: {self.sketch_channels}, "
+                "set it to 3"
+            )
+        try:
+            box = np.asarray((*images.centre(size, canvas), *size), np.int32)
+        except ValueError as error:
+            raise ValueError(
+                f"{id}: {error}; use a larger data.canvas_px and data.crop_px"
+            ) from None
+        fills = {"photo": self.fill_photo, "sketch": self.fill_sketch}
+        if "coarse" in given:
+            fills["coarse"] = fills["sketch" if given["coarse"].shape[-1] == 1 else "photo"]
+        laid = {kind: images.laid(x, canvas, fill=fills[kind]) for kind, x in given.items()}
+        if "sketch" in laid:
+            shape = (*canvas, self.sketch_channels)
+            laid["sketch"] = np.broadcast_to(laid["sketch"], shape)
+        return {**laid, "box": box}
+
+    def decoded(self) -> Canvases:
+        """All of it in memory, decoded straight into place by threads."""
+        count, side = len(self), self.canvas_px
+        arrays = {
+            kind: np.empty((count, side, side, depth), np.uint8)
+            for kind, depth in self.channels.items()
+        }
+        arrays["box"] = np.empty((count, 4), np.int32)
+        for batch in evaluation_batches(self, _DECODED_AT_ONCE):
+            for name, array in arrays.items():
+                array[batch["index"]] = batch[name]
+        absent = {kind: None for kind in ("photo", "sketch", "coarse") if kind not in arrays}
+        return Canvases(**arrays, **absent, id=list(self.id), identity=self.identity)
+
+
+AnyCanvases = Canvases | StoredCanvases
 
 
 def fills(data: ConfigDict) -> dict[str, int | None]:
@@ -61,54 +174,42 @@ def fills(data: ConfigDict) -> dict[str, int | None]:
 
 
 def place(
-    pairs: sources.Pairs,
+    pairs: records.Pairs,
     *,
     canvas_px: int,
     fill_photo: int | None,
     fill_sketch: int | None,
     sketch_channels: int = 1,
+    image_px: tuple[int, ...] = (),
     coarse: Sequence[np.ndarray] | None = None,
-) -> Canvases:
+    memory_mb: float = math.inf,
+) -> AnyCanvases:
     """Puts every pair in the middle of a canvas_px square; for the fills see `images.laid`.
 
-    sketch_channels: 1, or 3, where grey sketches are repeated.  coarse: uint8[H, W, 1 or 3] for
-    each pair, of its size, laid on the fill of what it shows: a sketch with 1 channel, a photo
-    with 3.  Raises ValueError naming the first pair that is larger than the canvas, or in colour
-    where one channel is wanted.
+    In memory where that takes at most memory_mb, else whenever a pair is needed.
+
+    sketch_channels: 1, or 3, where grey sketches are repeated.  image_px: the (height, width) that
+    every image must have; () = any.  coarse: uint8[H, W, 1 or 3] for each pair, of its size, laid
+    on the fill of what it shows: a sketch with 1 channel, a photo with 3.
+
+    Raises ValueError naming a pair that is larger than the canvas or of another size than image_px,
+    or in colour where one channel is wanted: here, or at its access.
     """
-    count, canvas = len(pairs.id), (canvas_px, canvas_px)
-    if not count:
+    if not len(pairs):
         raise ValueError("the split holds no pairs")
-    photo = np.empty((count, *canvas, 3), np.uint8)
-    sketch = None
-    if pairs.sketch is not None:
-        sketch = np.empty((count, *canvas, sketch_channels), np.uint8)
-    box = np.zeros((count, 4), np.int32)
-    rough = None
-    if coarse is not None:
-        depth = coarse[0].shape[-1]
-        fill_coarse = fill_sketch if depth == 1 else fill_photo
-        rough = np.empty((count, *canvas, depth), np.uint8)
-    for i in range(count):
-        size = pairs.photo[i].shape[:2]
-        if sketch is not None and pairs.sketch[i].shape[-1] > sketch_channels:
-            raise ValueError(
-                f"{pairs.id[i]}: its sketch is in colour; data.sketch_channels: "
-                f"{sketch_channels}, set it to 3"
-            )
-        try:
-            box[i] = *images.centre(size, canvas), *size
-        except ValueError as error:
-            raise ValueError(
-                f"{pairs.id[i]}: {error}; use a larger data.canvas_px and data.crop_px"
-            ) from None
-        photo[i] = images.laid(pairs.photo[i], canvas, fill=fill_photo)
-        if sketch is not None:
-            sketch[i] = images.laid(pairs.sketch[i], canvas, fill=fill_sketch)
-        if rough is not None:
-            rough[i] = images.laid(coarse[i], canvas, fill=fill_coarse)
-    identity = np.asarray(pairs.identity, np.int32)
-    return Canvases(photo, sketch, box, list(pairs.id), identity, rough)
+    stored = StoredCanvases(
+        pairs, canvas_px, fill_photo, fill_sketch, sketch_channels, image_px, coarse
+    )
+    size_mb = len(stored) * canvas_px**2 * sum(stored.channels.values()) / 2**20
+    if size_mb <= memory_mb:
+        return stored.decoded()
+    logging.info(
+        "%d pairs take %.0f MB, data.memory_mb is %s: they are decoded when they are needed",
+        len(stored),
+        size_mb,
+        memory_mb,
+    )
+    return stored
 
 
 def drawn(split: str) -> Canvases:
@@ -139,14 +240,19 @@ def order(position: int, count: int, *, num_examples: int, seed: int) -> np.ndar
     epochs = stream // num_examples
     indices = np.empty(count, np.int64)
     for epoch in np.unique(epochs):
-        permutation = np.random.default_rng((seed, int(epoch))).permutation(num_examples)
         here = epochs == epoch
-        indices[here] = permutation[stream[here] % num_examples]
+        indices[here] = _permutation(num_examples, seed, int(epoch))[stream[here] % num_examples]
     return indices
 
 
+# grain's own shuffle is as repeatable, but takes 33 ms an epoch even of a few examples.
+@functools.lru_cache(maxsize=2)
+def _permutation(num_examples: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch)).permutation(num_examples)
+
+
 def training_batch(
-    canvases: Canvases,
+    canvases: AnyCanvases,
     position: int,
     *,
     batch_size: int,
@@ -163,20 +269,70 @@ def training_batch(
         raise ValueError(f"batch_size {batch_size} does not divide over {num_processes} processes")
     indices = order(position, batch_size, num_examples=len(canvases), seed=seed)
     mine = indices.reshape(num_processes, -1)[process]
-    return canvases.batch(mine)
+    return for_method(canvases.batch(mine))
 
 
-def evaluation_batches(canvases: Canvases, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
+def training_batches(
+    canvases: AnyCanvases,
+    position: int,
+    *,
+    batch_size: int,
+    seed: int,
+    process: int,
+    num_processes: int,
+    num_workers: int,
+) -> Iterator[dict[str, np.ndarray]]:
+    """The endless stream of `training_batch` from `position` on, read ahead; close it at the end.
+
+    num_workers: processes that decode in place of threads; none are needed in memory.
+    """
+    make = functools.partial(
+        training_batch,
+        canvases,
+        batch_size=batch_size,
+        seed=seed,
+        process=process,
+        num_processes=num_processes,
+    )
+    return _read(canvases, range(position, sys.maxsize, batch_size), make, num_workers=num_workers)
+
+
+def evaluation_batches(canvases: AnyCanvases, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
     """All pairs once, in order, in batches of batch_size.
 
     The last batch is filled up with its last pair; mask bool[B] is False there.  index
-    int32[B] is the pair's place in `canvases`.
+    int32[B] is the pair's place in `canvases`, box int32[B, 4] as in `Canvases`.
     """
-    for start in range(0, len(canvases), batch_size):
-        stream = np.arange(start, start + batch_size)
-        index = np.minimum(stream, len(canvases) - 1)
-        yield {
-            **canvases.batch(index),
-            "index": index.astype(np.int32),
-            "mask": stream < len(canvases),
-        }
+    make = functools.partial(_evaluation_batch, canvases, batch_size)
+    return _read(canvases, range(0, len(canvases), batch_size), make)
+
+
+def _evaluation_batch(canvases: AnyCanvases, batch_size: int, start: int) -> dict[str, np.ndarray]:
+    stream = np.arange(start, start + batch_size)
+    index = np.minimum(stream, len(canvases) - 1)
+    return {
+        **canvases.batch(index),
+        "index": index.astype(np.int32),
+        "mask": stream < len(canvases),
+    }
+
+
+def for_method(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """What a method sees of a batch."""
+    return {name: array for name, array in batch.items() if name not in ("box", "mask")}
+
+
+def _read(
+    canvases: AnyCanvases,
+    starts: range,
+    make: Callable[[int], dict[str, np.ndarray]],
+    *,
+    num_workers: int = 0,
+) -> Iterator[dict[str, np.ndarray]]:
+    """make(start) in order; what must be decoded is made ahead by all cores."""
+    batches, is_stored = lazy.Lazy(starts, make), isinstance(canvases, StoredCanvases)
+    return read_ahead.read_ahead(
+        batches,
+        num_threads=os.cpu_count() if is_stored else 1,
+        num_workers=num_workers if is_stored else 0,
+    )

@@ -1,6 +1,6 @@
-"""Decoded photo-sketch pairs, or faces alone, by name, from the builders of `tfds_builders`.
+"""Photo-sketch pairs, or faces alone, by name, from the builders of `tfds_builders`.
 
-`prepare` builds a data set once, `load` reads a split of it.  Both take local
+`prepare` builds a data set once, `load` opens a split of it.  Both take local
 folders only.  Drawing 'procedural_faces' uses jax's CPU device: in a job of
 several processes, `jax.distributed.initialize` comes first.
 
@@ -17,28 +17,17 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from fsketch import tfds_builders
-from fsketch.core import errors, image_files
+from fsketch.core import errors
 from fsketch.core import names as file_names
-from fsketch.data import checks, digests
+from fsketch.data import checks, digests, records
 
-LISTED = 20  # kinds of problems, places of them and notes in a message
 ANY_TFDS = "tfds_folder"  # a data set name, see `load`
-
-
-class Pairs(NamedTuple):
-    """Decoded pairs of one split, in the builder's order."""
-
-    photo: list[np.ndarray]  # uint8[H, W, 3] each
-    # uint8[H, W, 1] each; stylised portraits uint8[H, W, 3]; None: a set of faces alone
-    sketch: list[np.ndarray] | None
-    id: list[str]
-    identity: np.ndarray  # int32[N]
 
 
 def names() -> list[str]:
@@ -102,8 +91,10 @@ def prepare(name: str, *, data_dir: str, manual_dir: str = "") -> Any:
     return builder
 
 
-def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> Pairs:
-    """Reads a split into memory, preparing the data set first where needed.
+def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> records.Pairs:
+    """Opens a split for random access, preparing the data set first where needed.
+
+    Ids and identities are read now, images when they are needed (records.py).
 
     Args:
       name: one of `names()`, or `ANY_TFDS` for the prepared TFDS data set in manual_dir.
@@ -123,21 +114,13 @@ def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> Pairs
     if name == ANY_TFDS:
         return _faces_of_any(manual_dir, split)
     builder = prepare(name, data_dir=data_dir, manual_dir=manual_dir)
-
-    skip = tfds.decode.SkipDecoding()  # TFDS would choose its decoder by what is installed
-    kinds = [kind for kind in ("photo", "sketch") if kind in builder.info.features]
-    examples = builder.as_data_source(split, decoders=dict.fromkeys(kinds, skip))
-    photos, sketches, ids, identities = [], [], [], []
-    for example in examples:
-        photos.append(_decode(example["photo"]))
-        if "sketch" in kinds:
-            sketch = _decode(example["sketch"])
-            sketches.append(sketch if sketch.ndim == 3 else sketch[..., None])
-        ids.append(example["id"].decode())
-        identities.append(example["identity"])
+    kinds = tuple(kind for kind in ("photo", "sketch") if kind in builder.info.features)
+    images, values = records.open_split(
+        builder, split, images={kind: kind for kind in kinds}, values=("id", "identity")
+    )
+    ids = [id.decode() for id in values["id"]]
     _check_ids(ids, f"{builder.data_dir} {split}")
-    identity = np.asarray(identities, np.int32)
-    return Pairs(photos, sketches if "sketch" in kinds else None, ids, identity)
+    return records.Pairs(images, kinds, ids, np.asarray(values["identity"], np.int32))
 
 
 def _check_ids(ids: Sequence[str], place: str) -> None:
@@ -150,7 +133,7 @@ def _check_ids(ids: Sequence[str], place: str) -> None:
         raise errors.DataError(place, problems=problems)
 
 
-def _faces_of_any(folder: str, split: str) -> Pairs:
+def _faces_of_any(folder: str, split: str) -> records.Pairs:
     """The faces of a TFDS data set that somebody else's builder prepared, as array_record.
 
     Its one image is the photo, its feature "identity" or "label" the person.
@@ -171,15 +154,12 @@ def _faces_of_any(folder: str, split: str) -> Pairs:
             found=", ".join(features),
             admitted="one image, and the person as identity or label",
         )
-    skip = tfds.decode.SkipDecoding()
-    examples = list(builder.as_data_source(split, decoders={photos[0]: skip}))
-    images = []
-    for example in examples:
-        with image_files.open_image(example[photos[0]]) as image:
-            images.append(np.asarray(image.convert("RGB")))
-    _, identity = np.unique([example[persons[0]] for example in examples], return_inverse=True)
-    ids = [f"{i:07d}" for i in range(len(examples))]
-    return Pairs(images, None, ids, identity.astype(np.int32))
+    images, values = records.open_split(
+        builder, split, images={"photo": photos[0]}, values=persons[:1]
+    )
+    _, identity = np.unique(values[persons[0]], return_inverse=True)
+    ids = [f"{i:07d}" for i in range(len(images))]
+    return records.Pairs(images, ("photo",), ids, identity.astype(np.int32))
 
 
 def check(name: str, *, manual_dir: str) -> tuple[str, Any]:
@@ -214,12 +194,6 @@ def check(name: str, *, manual_dir: str) -> tuple[str, Any]:
     builder_cls.check(root, config, report)
     checks.remark(report, aligned=builder_cls.aligned)
     return name, report
-
-
-def _decode(png: bytes) -> np.ndarray:
-    """uint8[H, W, 3] or uint8[H, W], as the builder stored it."""
-    with image_files.open_image(png, formats=("PNG",)) as image:
-        return np.asarray(image)
 
 
 def _builders() -> dict[str, tuple[Any, str | None]]:

@@ -371,12 +371,10 @@ def _distances(
     return result
 
 
-def _spread(canvases: pipeline.Canvases, count: int) -> pipeline.Canvases:
+def _spread(canvases: pipeline.AnyCanvases, count: int) -> pipeline.AnyCanvases:
     """So many of the pairs, at equal distances in their order; all where there are no more."""
-    chosen = np.linspace(0, len(canvases) - 1, min(count, len(canvases))).round().astype(int)
-    return pipeline.Canvases(
-        **canvases.batch(chosen), box=canvases.box[chosen], id=[canvases.id[i] for i in chosen]
-    )
+    count = min(count, len(canvases))
+    return canvases.take(np.linspace(0, len(canvases) - 1, count).round().astype(int))
 
 
 def _own_teachers(run: runs.Run) -> students.Teachers:
@@ -405,7 +403,7 @@ def _given_teachers(
     canvases = evaluate.load_canvases(data, data.train, canvas_px=data.canvas_px)
     canvases = _spread(canvases, NUM_CALIBRATION)
     pairs = (
-        augment.scale({k: jnp.asarray(getattr(canvases, k)[i : i + 1]) for k in students.DOMAINS})
-        for i in range(len(canvases))
+        augment.scale({k: jnp.asarray(batch[k]) for k in students.DOMAINS})
+        for batch in pipeline.evaluation_batches(canvases, 1)
     )
     return dict.fromkeys(students.DOMAINS, teachers.calibrate(teacher, pairs))

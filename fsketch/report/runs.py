@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from fsketch import restore
 from fsketch.core import checkpoint, state, writers
-from fsketch.data import pipeline, sources
+from fsketch.data import lazy, pipeline, records
 from fsketch.methods import interface
 from fsketch.scoring import matching
 
@@ -169,19 +169,20 @@ def test_files(run: Run, kind: str) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.png"))}
 
 
-def test_pairs(run: Run) -> pipeline.Canvases:
+def test_pairs(run: Run) -> pipeline.AnyCanvases:
     """The test pairs on their canvases, as the evaluation saw them; ids sorted."""
     files = {kind: test_files(run, kind) for kind in KINDS}
     if not files["photo"] or files["photo"].keys() != files["sketch"].keys():
         raise ValueError(f"{run.workdir}/outputs: photo/ and sketch/ of all test pairs are needed")
     ids = list(files["photo"])
-    images = {kind: [_decoded(files[kind][id]) for id in ids] for kind in KINDS}
+    images = lazy.Lazy(ids, lambda id: {kind: _decoded(files[kind][id]) for kind in KINDS})
     data = run.config.data
     return pipeline.place(
-        sources.Pairs(**images, id=ids, identity=np.zeros(len(ids), np.int32)),
+        records.Pairs(images, KINDS, ids, np.zeros(len(ids), np.int32)),
         canvas_px=data.crop_px,
         **pipeline.fills(data),
         sketch_channels=data.sketch_channels,
+        memory_mb=0,
     )
 
 

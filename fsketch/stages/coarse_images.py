@@ -29,6 +29,8 @@ def coarse_images(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     same call goes on after an interruption; what does not belong there raises
     `coarse.StaleError`.  Processes share the images between them, and devices those of a process;
     each image is computed alone, so it depends on neither.
+
+    All pairs are held in memory: the model compares each image with all training pairs.
     """
     place = coarse.folder(config, workdir)
     with folders.turn(place):
@@ -58,7 +60,11 @@ def coarse_images(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
             path.parent.mkdir(parents=True, exist_ok=True)
             model.save(path, index)
         source = coarse.Source(place, given, index.digest())
-        requests = [r for part in splits.values() for r in coarse.requests(part, source)]
+        requests = [
+            coarse.request(part, source, place)
+            for part in splits.values()
+            for place in range(len(part))
+        ]
         if jax.process_count() > 1:  # they find each other before their shares take unequal times
             multihost_utils.sync_global_devices("coarse images begin")
         # Splits may overlap.

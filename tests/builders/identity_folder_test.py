@@ -28,10 +28,10 @@ def test_persons_side_by_side_are_all_train(tmp_path, capsys):
     faces = load(tmp_path)
     assert faces.id == ["al_0", "al_1", "al_2", "bo_0", "bo_1"]
     assert faces.identity.tolist() == [0, 0, 0, 1, 1]
-    assert faces.sketch is None and faces.photo[0].shape == (15, 12, 3)
+    assert faces.kinds == ("photo",) and faces.photo[0].shape == (15, 12, 3)
     assert "all 5 faces are the split train" in capsys.readouterr().err
     canvases = pipeline.place(faces, canvas_px=16, fill_photo=0, fill_sketch=0)
-    assert list(canvases.images) == ["photo"]
+    assert canvases.channels == {"photo": 3}
     batch = pipeline.training_batch(canvases, 0, batch_size=2, seed=0)
     assert set(batch) == {"photo", "identity"}
 
@@ -95,7 +95,7 @@ def test_a_tfds_data_set_that_somebody_prepared(tmp_path):
     builder = Others(data_dir=str(tmp_path), file_format="array_record")
     builder.download_and_prepare()
     faces = sources.load("tfds_folder", "train", data_dir="", manual_dir=builder.data_dir)
-    assert faces.identity.tolist() == [1, 0, 1] and faces.sketch is None
+    assert faces.identity.tolist() == [1, 0, 1] and faces.kinds == ("photo",)
     assert [int(photo[0, 0, 0]) for photo in faces.photo] == [0, 40, 80]
     with pytest.raises(errors.DataError, match=r"without dataset_info.json"):
         sources.load("tfds_folder", "train", data_dir="", manual_dir=str(tmp_path))

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from fsketch.core import errors
-from fsketch.data import sources
+from fsketch.data import records, sources
 
 SMALL = {"size": (12, 15), "eyes": ()}
 
 
-def _load(tmp_path: Path, split: str) -> sources.Pairs:
+def _load(tmp_path: Path, split: str) -> records.Pairs:
     return sources.load(
         "paired_folder", split, data_dir=str(tmp_path / "out"), manual_dir=str(tmp_path / "in")
     )

@@ -6,22 +6,25 @@ import numpy as np
 import pytest
 
 from fsketch.configs import shared
-from fsketch.data import augment, pipeline, sources
+from fsketch.data import augment, pipeline, records
 
 
 def pairs(sizes, *, value=lambda i: 10 * i):
-    return sources.Pairs(
-        photo=[np.full((h, w, 3), value(i), np.uint8) for i, (h, w) in enumerate(sizes)],
-        sketch=[np.full((h, w, 1), value(i), np.uint8) for i, (h, w) in enumerate(sizes)],
+    depths = {"photo": 3, "sketch": 1}
+    return records.Pairs(
+        images=[
+            {kind: np.full((h, w, depth), value(i), np.uint8) for kind, depth in depths.items()}
+            for i, (h, w) in enumerate(sizes)
+        ],
+        kinds=tuple(depths),
         id=[f"p{i}" for i in range(len(sizes))],
-        identity=np.arange(len(sizes)),
+        identity=np.arange(len(sizes), dtype=np.int32),
     )
 
 
-def placed(count=5, canvas_px=8):
-    return pipeline.place(
-        pairs([(6, 4)] * count), canvas_px=canvas_px, fill_photo=255, fill_sketch=250
-    )
+def placed(count=5, **options):
+    options = {"canvas_px": 8, "fill_photo": 255, "fill_sketch": 250, **options}
+    return pipeline.place(pairs([(6, 4)] * count), **options)
 
 
 def test_place_and_cut_are_inverse():
@@ -38,6 +41,39 @@ def test_place_and_cut_are_inverse():
         assert (cut == 10 * i).all()
 
 
+def test_stored_pairs_are_those_in_memory():
+    given = pairs([(6, 4), (8, 8), (5, 3)])
+    coarse = [np.full((*image.shape[:2], 1), 7, np.uint8) for image in given.photo]
+    options = {"canvas_px": 8, "fill_photo": 1, "fill_sketch": 2, "coarse": coarse}
+    needed_mb = 3 * 8 * 8 * 5 / 2**20
+    memory = pipeline.place(given, **options, memory_mb=needed_mb)
+    stored = pipeline.place(given, **options, memory_mb=0.99 * needed_mb)
+    assert isinstance(memory, pipeline.Canvases) and not isinstance(stored, pipeline.Canvases)
+    assert stored.channels == memory.channels == {"photo": 3, "sketch": 1, "coarse": 1}
+    for one, other, places in (
+        (memory, stored, [2, 0, 0]),
+        (memory.take([2, 1]), stored.take([2, 1]), [1]),
+    ):
+        assert one.id == other.id and len(one) == len(other)
+        one, other = (canvases.batch(np.array(places)) for canvases in (one, other))
+        assert one.keys() == other.keys() == {"photo", "sketch", "coarse", "identity", "box"}
+        for name in one:
+            assert one[name].dtype == other[name].dtype
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_a_stream_read_ahead_is_that_of_single_batches():
+    options = {"batch_size": 4, "seed": 3, "process": 1, "num_processes": 2}
+    for canvases in (placed(), placed(memory_mb=0)):
+        stream = pipeline.training_batches(canvases, 5, **options, num_workers=0)
+        for position in (5, 9, 13, 17):
+            batch, alone = next(stream), pipeline.training_batch(canvases, position, **options)
+            assert batch.keys() == alone.keys() == {"photo", "sketch", "identity"}
+            for name in alone:
+                np.testing.assert_array_equal(batch[name], alone[name])
+        stream.close()
+
+
 def test_fills_are_colours_or_mirror_images():
     data = shared.get_config().data
     data.fill_photo = 7
@@ -50,8 +86,13 @@ def test_fills_are_colours_or_mirror_images():
 
 
 def test_a_pair_larger_than_the_canvas_is_named():
+    given, options = pairs([(6, 4), (9, 4)]), {"canvas_px": 8, "fill_photo": 0, "fill_sketch": 0}
     with pytest.raises(ValueError, match=r"p1.*9 px.*data.canvas_px"):
-        pipeline.place(pairs([(6, 4), (9, 4)]), canvas_px=8, fill_photo=0, fill_sketch=0)
+        pipeline.place(given, **options)
+    batches = pipeline.evaluation_batches(pipeline.place(given, **options, memory_mb=0), 1)
+    assert next(batches)["index"] == [0]
+    with pytest.raises(ValueError, match=r"p1.*9 px.*data.canvas_px"):
+        next(batches)
 
 
 def test_an_empty_split_is_refused():
@@ -86,7 +127,7 @@ def test_processes_share_a_batch_without_overlap():
 
 
 def test_evaluation_visits_each_pair_once_whatever_the_batch_size():
-    canvases = placed(5)
+    canvases = placed(5, memory_mb=0)
     for batch_size in (1, 2, 5, 8):
         seen = [
             int(i)
@@ -258,8 +299,10 @@ def test_impossible_augmentation_names_its_field(changes, message):
 
 def test_sketches_in_colour_are_asked_for():
     colour = np.full((2, 2, 3), 7, np.uint8)
-    grey = sources.Pairs([colour], [colour[..., :1]], ["a"], np.zeros(1, np.int32))
-    painted = sources.Pairs([colour], [colour], ["a"], np.zeros(1, np.int32))
+    grey, painted = (
+        records.Pairs([{"photo": colour, "sketch": sketch}], augment.PAIR, ["a"], np.zeros(1))
+        for sketch in (colour[..., :1], colour)
+    )
     options = {"canvas_px": 4, "fill_photo": 0, "fill_sketch": 9}
     assert pipeline.place(grey, **options).sketch.shape == (1, 4, 4, 1)
     for pairs in (grey, painted):
@@ -297,8 +340,8 @@ def test_a_batch_without_images_passes():
 def test_drawn_sets_number_persons():
     canvases = pipeline.drawn("3:5*2")
     assert canvases.identity.tolist() == [3, 3, 4, 4]
-    assert canvases.id == ["3-0", "3-1", "4-0", "4-1"] and not canvases.images
-    assert len(pipeline.drawn("0:7")) == 7 and len(canvases.first(3)) == 3
+    assert canvases.id == ["3-0", "3-1", "4-0", "4-1"] and not canvases.channels
+    assert len(pipeline.drawn("0:7")) == 7 and len(canvases.take(range(3))) == 3
     batch = pipeline.training_batch(canvases, 0, batch_size=4, seed=0)
     assert list(batch) == ["identity"] and sorted(batch["identity"]) == [3, 3, 4, 4]
     (batch,) = pipeline.evaluation_batches(canvases, 8)

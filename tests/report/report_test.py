@@ -187,7 +187,8 @@ def test_distances_are_the_loss_terms_of_the_same_pairs(reported):
     content, root = reported
     run = runs.read("taught", root / "taught")
     canvases = runs.test_pairs(run)
-    batch = augment.scale({k: jnp.asarray(getattr(canvases, k)) for k in students.DOMAINS})
+    stored = canvases.decoded()
+    batch = augment.scale({k: jnp.asarray(getattr(stored, k)) for k in students.DOMAINS})
     teachers = dict.fromkeys(students.DOMAINS, run.frozen["teacher"])
     params = {role: player.params for role, player in run.state.players.items()}
     keys = jax.random.split(jax.random.key(0), len(canvases))
@@ -481,7 +482,7 @@ def test_distances_are_taken_over_pairs_spread_over_the_split(reported):
     last = len(canvases) - 1
     some = comparison._spread(canvases, 3)
     assert some.id == [canvases.id[i] for i in (0, round(last / 2), last)]
-    np.testing.assert_array_equal(some.sketch[2], canvases.sketch[last])
-    np.testing.assert_array_equal(some.box[2], canvases.box[last])
+    for name, array in canvases.batch(np.array([last])).items():
+        np.testing.assert_array_equal(some.batch(np.array([2]))[name], array)
     assert comparison._spread(canvases, 1).id == canvases.id[:1]
     assert comparison._spread(canvases, 99).id == canvases.id

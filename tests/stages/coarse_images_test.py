@@ -210,13 +210,19 @@ def test_coarse_images_are_joined_by_id(made):
         cut = pipeline.cut(canvases.coarse[i], canvases.box[i])
         np.testing.assert_array_equal(cut[..., 0], expected)
     assert (canvases.coarse[:, :, 0] == config.data.fill_sketch).all()
-    assert len(canvases.first(3).coarse) == 3
+    assert len(canvases.take([0, 2, 1]).coarse) == 3
     batch = pipeline.training_batch(canvases, 0, batch_size=4, seed=0)
     for sketch, rough in zip(batch["sketch"], batch["coarse"], strict=True):
         place = next(i for i in range(4) if (canvases.sketch[i] == sketch).all())
         np.testing.assert_array_equal(rough, canvases.coarse[place])
-    (batch,) = pipeline.evaluation_batches(canvases, 4)
-    np.testing.assert_array_equal(batch["coarse"], canvases.coarse)
+    with config.unlocked():
+        config.data.memory_mb = 0
+    stored = evaluate.load_canvases(config.data, "test", canvas_px=32, coarse_source=source)
+    assert stored.channels == canvases.channels
+    for one in (canvases, stored):
+        (batch,) = pipeline.evaluation_batches(one, 4)
+        np.testing.assert_array_equal(batch["coarse"], canvases.coarse)
+    config.data.memory_mb = shared.get_config().data.memory_mb
     plain = evaluate.load_canvases(config.data, "test", canvas_px=32)
     assert plain.coarse is None
     assert "coarse" not in pipeline.training_batch(plain, 0, batch_size=4, seed=0)

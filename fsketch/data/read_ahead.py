@@ -1,0 +1,50 @@
+"""Elements of a sequence in order, computed by grain before they are needed."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import grain
+from absl import flags
+
+
+def read_ahead(elements: Sequence, *, num_threads: int, num_workers: int = 0) -> Iterator[Any]:
+    """The elements in order; at most `num_threads` or 2 x `num_workers` of them wait in memory.
+
+    The order and the values depend on neither number.  An exception is raised where its element
+    is due.  Close the generator to stop threads and processes before the end.
+
+    Args:
+      elements: what to read; pickled for processes.
+      num_threads: threads that compute elements; 0 = none, at the moment of the request.
+      num_workers: processes that compute elements in place of the threads, one thread each; 0 =
+        none.  Processes are spawned, so a script that uses them needs `if __name__ == "__main__"`.
+        They end when this process ends, even if it is killed.
+    """
+    threads = 1 if num_workers else num_threads
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads)
+    dataset = grain.MapDataset.source(elements).to_iter_dataset(options)
+    if num_workers:
+        if not flags.FLAGS.is_parsed():  # grain reads its own flags, and fails in a plain script
+            flags.FLAGS.mark_as_parsed()
+        dataset = dataset.mp_prefetch(
+            grain.MultiprocessingOptions(num_workers=num_workers), _end_with_parent
+        )
+    iterator = iter(dataset)
+    try:
+        yield from iterator
+    finally:
+        iterator.close()
+
+
+def _end_with_parent(worker: int, num_workers: int) -> None:
+    """Ends this worker when the process that started it ends; grain's own workers would live on."""
+    del worker, num_workers
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,86 @@
+"""Pairs that a TFDS builder prepared as array_record: known by id, decoded when they are read."""
+
+import dataclasses
+import functools
+import operator
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from fsketch.core import image_files
+from fsketch.data import lazy
+
+CHUNK = 1024  # records that are in memory at a time while all of them are listed
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+    """Pairs of one split, in the builder's order; only ids and identities are in memory.
+
+    images: the images of each pair by kind, decoded at each access: photo uint8[H, W, 3], sketch
+    uint8[H, W, 1], or uint8[H, W, 3] for stylised portraits; a set of faces alone has no sketches.
+    """
+
+    images: Sequence[Mapping[str, np.ndarray]]
+    kinds: tuple[str, ...]  # ("photo",) or ("photo", "sketch")
+    id: list[str]
+    identity: np.ndarray  # int32[N]
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    @property
+    def photo(self) -> Sequence[np.ndarray]:
+        """The photos alone."""
+        return lazy.Lazy(self.images, operator.itemgetter("photo"))
+
+    @property
+    def sketch(self) -> Sequence[np.ndarray]:
+        """The sketches alone."""
+        return lazy.Lazy(self.images, operator.itemgetter("sketch"))
+
+    def take(self, places: Sequence[int]) -> "Pairs":
+        """The pairs at these places, in this order."""
+        return Pairs(
+            lazy.Lazy(places, self.images.__getitem__),
+            self.kinds,
+            [self.id[place] for place in places],
+            self.identity[np.asarray(places, int)],
+        )
+
+
+class Columns(NamedTuple):
+    """What is known of all examples of a split."""
+
+    images: lazy.Lazy  # as of `Pairs`
+    values: dict[str, list[Any]]  # of other features, by name
+
+
+def open_split(
+    builder: Any, split: str, *, images: Mapping[str, str], values: Sequence[str]
+) -> Columns:
+    """Opens a split, and reads the values now: 50 us an example, and the reading of the files.
+
+    images: {kind: the feature that holds its images}.  values: names of other features.
+    """
+    # TFDS would choose its decoder by what is installed.
+    skip = dict.fromkeys(images.values(), tfds.decode.SkipDecoding())
+    source = builder.as_data_source(split, decoders=skip)
+    columns = {name: [] for name in values}
+    for start in range(0, len(source), CHUNK):
+        for example in source.__getitems__(range(start, min(start + CHUNK, len(source)))):
+            for name, column in columns.items():
+                column.append(example[name])
+    return Columns(lazy.Lazy(source, functools.partial(_decoded, images)), columns)
+
+
+def _decoded(features: Mapping[str, str], example: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The images of an example by kind."""
+    images = {}
+    for kind, feature in features.items():
+        with image_files.open_image(example[feature]) as image:
+            pixels = np.asarray(image.convert("RGB") if kind == "photo" else image)
+        images[kind] = pixels if pixels.ndim == 3 else pixels[..., None]
+    return images
