@@ -21,8 +21,7 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 from etils import epath  # noqa: E402
 
-from fsketch import gallery  # noqa: E402
-from fsketch.core import writers  # noqa: E402
+from fsketch.core import progress, writers  # noqa: E402
 from fsketch.frozen import metric_nets  # noqa: E402
 from fsketch.metrics import fid  # noqa: E402
 from fsketch.scoring import conventions, features, matching, measures, protocols, results  # noqa: E402
@@ -61,7 +60,8 @@ def score(
     scorers = {label: protocols.ImageScorer(ready) for label in matched.outputs}
     tallies = {label: conventions.Tally(ready) for label in matched.outputs} if why else {}
     digests = {label: hashlib.sha256() for label in ("truth", *matched.outputs)}
-    for id, images in _decoded(matched, problems):
+    pairs = _decoded(matched, problems)
+    for id, images in progress.track(pairs, "scoring", len(matched.ids)):
         for label, (pixels, digest) in images.items():
             digests[label].update(f"{id}\0{digest}\0".encode())
             for gatherer in gathered.values():
@@ -251,6 +251,7 @@ def parser() -> argparse.ArgumentParser:
     add("--resize", default="legacy", choices=("legacy", "clean"), help="before FID's Inception")
     add("--seed", type=int, default=0, help="of resampling and of NLDA's splits")
     add("--why", action="store_true", help="also score under other conventions of the field")
+    add("--markdown", action="store_true", help="print tables as Markdown")
     add("--json", metavar="FILE", help="write everything, each choice recorded")
     add("--html", metavar="FILE", help="write a page with images and histograms")
     return result
@@ -336,12 +337,15 @@ def main(arguments: Sequence[str]) -> int:
     except ValueError as error:  # DataError and WeightsError are
         print(error, file=sys.stderr)
         return 1
-    print(results.table(result))
+    print(results.table(result, is_markdown=given.markdown))
     if given.json:
         content = json.dumps(results.to_json(result), indent=1, allow_nan=False) + "\n"
         writers.write_whole(epath.Path(given.json), content.encode())
     if given.html:
-        gallery.write(given.html, *results.page(result))
+        # Needs matplotlib, half a second that only a page takes.
+        from fsketch.scoring import page
+
+        page.write(given.html, f"Scores, protocol {given.protocol}", {"": result})
     return 0
 
 

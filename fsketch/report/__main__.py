@@ -1,4 +1,4 @@
-"""python -m fsketch.report WORKDIR [WORKDIR ...] [--json=FILE] [--plot=FILE.svg] [--html=FILE]
+"""python -m fsketch.report WORKDIR [WORKDIR ...] [--json=FILE] [--plot=FILE] [--html=FILE]
 
 Teacher, students and ablations side by side: parameters, FLOP, latency, size, quality with
 paired differences, feature distances to the teacher, cost of training; ratios to a reference.
@@ -14,14 +14,17 @@ import argparse  # noqa: E402
 import json  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 from etils import epath  # noqa: E402
+from matplotlib import figure  # noqa: E402
 
-from fsketch import gallery  # noqa: E402
 from fsketch.core import writers  # noqa: E402
-from fsketch.gallery import scatter  # noqa: E402
-from fsketch.report import chart, comparison, tables  # noqa: E402
-from fsketch.scoring import matching, results  # noqa: E402
+from fsketch.report import comparison, plots, tables  # noqa: E402
+from fsketch.scoring import matching, page  # noqa: E402
+from fsketch.scoring.page import charts  # noqa: E402
+
+SUFFIXES = (".svg", ".png", ".pdf")  # of plots
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     add("workdirs", nargs="+", metavar="[LABEL=]WORKDIR", help="runs, each after its evaluation")
     add("--reference", default="", metavar="LABEL", help="what ratios are to; the first run")
     add("--metric", default="", metavar="DIRECTION/NAME", help="of the plot, e.g. to_sketch/fsim")
-    add("--cost", default="parameters", choices=chart.COSTS, help="the plot's horizontal axis")
+    add("--cost", default="parameters", choices=plots.COSTS, help="the plot's horizontal axis")
     add(
         "--teacher", default="", metavar="PATH",
         help="a run of configs/teacher.py or a *.safetensors file: runs without a teacher of "
@@ -49,8 +52,9 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="of resampling")
     add("--data_dir", default="", help="with a --teacher that no run has: prepared data sets")
     add("--manual_dir", default="", help="likewise: where the images of the data set lie now")
+    add("--markdown", action="store_true", help="print tables as Markdown")
     add("--json", metavar="FILE", help="write everything, with versions and device")
-    add("--plot", metavar="FILE.svg", help="write the plot of quality against cost")
+    add("--plot", metavar="FILE", help="write quality against cost as *.svg, *.png or *.pdf")
     add("--html", metavar="FILE", help="write a page of tables, plot and images")
     return result
 
@@ -72,54 +76,44 @@ def main(arguments: Sequence[str]) -> int:
     try:
         for flag in ("json", "plot", "html"):
             writers.check_file(f"--{flag}", getattr(given, flag))
-        if given.plot and not given.plot.endswith(".svg"):
-            raise ValueError(f"--plot: {given.plot}; a file *.svg is admitted")
+        if given.plot and Path(given.plot).suffix not in SUFFIXES:
+            raise ValueError(f"--plot: expected *{', *'.join(SUFFIXES)}, got {given.plot}")
         if given.rounds < 0 or (given.cost == "latency" and not given.rounds):
-            raise ValueError(
-                f"--rounds: {given.rounds}; admitted are 0 and more, 0 not for latency"
-            )
+            raise ValueError(f"--rounds: expected 0 or more, 1 for latency, got {given.rounds}")
         if given.pairs < 0:
-            raise ValueError(f"--pairs: {given.pairs}; admitted are 0 and more")
+            raise ValueError(f"--pairs: expected 0 or more, got {given.pairs}")
         compared = comparison.compare(matching.labels(given.workdirs), options)
-        plot = chart.quality_against(given.cost, compared.content)
+        plot = plots.quality_against(given.cost, compared.content)
     except (ValueError, FileNotFoundError) as error:
         print(error, file=sys.stderr)
         return 1
-    print(tables.terminal(compared.content))
+    print(tables.terminal(compared.content, is_markdown=given.markdown))
     if given.json:
         content = json.dumps(compared.content, indent=1, allow_nan=False) + "\n"
         writers.write_whole(epath.Path(given.json), content.encode())
     if given.plot:
-        writers.write_whole(epath.Path(given.plot), scatter.standalone(plot).encode())
+        writers.write_whole(epath.Path(given.plot), charts.save(plot, Path(given.plot)))
     if given.html:
         _write_page(given.html, compared, plot)
     return 0
 
 
-def _write_page(path: str, compared: comparison.Comparison, plot: str) -> None:
-    """The gallery of the plotted direction, behind the plot and the tables."""
+def _write_page(path: str, compared: comparison.Comparison, plot: figure.Figure) -> None:
+    """Pictures of both directions, the plot, the scores and the other tables."""
     content = compared.content
-    direction = content["metric"].split("/")[0]
-    report, image = results.page(compared.scores[direction])
-    device = content["device"]
-    report = report._replace(
-        title="Distillation report",
-        facts=report.facts
-        | {
-            "device of the timings": f"{device['kind']}, {device['num_cpu_cores']} CPU cores",
-            **{f"workdir of {label}": run["workdir"] for label, run in content["runs"].items()},
-        },
+    device, runs = content["device"], content["runs"]
+    facts = {f"workdir of {label}": run["workdir"] for label, run in runs.items()}
+    facts["device of the timings"] = f"{device['kind']}, {device['num_cpu_cores']} CPU cores"
+    # Scores of runs that do not compare stand in these tables alone.
+    is_mixed = any(run["different"] for run in runs.values())
+    page.write(
+        path,
+        "Distillation report",
+        compared.scores,
+        facts=facts,
+        plot=charts.inline(plot, "cost", "Quality against cost; the numbers are in the tables"),
+        tables=tables.tables(content, with_quality=is_mixed),
     )
-    figure = (
-        "<p>Points of equal cost stand side by side. Photo, truth and every run's image of the "
-        f"same pairs, {direction}: below.</p>"
-        f'<figure class="scroll" tabindex="0">{plot}</figure>'
-    )
-    before = [
-        gallery.Section("Quality against cost", "cost", figure),
-        gallery.Section("Side by side", "tables", tables.page(content)),
-    ]
-    gallery.write(path, report, image, before=before)
 
 
 if __name__ == "__main__":

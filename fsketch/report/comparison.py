@@ -1,9 +1,7 @@
 """Everything a report says, as one dictionary of plain data, and the scores behind it."""
 
 import json
-import math
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -14,17 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from fsketch import evaluate, prediction, score
-from fsketch.core import checkpoint, state, types
+from fsketch import evaluate, prediction
+from fsketch.core import checkpoint, progress, state, types
 from fsketch.data import augment, pipeline
 from fsketch.frozen import registry, teachers
 from fsketch.methods import students
 from fsketch.nets import students as nets
-from fsketch.report import cost, distances, runs
-from fsketch.scoring import matching, measures, results
+from fsketch.report import cost, distances, quality, runs
+from fsketch.scoring import matching, results
 
 PACKAGES = ("fsketch", "jax", "jaxlib", "flax", "numpy")
-TOLERANCE = 1e-5  # between scores here and in evaluation.json, relative or absolute
 NUM_CALIBRATION = 64  # training pairs for a teacher that no run has, the default of configs/
 COUNTED = (
     "Parameters: those that a prediction depends on, read off its program. Left out: others of "
@@ -98,21 +95,18 @@ def compare(folders: Mapping[str, Path], options: Options) -> Comparison:
         raise ValueError(f"metric: {metric!r}; {label} has {', '.join(admitted)}")
     main = (label, metric.split("/")[0])
 
-    _tell(f"scoring {len(found)} runs")
-    quality, scores = _quality(list(found.values()), different, seed=options.seed)
+    scored, scores = quality.measure(list(found.values()), different, seed=options.seed)
     models = [*_translators(found), *_teachers(found)]
     sizes = sorted({1, reference.config.eval_batch_size})
-    _tell(f"compiling {len(models)} models, timing them in up to {options.num_rounds} rounds")
     costs = _costs(models, main, sizes, num_rounds=options.num_rounds)
     apart = _distances(found, reference, options)
     rows = []
     for model, its_cost in zip(models, costs, strict=True):
         key = (model.name, model.direction)
-        nothing = {"quality": None, "differences": None}
         rows.append(
             {"name": model.name, "direction": model.direction, "runs": model.labels}
             | its_cost
-            | quality.get(key, nothing)
+            | scored.get(key, {"quality": None, "differences": None})
             | {"distances": apart.get(key)}
         )
     content = {
@@ -125,7 +119,7 @@ def compare(folders: Mapping[str, Path], options: Options) -> Comparison:
         "num_images": reference.evaluation["num_images"],
         "canvas_px": reference.config.data.crop_px,
         "counted": COUNTED,
-        "interval": "95 %, percentiles of 2000 bootstrap resamples of the images",
+        "interval": results.INTERVAL,
         "versions": {package: metadata.version(package) for package in PACKAGES},
         "device": _device(),
         "num_rounds": options.num_rounds,
@@ -136,11 +130,6 @@ def compare(folders: Mapping[str, Path], options: Options) -> Comparison:
         "notes": list(dict.fromkeys(n for result in scores.values() for n in result.notes)),
     }
     return Comparison(content, scores)
-
-
-def _tell(what: str) -> None:
-    """What comes next, on stderr: a full-size student takes minutes on a CPU."""
-    print(what, file=sys.stderr, flush=True)
 
 
 def _default_metric(run: runs.Run) -> str:
@@ -168,74 +157,6 @@ def _device() -> dict[str, Any]:
         "num_cpu_cores": os.cpu_count(),
         "load_average": os.getloadavg()[0],
     }
-
-
-def _quality(
-    found: list[runs.Run], different: Mapping[str, list[str]], *, seed: int
-) -> tuple[dict, dict[str, results.Result]]:
-    """(label, direction) -> scores and differences; direction -> the result of what compares.
-
-    Runs that compare are scored together, the reference first; every other one by itself.
-    """
-    rows, shown = {}, {}
-    for direction in matching.DIRECTIONS:
-        having = [run for run in found if direction in run.directions]
-        equal = [run for run in having if not different[run.label]]
-        for group in [equal, *([run] for run in having if different[run.label])]:
-            if not group:
-                continue
-            result = _scored(group, direction, seed=seed)
-            if group is equal:
-                shown[direction] = result
-            for run in group:
-                _check_evaluation(run, direction, result)
-                means = {m.name: results.summary(result, run.label, m.name) for m in result.metrics}
-                values = {**means, **result.sets[run.label]}
-                rows[run.label, direction] = {
-                    "quality": {name: _plain(value) for name, value in values.items()},
-                    "differences": {
-                        d.metric: _plain(d, ("value", "low", "high", "p"))
-                        for d in results.differences(result)
-                        if (d.label, d.other) == (run.label, found[0].label)
-                    }
-                    or None,
-                }
-    return rows, shown
-
-
-def _plain(value: Any, fields: tuple[str, ...] = ("value", "low", "high")) -> dict:
-    """JSON has no NaN."""
-    found = {field: getattr(value, field) for field in fields}
-    return {field: v if math.isfinite(v) else None for field, v in found.items()}
-
-
-def _scored(group: list[runs.Run], direction: str, *, seed: int) -> results.Result:
-    """The outputs of these runs, all of the same truth, by their protocol."""
-    problems = matching.Problems()
-    first = group[0].workdir
-    given, truth = (Path(matching.outputs_of(first, k)) for k in matching.DIRECTIONS[direction])
-    matched = matching.by_folders(truth, given if given.is_dir() else None, problems)
-    outputs = {run.label: Path(matching.outputs_of(run.workdir, direction)) for run in group}
-    matched = matching.attach(matched, outputs, {id: id for id in matched.ids}, problems)
-    problems.close()
-    options = measures.Options(direction=direction, seed=seed)
-    return score.score(matched, group[0].evaluation["protocol"], options)
-
-
-def _check_evaluation(run: runs.Run, direction: str, result: results.Result) -> None:
-    """ValueError unless outputs/ holds the images of evaluation.json."""
-    pairs = [("number of images", len(result.matched.ids), run.evaluation["num_images"])]
-    for metric in result.metrics:
-        name = f"{direction}/{metric.name}"
-        value = results.summary(result, run.label, metric.name).value
-        pairs.append((name, value, run.evaluation["metrics"].get(name, math.nan)))
-    for name, here, there in pairs:
-        if not math.isclose(here, there, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
-            raise ValueError(
-                f"{run.workdir}: {name} is {here:.6g} by the images in outputs/, {there:.6g} in "
-                "evaluation.json: they are of different evaluations; evaluate again by\n"
-                f"    {runs.evaluate_command(run.workdir)}"
-            )
 
 
 def _translators(found: Mapping[str, runs.Run]) -> Iterator[_Model]:
@@ -289,7 +210,7 @@ def _costs(
     That is the reference's translator of the same direction, else `main`.
     """
     rows, calls = [], {size: {} for size in sizes}
-    for i, row in enumerate(models):
+    for i, row in enumerate(progress.track(models, "compiling models", len(models))):
         leaves = cost.needed(row.model, row.batch(1))
         by_player = cost.parameters(leaves)
         variables = jax.device_put(row.model.variables, jax.devices()[0])
@@ -354,10 +275,14 @@ def _distances(
             continue
         canvases = _spread(runs.test_pairs(run), options.num_pairs)
         for role in roles:
-            _tell(f"feature distances of {label}, {role}, over {len(canvases)} test pairs")
+            size = run.config.eval_batch_size
             batches = (
                 (augment.scale({k: jnp.asarray(b[k]) for k in students.DOMAINS}), b["mask"])
-                for b in pipeline.evaluation_batches(canvases, run.config.eval_batch_size)
+                for b in progress.track(
+                    pipeline.evaluation_batches(canvases, size),
+                    f"feature distances of {label}, {role}, batches of test pairs",
+                    -(-len(canvases) // size),
+                )
             )
             terms = distances.measure(run.state[role], role, teachers, batches)
             result[label, f"to_{students.ROLES[role][1]}"] = {

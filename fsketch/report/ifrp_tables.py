@@ -29,7 +29,7 @@ from fsketch.configs import ifrp
 from fsketch.core import writers
 from fsketch.data import shards
 from fsketch.metrics import retrieval
-from fsketch.scoring import features, matching, measures
+from fsketch.scoring import features, matching, measures, text
 
 SETS = tuple(split for split in shards.SPLITS if split.startswith("test"))
 SKETCHES = SETS[-1]
@@ -250,22 +250,16 @@ def identity_rates(
 
 def terminal(table: Table, found: Mapping[str, Mapping[str, float]]) -> str:
     """The table as text: ours, and the paper's in brackets; - where a row is not ours."""
-    lines = [["", *table.columns]]
+    rows = []
     for row in table.rows:
         cells = []
         for column in table.columns:
             digits = 2 if column.endswith(("psnr", "frr", "fcr")) else 3
             ours = found.get(row.label, {}).get(column)
             cell = "-" if ours is None else f"{ours:.{digits}f}"
-            if column in row.paper:
-                cell += f" ({row.paper[column]:.2f})"
-            cells.append(cell)
-        lines.append([row.label, *cells])
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+            cells.append(cell + (f" ({row.paper[column]:.2f})" if column in row.paper else ""))
+        rows.append([row.label, *cells])
+    return text.table(["", *table.columns], rows)
 
 
 def main(arguments: Sequence[str]) -> int:

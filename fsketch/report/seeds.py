@@ -13,20 +13,18 @@ import argparse
 import itertools
 import json
 import math
-import statistics
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 from etils import epath
+from scipy import special
 
 from fsketch.core import checkpoint, writers
-from fsketch.gallery import text
+from fsketch.scoring import text
 
-# Student's t that 95 % stay within, for 1, 2, 3, ... degrees of freedom, and the normal's.
-T_95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
-NORMAL_95 = 1.95996
 # Where a run lies and is read from, which no experiment depends on.
 PLACES = ("data.data_dir", "data.manual_dir")
 FIXED = ("data", "split", "protocol", "num_images")  # of evaluation.json, equal in all runs
@@ -45,34 +43,21 @@ class Mean(NamedTuple):
         return f"{self.value:.4f} ± {self.half:.4f}"
 
 
-class Seeds(NamedTuple):
-    """One experiment: metrics by seed, by the name of the metric."""
-
-    label: str
-    scores: dict[int, dict[str, float]]
+Scores = dict[int, dict[str, float]]  # of one experiment: metrics by seed and name
 
 
 def mean(values: Sequence[float]) -> Mean:
     """Mean and half the width of Student's 95 % interval."""
-    count = len(values)
-    if count == 1:
-        return Mean(values[0], math.inf, 1)
-    half = _t_95(count - 1) * statistics.stdev(values) / math.sqrt(count)
-    return Mean(statistics.fmean(values), half, count)
+    half = math.inf
+    if len(values) > 1:
+        error = np.std(values, ddof=1) / math.sqrt(len(values))
+        half = float(special.stdtrit(len(values) - 1, 0.975) * error)
+    return Mean(float(np.mean(values)), half, len(values))
 
 
-def _t_95(freedom: int) -> float:
-    """Beyond the table Fisher's expansion about the normal's quantile, right to 0.003."""
-    if freedom <= len(T_95):
-        return T_95[freedom - 1]
-    z = NORMAL_95
-    first, second = z**3 + z, 5 * z**5 + 16 * z**3 + 3 * z
-    return z + first / (4 * freedom) + second / (96 * freedom**2)
-
-
-def read(arguments: Sequence[str]) -> list[Seeds]:
+def read(arguments: Sequence[str]) -> dict[str, Scores]:
     """The experiments of "LABEL=WORKDIR" arguments, in order; ValueError with all problems."""
-    found: dict[str, Seeds] = {}
+    found: dict[str, Scores] = {}
     experiments: dict[str, dict[str, Any]] = {}
     fixed: dict[str, Any] = {}
     problems = []
@@ -80,7 +65,7 @@ def read(arguments: Sequence[str]) -> list[Seeds]:
         label, _, workdir = argument.partition("=")
         path = Path(workdir) / "evaluation.json"
         if not (label and workdir) or not path.is_file():
-            problems.append(f"{argument}: no evaluated run; admitted is LABEL=WORKDIR")
+            problems.append(f"{argument}: expected LABEL=WORKDIR of an evaluated run")
             continue
         evaluation = json.loads(path.read_text())
         fields = _flat(checkpoint.read(workdir, kind="latest")[1]["config"])
@@ -96,63 +81,51 @@ def read(arguments: Sequence[str]) -> list[Seeds]:
         changed = [name for name in known | fields if known.get(name) != fields.get(name)]
         if changed:
             problems.append(f"{workdir}: {', '.join(changed)} of {label} differ; only the seed may")
-        group = found.setdefault(label, Seeds(label, {}))
-        if seed in group.scores:
+        if seed in found.setdefault(label, {}):
             problems.append(f"{workdir}: seed {seed} of {label} is there already")
-        group.scores[seed] = evaluation["metrics"]
+        found[label][seed] = evaluation["metrics"]
     if problems:
         raise ValueError("\n".join(problems))
-    return list(found.values())
+    return found
 
 
-def summary(groups: Sequence[Seeds]) -> dict[str, Any]:
+def summary(found: Mapping[str, Scores]) -> dict[str, dict[str, dict[str, Mean]]]:
     """Means of each metric by label, and of differences to the label before, for JSON.
 
     A label has the metrics that all of its runs have: not every method has both directions.
     """
-    names = {group.label: _shared(group.scores.values()) for group in groups}
-    means = {
-        group.label: {
-            name: mean([scores[name] for scores in group.scores.values()])
-            for name in names[group.label]
-        }
-        for group in groups
-    }
+    values: dict[str, dict[str, dict[int, float]]] = {}  # label -> metric -> seed -> score
+    for label, scores in found.items():
+        first, *others = scores.values()
+        names = [name for name in first if all(name in other for other in others)]
+        values[label] = {name: {s: its[name] for s, its in scores.items()} for name in names}
     differences = {}
-    for before, after in itertools.pairwise(groups):
-        both = sorted(before.scores.keys() & after.scores.keys())
-        if both:
-            differences[f"{after.label} - {before.label}"] = {
-                name: mean([after.scores[s][name] - before.scores[s][name] for s in both])
-                for name in names[before.label]
-                if name in names[after.label]
+    for before, after in itertools.pairwise(values):
+        if both := sorted(found[before].keys() & found[after].keys()):
+            differences[f"{after} - {before}"] = {
+                name: mean([values[after][name][s] - values[before][name][s] for s in both])
+                for name in values[before]
+                if name in values[after]
             }
+    means = {
+        label: {name: mean(list(its.values())) for name, its in metrics.items()}
+        for label, metrics in values.items()
+    }
     return {"means": means, "differences": differences}
-
-
-def _shared(scores: Iterable[Mapping[str, float]]) -> list[str]:
-    """The names that all of these have, in the order of the first."""
-    first, *others = scores
-    return [name for name in first if all(name in other for other in others)]
 
 
 def terminal(content: Mapping[str, Mapping[str, Mapping[str, Mean]]]) -> str:
     """The tables as text, one metric a block."""
-    lines = []
-    for name in dict.fromkeys(name for its in content["means"].values() for name in its):
-        lines += ["", name]
+    parts = {**content["means"], **content["differences"]}
+    blocks = []
+    for name in dict.fromkeys(name for scores in parts.values() for name in scores):
         rows = [
-            (label, scores[name])
-            for kind in ("means", "differences")
-            for label, scores in content[kind].items()
+            [label, str(scores[name]), str(scores[name].count)]
+            for label, scores in parts.items()
             if name in scores
         ]
-        width = max(len(label) for label, _ in rows)
-        lines += [
-            f"  {label.ljust(width)}  {score}  ({text.count(score.count, 'seed')})"
-            for label, score in rows
-        ]
-    return "\n".join(lines[1:])
+        blocks.append(text.table([name, "mean ± 95 %", "seeds"], rows))
+    return "\n\n".join(blocks)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -171,18 +144,17 @@ def main(arguments: Sequence[str]) -> int:
         return 1
     print(terminal(content))
     if given.json:
-        writers.write_whole(epath.Path(given.json), _to_json(content).encode())
+        written = json.dumps(_plain(content), indent=1) + "\n"
+        writers.write_whole(epath.Path(given.json), written.encode())
     return 0
 
 
-def _to_json(content: Mapping[str, Any]) -> str:
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mean):
-            half = None if math.isinf(value.half) else value.half
-            return {"mean": value.value, "half_width": half, "seeds": value.count}
-        return {name: plain(inner) for name, inner in value.items()}
-
-    return json.dumps(plain(content), indent=1) + "\n"
+def _plain(value: Any) -> Any:
+    """For JSON, which has no infinity."""
+    if isinstance(value, Mean):
+        half = None if math.isinf(value.half) else value.half
+        return {"mean": value.value, "half_width": half, "seeds": value.count}
+    return {name: _plain(inner) for name, inner in value.items()}
 
 
 def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@
 
 HASH covers everything the features depend on: the parts that the caller names (weights, net, resize
 rule) and the pixels of every image in order.  Another image, order, rule or weights is another
-file, so nothing is ever out of date.
+file, so nothing is ever out of date.  Processes that want the same features compute them once.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from etils import epath
 
-from fsketch.core import writers
+from fsketch.core import locks, writers
 
 VERSION = 1  # to be raised when the same inputs give other features
 
@@ -38,16 +38,12 @@ def cached(
     """
     name = cache_name(images, key_parts=key_parts)
     path = epath.Path(cache_dir) / f"{name}.npz"
-    if path.exists():
-        return _read(path, name=name, num_images=len(images))
-    features = np.asarray(extract(images), np.float32)
-    if features.ndim != 2 or len(features) != len(images) or not np.isfinite(features).all():
-        raise ValueError(f"extract: finite [{len(images)}, D] is needed, got {features.shape}")
-    buffer = io.BytesIO()
-    np.savez(buffer, features=features, name=name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writers.write_whole(path, buffer.getvalue())
-    return features
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with locks.turn(path):
+            if not path.exists():
+                _write(path, np.asarray(extract(images), np.float32), num_images=len(images))
+    return _read(path, name=name, num_images=len(images))
 
 
 def cache_name(images: Sequence[np.ndarray], *, key_parts: Mapping[str, str]) -> str:
@@ -57,6 +53,14 @@ def cache_name(images: Sequence[np.ndarray], *, key_parts: Mapping[str, str]) ->
         digest.update(f"{image.dtype} {image.shape} ".encode())
         digest.update(np.ascontiguousarray(image).tobytes())
     return f"features-{digest.hexdigest()}"
+
+
+def _write(path: epath.Path, features: np.ndarray, *, num_images: int) -> None:
+    if features.ndim != 2 or len(features) != num_images or not np.isfinite(features).all():
+        raise ValueError(f"extract: expected finite [{num_images}, D], got {features.shape}")
+    buffer = io.BytesIO()
+    np.savez(buffer, features=features, name=path.stem)
+    writers.write_whole(path, buffer.getvalue())
 
 
 def _read(path: epath.Path, *, name: str, num_images: int) -> np.ndarray:

@@ -1,17 +1,53 @@
-"""What scoring found, as a table on the terminal, as JSON and as the report page."""
+"""What scoring found, as tables and as JSON; as a page: scoring/page."""
 
 import hashlib
 import math
+from collections.abc import Sequence
 from importlib import metadata
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fsketch import gallery
 from fsketch.metrics import statistics
-from fsketch.scoring import matching, measures, protocols
+from fsketch.scoring import matching, measures, protocols, text
 
 PACKAGES = ("fsketch", "jax", "jaxlib", "numpy", "pillow")
+
+
+INTERVAL = "95 %, percentiles of 2000 bootstrap resamples of the images"
+
+
+class Difference(NamedTuple):
+    """`label` minus `other`, the mean over the images that both have; p: of "no difference"."""
+
+    metric: str
+    label: str
+    other: str
+    value: float
+    low: float
+    high: float
+    p: float
+
+    def turned(self) -> "Difference":
+        """`other` minus `label`."""
+        return Difference(
+            self.metric, self.other, self.label, -self.value, -self.high, -self.low, self.p
+        )
+
+
+class Column(NamedTuple):
+    """A metric as it is shown; `is_set`: it scores whole sets, not single images."""
+
+    name: str
+    title: str
+    unit: str
+    higher_is_better: bool
+    is_set: bool
+
+    @property
+    def heading(self) -> str:
+        """PSNR ↑ (dB)."""
+        return text.heading(self.title, self.unit, self.higher_is_better)
 
 
 class Result(NamedTuple):
@@ -46,83 +82,91 @@ def summary(result: Result, label: str, metric: str) -> measures.Interval:
     return measures.Interval(*statistics.bootstrap_mean(values, seed=result.options.seed))
 
 
-def differences(result: Result) -> list[gallery.Difference]:
-    """Each output against the first, by metric, over the images that both have."""
-    found = []
+def difference(result: Result, metric: str, label: str, other: str) -> Difference | None:
+    """Of two outputs, over the images that both have; None for fewer than two."""
+    one, two = result.images[label][metric], result.images[other][metric]
+    both = np.isfinite(one) & np.isfinite(two)
+    if both.sum() < 2:
+        return None
+    values = statistics.paired_difference(one[both], two[both], seed=result.options.seed)
+    return Difference(metric, label, other, *values)
+
+
+def differences(result: Result) -> list[Difference]:
+    """Each output against the first, by metric."""
     first, *others = result.images
-    for label in others:
-        for metric in result.metrics:
-            one, other = result.images[label][metric.name], result.images[first][metric.name]
-            both = np.isfinite(one) & np.isfinite(other)
-            if both.sum() >= 2:
-                values = statistics.paired_difference(
-                    one[both], other[both], seed=result.options.seed
-                )
-                found.append(gallery.Difference(metric.name, label, first, *values))
-    return found
+    found = [difference(result, m.name, label, first) for label in others for m in result.metrics]
+    return [one for one in found if one]
 
 
-def table(result: Result) -> str:
-    """The terminal's table: convention, a row per output, what was not scored."""
+def columns(result: Result) -> list[Column]:
+    """The metrics in the order in which they are shown: those of images, those of sets."""
+    of_images = [(metric.name, measures.IMAGE[metric.name]) for metric in result.metrics]
+    return [
+        *(Column(name, m.title, m.unit, m.higher_is_better, False) for name, m in of_images),
+        *(
+            Column(name, name, "", measures.SET[origin].higher_is_better, True)
+            for name, origin in result.origins.items()
+        ),
+    ]
+
+
+def table(result: Result, *, is_markdown: bool = False) -> str:
+    """What the terminal shows: convention, a row per output, what was not scored."""
     chosen = protocols.get(result.protocol)
     sizes = ", ".join(f"{name} {count}" for name, count in chosen.num_pairs.items())
     lines = [
         f"protocol {result.protocol}: {chosen.about}",
         f"{len(result.matched.ids)} pairs" + (f" (whole test sets: {sizes})" if sizes else ""),
         "mean over images [95 % bootstrap interval]",
-        "",
     ]
-    header = ["", "N"]
-    for metric in result.metrics:
-        entry = measures.IMAGE[metric.name]
-        arrow = "\u2191" if entry.higher_is_better else "\u2193"
-        header.append(f"{entry.title} {arrow}" + (f" ({entry.unit})" if entry.unit else ""))
-    rows = [header]
-    for label, files in result.matched.outputs.items():
-        cells = [_cell(summary(result, label, m.name)) for m in result.metrics]
-        rows.append([label, str(len(files)), *cells])
-    lines += _aligned(rows)
-    if any(result.sets.values()):
-        names = list(dict.fromkeys(name for values in result.sets.values() for name in values))
-        rows = [["", *names]]
-        for label, values in result.sets.items():
-            rows.append([label, *(_cell(values[n]) if n in values else "-" for n in names)])
-        lines += ["", *_aligned(rows)]
+
+    def add(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        lines.extend(["", text.table(heads, rows, is_markdown=is_markdown)])
+
+    shown, names = columns(result), [metric.name for metric in result.metrics]
+    add(
+        ["", "N", *(column.heading for column in shown if not column.is_set)],
+        [
+            [label, str(len(files)), *(_cell(summary(result, label, name)) for name in names)]
+            for label, files in result.matched.outputs.items()
+        ],
+    )
+    if of_sets := list(result.origins):
+        add(
+            ["", *of_sets],
+            [
+                [label, *(_cell(values[name]) if name in values else "-" for name in of_sets)]
+                for label, values in result.sets.items()
+            ],
+        )
+    titles = ["", *(column.title for column in shown if not column.is_set)]
     if compared := differences(result):
-        lines += ["", f"mean difference from {compared[0].other} on the same images (p)"]
-        rows = [["", *(measures.IMAGE[metric.name].title for metric in result.metrics)]]
-        for label in dict.fromkeys(d.label for d in compared):
-            cells = {d.metric: f"{d.value:+.4f} ({d.p:.4f})" for d in compared if d.label == label}
-            rows.append([label, *(cells.get(metric.name, "-") for metric in result.metrics)])
-        lines += _aligned(rows)
+        lines += [
+            "",
+            f"mean difference from {text.clean(compared[0].other)} on the same images (p)",
+        ]
+        cells = {(d.label, d.metric): f"{d.value:+.4f} ({d.p:.4f})" for d in compared}
+        labels = dict.fromkeys(d.label for d in compared)
+        add(titles, [[label, *(cells.get((label, n), "-") for n in names)] for label in labels])
     for label, shifts in result.shifts.items():
-        lines += ["", f"{label}: shift of the mean under other conventions"]
-        names = [metric.name for metric in result.metrics]
-        rows = [["", *(measures.IMAGE[name].title for name in names)]]
-        for title, values in shifts.items():
-            rows.append([title, *(f"{values[n]:+.4f}" if n in values else "" for n in names)])
-        lines += _aligned(rows)
-    lines += [f"note: {note}" for note in result.notes]
+        lines += ["", f"{text.clean(label)}: shift of the mean under other conventions"]
+        add(
+            titles,
+            [
+                [title, *(f"{its[name]:+.4f}" if name in its else "" for name in names)]
+                for title, its in shifts.items()
+            ],
+        )
+    lines += ["", *(f"note: {note}" for note in result.notes)] if result.notes else []
     return "\n".join(lines)
 
 
 def _cell(interval: measures.Interval) -> str:
-    text = f"{interval.value:.4f}"
+    value = f"{interval.value:.4f}"
     if math.isfinite(interval.low):
-        text += f" [{interval.low:.4f}, {interval.high:.4f}]"
-    return text
-
-
-def _aligned(rows: list[list[str]]) -> list[str]:
-    """The first column to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
+        value += f" [{interval.low:.4f}, {interval.high:.4f}]"
+    return value
 
 
 def to_json(result: Result) -> dict[str, Any]:
@@ -133,11 +177,11 @@ def to_json(result: Result) -> dict[str, Any]:
         "protocol": {"name": result.protocol, **chosen._asdict()},
         "options": result.options._asdict(),
         "num_pairs": len(ids),
-        "ids_sha256": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
+        "ids_sha256": ids_digest(result),
         "sha256": result.hashes,
         "weights_sha256": result.weights,
-        "versions": {name: metadata.version(name) for name in PACKAGES},
-        "interval": "95 %, percentiles of 2000 bootstrap resamples of the images",
+        "versions": versions(),
+        "interval": INTERVAL,
         "outputs": {
             label: {
                 "num_images": len(files),
@@ -162,58 +206,11 @@ def _finite(interval: measures.Interval) -> dict[str, float | None]:
     return {k: v if math.isfinite(v) else None for k, v in interval._asdict().items()}
 
 
-def page(result: Result) -> tuple[gallery.Report, gallery.pictures.Source]:
-    """The report page's content, and where it gets its images."""
-    chosen = protocols.get(result.protocol)
-    entries = {metric.name: measures.IMAGE[metric.name] for metric in result.metrics}
-    content = to_json(result)
-    versions = content["versions"].items()
-    facts = {
-        "pairs": str(content["num_pairs"]),
-        "SHA-256 of the list of ids": content["ids_sha256"],
-        **{f"SHA-256 of {label}": digest for label, digest in result.hashes.items()},
-        **{f"weights {name}": digest for name, digest in result.weights.items()},
-        "versions": ", ".join(f"{name} {version}" for name, version in versions),
-        "intervals": content["interval"],
-        **{f"note {i}": note for i, note in enumerate(result.notes, 1)},
-    }
-    report = gallery.Report(
-        title=f"Scores, protocol {result.protocol}",
-        protocol=result.protocol,
-        convention=chosen.about,
-        ids=result.matched.ids,
-        metrics=[
-            *(
-                gallery.Metric(name, entry.title, entry.unit, entry.higher_is_better)
-                for name, entry in entries.items()
-            ),
-            *(
-                gallery.Metric(name, name, "", measures.SET[origin].higher_is_better)
-                for name, origin in result.origins.items()
-            ),
-        ],
-        outputs=[
-            gallery.Output(
-                label,
-                str(next(iter(files.values())).parent),
-                result.images[label],
-                {name: tuple(summary(result, label, name)) for name in entries},
-                {name: tuple(value) for name, value in result.sets[label].items()},
-            )
-            for label, files in result.matched.outputs.items()
-        ],
-        differences=differences(result),
-        attributes=result.matched.attributes,
-        facts=facts,
-    )
-    places = {
-        "input": result.matched.inputs,
-        "truth": result.matched.truth,
-        **result.matched.outputs,
-    }
+def versions() -> dict[str, str]:
+    """Of the packages that a score depends on."""
+    return {name: metadata.version(name) for name in PACKAGES}
 
-    def image(kind: str, id: str) -> np.ndarray | None:
-        path = places[kind].get(id)
-        return None if path is None else matching.decode(path, matching.Problems())
 
-    return report, image
+def ids_digest(result: Result) -> str:
+    """SHA-256 of the list of ids."""
+    return hashlib.sha256("\n".join(result.matched.ids).encode()).hexdigest()

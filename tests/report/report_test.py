@@ -12,17 +12,17 @@ import optax
 import pytest
 from flax import linen as nn
 
-from fsketch import evaluate, gallery, methods, prediction, restore, train
+from fsketch import evaluate, methods, prediction, restore, train
 from fsketch.configs import kd, pix2pix
 from fsketch.core import checkpoint, state, trees
 from fsketch.data import augment
 from fsketch.frozen import teachers
-from fsketch.gallery import scatter
 from fsketch.methods import students
 from fsketch.nets import layers, resnet
 from fsketch.nets import students as nets
 from fsketch.report import __main__ as program
-from fsketch.report import comparison, cost, distances, runs, tables
+from fsketch.report import comparison, cost, distances, plots, runs, tables
+from fsketch.scoring import text
 
 RUNS = ("taught", "alone")
 
@@ -137,27 +137,15 @@ def test_quality_is_that_of_evaluation_json_with_intervals_and_differences(repor
             assert row["differences"][metric]["value"] == pytest.approx(value - reference)
 
 
-def test_the_content_names_versions_device_and_costs(reported):
+def test_the_content_tells_training_and_latency(reported):
     content, _ = reported
-    assert set(content) >= {
-        "reference", "metric", "protocol", "convention", "data", "split", "num_images", "counted",
-        "interval", "versions", "device", "num_rounds", "num_pairs", "batch_sizes", "runs",
-        "models", "notes",
-    }  # fmt: skip
-    assert content["reference"] == "taught"
-    assert content["metric"] == "to_sketch/fsim"
+    assert content["reference"] == "taught" and content["metric"] == "to_sketch/fsim"
     assert content["device"]["platform"] == "cpu"
-    its = content["runs"]["taught"]
-    assert its["training"]["num_steps"] == 2
-    assert its["training"]["examples"] == 16
-    assert its["training"]["devices"].startswith("8 x ")
-    assert its["training"]["wall_sec"] > 0
-    assert its["teachers"].keys() == {"teacher"}
-    its = content["runs"]["alone"]
-    assert its["teachers"] == {}
-    assert its["training"] == {
-        "num_steps": 0, "examples": 0, "wall_sec": None, "images_per_sec": None, "devices": None,
-    }  # fmt: skip
+    its, alone = (content["runs"][name] for name in RUNS)
+    assert its["training"]["num_steps"] == 2 and its["training"]["examples"] == 16
+    assert its["training"]["devices"].startswith("8 x ") and its["training"]["wall_sec"] > 0
+    assert its["teachers"].keys() == {"teacher"} and alone["teachers"] == {}
+    assert set(alone["training"].values()) == {0, None}
     for row in content["models"]:
         assert row["latency"].keys() == {"1", "8"}
         for value in row["latency"].values():
@@ -276,14 +264,6 @@ def test_flop_of_one_convolution_is_the_hand_s(padding, full_optimization):
     assert 4 * 432 + 8 < cost.num_bytes(leaves) < 4 * 432 + 200
 
 
-def test_a_backend_without_counts_gives_none():
-    class Silent:
-        def cost_analysis(self):
-            return None
-
-    assert cost.flops(Silent()) is None
-
-
 def test_needed_is_what_the_output_depends_on():
     variables = {
         "player": {"params": {"a": jnp.ones(3), "b": jnp.ones(5)}, "stats": {"m": jnp.ones(2)}},
@@ -337,89 +317,83 @@ def test_only_a_teacher_that_saw_both_domains_serves_others(tiny_teacher):
     assert given["photo"] is given["sketch"] is both
 
 
-def test_latency_grows_with_clearly_more_work():
+def test_timings_are_of_the_work_and_end(monkeypatch):
     product = jax.jit(lambda a: a @ a)
     arrays = {name: jnp.ones((side, side)) for name, side in (("small", 16), ("large", 1024))}
     calls = {name: lambda a=array: product(a) for name, array in arrays.items()}
-    seconds = cost.times(calls, num_rounds=3)
-    small, large = (cost.spread(seconds[name])["median_sec"] for name in ("small", "large"))
-    assert 0 < small < large
+    seconds = cost.times(calls, num_rounds=5)
     assert cost.ratio(seconds["large"], seconds["small"]) > 1
-
-
-def test_slow_models_have_fewer_rounds(monkeypatch):
-    calls = {"one": lambda: 0, "other": lambda: 0}
-    assert {len(its) for its in cost.times(calls, num_rounds=5).values()} == {5}
+    assert {len(its) for its in seconds.values()} == {5}
     monkeypatch.setattr(cost, "MOST_SEC", 0.0)
     assert {len(its) for its in cost.times(calls, num_rounds=5).values()} == {cost.MIN_ROUNDS}
-    assert {len(its) for its in cost.times(calls, num_rounds=1).values()} == {1}
 
 
-def test_tables_fit_the_terminal_and_the_page(reported, capsys):
+def test_tables_fit_the_terminal(reported):
     content, _ = reported
-    text = tables.terminal(content)
-    assert max(map(len, text.splitlines())) <= 120
+    shown = tables.terminal(content)
+    assert max(map(len, shown.splitlines())) <= 120
     for word in ("SIZE", "LATENCY", "QUALITY TO_SKETCH", "MIMIC", "COST OF TRAINING", "teacher"):
-        assert word in text
+        assert word in shown
     values = [row_of(content, name, "to_photo")["quality"]["psnr"]["value"] for name in RUNS]
-    digits = gallery.text.decimals(values)
+    digits = text.decimals(values)
     for value in values:
-        assert f" {value:.{digits}f} [" in text
-    # The gallery shows the plotted direction: scores and differences.
-    assert tables.page(content).count("<table") == len(tables.tables(content)) - 2
+        assert f" {value:.{digits}f} " in shown
+    markdown = tables.terminal(content, is_markdown=True)
+    assert "### Size" in markdown and "|-" in markdown and "<br>[" in markdown
 
 
-def test_the_plot_is_well_formed_and_names_every_run_once(reported):
+def test_the_plot_names_every_run_in_both_directions(reported):
     _, root = reported
     tree = ElementTree.parse(root / "report.svg")
-    words = [node.text for node in tree.iter("{http://www.w3.org/2000/svg}text")]
-    assert [words.count(name) for name in RUNS] == [1, 1]
-    joined = [n for n in tree.iter() if (n.get("class") or "") == "joined"]
-    assert len(joined) == 2  # in the legend, and of the two runs of one size
-    open_marks = [n for n in tree.iter() if (n.get("class") or "").startswith("point open")]
-    assert len(open_marks) == 2  # in the legend, and of the run without a teacher
+    words = ["".join(node.itertext()) for node in tree.iter("{http://www.w3.org/2000/svg}text")]
+    for word in (*RUNS, "FSIM ↑"):
+        assert words.count(word) == 2, word
+    assert [word for word in words if word.startswith("to_")] == ["to_sketch", "to_photo"]
 
 
-def test_labels_do_not_cover_each_other_or_points():
+@pytest.mark.parametrize("spread", [0.0, 0.4])
+def test_labels_do_not_cover_each_other_or_points(spread):
     rng = np.random.default_rng(0)
+    rows = [
+        {
+            "name": f"run <{i}> $x$", "direction": "to_sketch",
+            "parameters": 10 ** (4 + spread * x),
+            "quality": {"ssim": {"value": y, "low": y - 0.01, "high": y + 0.01}},
+        }
+        for i, (x, y) in enumerate(rng.uniform(size=(8, 2)))
+    ]  # fmt: skip
+    content = {"metric": "to_sketch/ssim", "models": rows}
+    content["runs"] = {row["name"]: {"different": [], "teachers": {}} for row in rows}
+    plot = plots.quality_against("parameters", content)
+    plot.draw_without_rendering()
+    (axes,) = plot.axes
+    boxes = [note.get_window_extent() for note in axes.texts]
     points = [
-        scatter.Point(
-            f"run number {i}", 10 ** rng.uniform(4, 4.4), y, y - 0.01, y + 0.01, str(i), False
-        )
-        for i, y in enumerate(rng.uniform(0.6, 0.7, 12))
+        axes.transData.transform(line.get_xydata()[0]) for c in axes.containers for line in c[:1]
     ]
-    svg = scatter.scatter(points, x_title="x", y_title="y", kinds=("one", "other"))
-    tree = ElementTree.fromstring(svg)
-    width = scatter.CHARACTER * len("run number 10")
-    boxes = [
-        scatter.Box(x - width / 2, y - 11, x + width / 2, y + 3)
-        for x, y in (
-            (float(n.get("x")), float(n.get("y"))) for n in tree.iter("text") if n.get("class")
-        )
-    ]
-    assert len(boxes) == 12
-    dots = [(float(n.get("cx")), float(n.get("cy"))) for n in tree.iter("circle")][1:]
-    assert len(dots) == 12
-    marks = [scatter.Box(x - 6, y - 6, x + 6, y + 6) for x, y in dots]
+    assert [note.get_text() for note in axes.texts] == [*content["runs"]] and len(points) == 8
+    assert len({tuple(point) for point in points}) == 8  # side by side, where the cost is equal
     for i, box in enumerate(boxes):
-        assert box.left >= scatter.LEFT
-        assert box.right <= scatter.WIDTH
-        for other in (*boxes[:i], *marks):
-            assert box.overlap(other) == 0
+        assert not box.count_overlaps(boxes[:i])
+        assert not any(box.contains(*point) for point in points)
 
 
-def test_the_page_has_tables_plot_and_images_and_refers_to_nothing_outside(reported):
+def test_the_page_shows_both_directions_before_the_numbers(reported):
     _, root = reported
     page = (root / "report.html").read_text()
-    for anchor in ("cost", "tables", "pairs"):
-        assert f'<section id="{anchor}">' in page
-    for attribute in re.findall(r'(?:href|src)="([^"]*)"', page):
-        assert attribute.startswith(("#", "data:")), attribute
-    assert "url(" not in page
-    assert "http://" not in page
-    assert "https://" not in page
+    sections = re.findall('<section id="([^"]*)"', page)
+    assert sections == [
+        "pictures", "cost", "worst", "summary", "differences", "distributions", "tables", "details",
+    ]  # fmt: skip
+    first = page[: page.index('<section id="cost"')]
+    for direction in ("to_sketch", "to_photo"):
+        assert f"<h3>{direction}</h3>" in first
     for name in RUNS:
-        assert f'aria-label="{name} of f' in page
+        assert (
+            first.count(f'aria-label="{name} of f') == 2 * first.count('aria-label="input of f') / 2
+        )
+    tail = page[page.index('<section id="tables"') :]
+    assert "Feature distances" in tail and "<h3>Quality" not in tail
 
 
 def test_a_run_without_an_evaluation_is_refused_with_the_command(copies, capsys):
@@ -471,9 +445,9 @@ def test_outputs_of_another_evaluation_are_refused(copies, capsys):
 def test_wrong_arguments_are_refused(copies, capsys):
     assert "admitted are taught, alone" in refused(copies, capsys, "--reference=other")
     assert "to_sketch/ssim" in refused(copies, capsys, "--metric=to_sketch/lpips")
-    assert "*.svg" in refused(copies, capsys, f"--plot={copies / 'plot.png'}")
-    assert "rounds" in refused(copies, capsys, "--cost=latency")
-    assert "--pairs: -1; admitted are 0 and more" in refused(copies, capsys, "--pairs=-1")
+    assert "*.svg, *.png, *.pdf, got" in refused(copies, capsys, f"--plot={copies / 'plot.gif'}")
+    assert "--rounds: expected" in refused(copies, capsys, "--cost=latency")
+    assert "--pairs: expected 0 or more, got -1" in refused(copies, capsys, "--pairs=-1")
 
 
 def test_distances_are_taken_over_pairs_spread_over_the_split(reported):
