@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -30,7 +31,7 @@ def read_ahead(elements: Sequence, *, num_threads: int, num_workers: int = 0) ->
         if not flags.FLAGS.is_parsed():  # grain reads its own flags, and fails in a plain script
             flags.FLAGS.mark_as_parsed()
         dataset = dataset.mp_prefetch(
-            grain.MultiprocessingOptions(num_workers=num_workers), _end_with_parent
+            grain.MultiprocessingOptions(num_workers=num_workers), _live_as_parent
         )
     iterator = iter(dataset)
     try:
@@ -39,9 +40,15 @@ def read_ahead(elements: Sequence, *, num_threads: int, num_workers: int = 0) ->
         iterator.close()
 
 
-def _end_with_parent(worker: int, num_workers: int) -> None:
-    """Ends this worker when the process that started it ends; grain's own workers would live on."""
+def _live_as_parent(worker: int, num_workers: int) -> None:
+    """Keeps this worker alive until the process that started it ends, and no longer.
+
+    Signals to stop often go to all processes of a job; the parent saves first.  Nothing stops
+    grain's workers when their parent is killed.
+    """
     del worker, num_workers
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
     def watch() -> None:
         multiprocessing.parent_process().join()

@@ -10,7 +10,7 @@ import numpy as np
 from fsketch.data import lazy, pipeline, read_ahead, sources
 
 PROGRAM = """
-import multiprocessing, sys, time
+import multiprocessing, os, signal, sys, time
 import numpy as np
 from fsketch.data import pipeline, sources
 
@@ -20,7 +20,11 @@ def main(data_dir, manual_dir, out):
     stream = pipeline.training_batches(
         canvases, 3, batch_size=4, seed=0, process=0, num_processes=1, num_workers=2
     )
-    batches = [next(stream) for _ in range(5)]
+    batches = [next(stream)]
+    for child in multiprocessing.active_children():  # as Ctrl-C and job schedulers do
+        os.kill(child.pid, signal.SIGINT)
+        os.kill(child.pid, signal.SIGTERM)
+    batches += [next(stream) for _ in range(8)]
     np.savez(out, **{name: np.stack([b[name] for b in batches]) for name in batches[0]})
     print("workers", *(child.pid for child in multiprocessing.active_children()), flush=True)
     time.sleep(60)
@@ -49,7 +53,7 @@ def test_workers_give_the_same_batches_and_end_with_a_killed_parent(pairs_folder
     pairs = sources.load("paired_folder", "train", **folders)
     canvases = pipeline.place(pairs, canvas_px=32, fill_photo=0, fill_sketch=255)
     with np.load(out) as batches:
-        for k in range(5):
+        for k in range(9):
             expected = pipeline.training_batch(canvases, 3 + 4 * k, batch_size=4, seed=0)
             for name, array in expected.items():
                 np.testing.assert_array_equal(batches[name][k], array)
