@@ -65,7 +65,7 @@ def _points(
     ax.xaxis.set_major_formatter(ticker.EngFormatter())
     ax.xaxis.set_minor_locator(ticker.NullLocator())
     ax.margins(y=0.15)
-    names, points = list(content["runs"]), []
+    names, points = _in_order(content), []
     for i, (row, log) in enumerate(zip(rows, logs, strict=True)):
         near = [k for k, other in enumerate(logs) if abs(other - log) < 0.01 * span]
         x = 10 ** (log + 0.03 * span * (near.index(i) - (len(near) - 1) / 2))
@@ -98,6 +98,13 @@ def _points(
 
         _put(note, min(PLACES, key=covered))  # the first of the least covered
         taken.append(note.get_window_extent())
+
+
+def _in_order(content: Mapping[str, Any]) -> list[str]:
+    """The runs in the order of the page's colours: those that compare, by direction, and others."""
+    rows = sorted(content["models"], key=lambda row: row["direction"] == "to_photo")
+    names = dict.fromkeys(row["name"] for row in rows if row["direction"])
+    return sorted(names, key=lambda name: bool(content["runs"][name]["different"]))
 
 
 def _put(note: Any, place: tuple[int, int]) -> None:

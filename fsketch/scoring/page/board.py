@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from fsketch.core import progress
 from fsketch.metrics import statistics
 from fsketch.scoring import matching, measures, results, text
 from fsketch.scoring.page import charts, pictures
@@ -71,7 +72,8 @@ class Board:
         matched = self._result.matched
         kinds = {"input": matched.inputs, "truth": matched.truth}
         kinds |= {label: self._files[label] for label in self.outputs}
-        for i in self.chosen():
+        chosen = self.chosen()
+        for i in progress.track(chosen, "embedding pictures of pairs", len(chosen)):
             id = self.ids[i]
             yield (
                 i,
