@@ -54,7 +54,7 @@ FORMATS = {"png": writers.write_png, "jpg": writers.write_jpeg}
 LEVELS = {"BLACK": 0, "WHITE": 255}
 # Image files by their names that `checks` does not admit: of a folder, too, each is a failure.
 OTHER_IMAGES = (".webp", ".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ppm")
-ADMITTED = f"admitted are {' '.join(checks.EXTENSIONS)}"
+EXPECTED = f"expected {' '.join(checks.EXTENSIONS)}"
 MAX_PX = 1024  # longer side of an image that is taken without being asked for
 PROGRAMS = 4  # compiled programs that are kept, one for each size of canvas
 THREADS = 4  # that decode and encode beside the device
@@ -165,8 +165,8 @@ class Translator:
         if not self._size or size == self._size:
             return ""
         return (
-            f"found {size[1]}x{size[0]} px; admitted {self._size[1]}x{self._size[0]} px, the size "
-            "of the run's own images (data.image_px)"
+            f"expected {self._size[1]}x{self._size[0]} px, the size of the run's own images "
+            f"(data.image_px), got {size[1]}x{size[0]} px"
         )
 
     def canvas(self, size: tuple[int, int]) -> tuple[int, int]:
@@ -281,7 +281,7 @@ def plan(inputs: Sequence[str], out: str, *, extension: str, recursive: bool) ->
         files = [root]
         if root.is_dir():
             files, others, ignored = _below(root, recursive)
-            refused += [Failure(path, f"found a {path.suffix} file; {ADMITTED}") for path in others]
+            refused += [Failure(path, f"{EXPECTED}, got a {path.suffix} file") for path in others]
             notes += ignored
             if not files:
                 problems["no image in it", f"images ({' '.join(checks.EXTENSIONS)})"].append(given)
@@ -373,7 +373,7 @@ def read(path: Path, reading: Reading) -> np.ndarray | Failure:
     if size and max(size) > reading.max_px:
         return Failure(
             path,
-            f"found {size[1]}x{size[0]} px; admitted up to {reading.max_px} px a side: shrink it, "
+            f"expected up to {reading.max_px} px a side, got {size[1]}x{size[0]} px: shrink it, "
             "or raise --max_px as far as memory allows",
         )
     report = checks.Report(path.parent)
@@ -384,9 +384,9 @@ def read(path: Path, reading: Reading) -> np.ndarray | Failure:
         transparency_hint=", or give --background",
         apply_exif=reading.apply_exif,
     )
-    for found, admitted in report.problems:
-        hint = " (or give --apply_exif)" if "orientation" in admitted else ""
-        return Failure(path, f"found {found}; admitted {admitted}{hint}")
+    for got, expected in report.problems:
+        hint = " (or give --apply_exif)" if "orientation" in expected else ""
+        return Failure(path, f"expected {expected}{hint}, got {got}")
     return checks.pixels(decoded)
 
 
@@ -511,14 +511,14 @@ def level(text: str) -> int:
     if text in LEVELS:
         return LEVELS[text]
     if not text.isdecimal() or int(text) > 255:
-        raise argparse.ArgumentTypeError(f"{text!r}; admitted are WHITE, BLACK and 0 to 255")
+        raise argparse.ArgumentTypeError(f"expected WHITE, BLACK or 0 to 255, got {text!r}")
     return int(text)
 
 
 def positive(text: str) -> int:
     """A whole number from 1."""
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r}; admitted are whole numbers from 1")
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
     return int(text)
 
 

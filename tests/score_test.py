@@ -199,7 +199,7 @@ def test_bad_input_is_refused_with_one_message(copies, capsys, damage, words):
 def test_an_output_of_another_format_is_refused_and_starts_no_program(copies, capsys, eps):
     eps(copies / "far" / "b.png")
     assert run(copies) == 1
-    assert "far/b.png: found unreadable (another format" in capsys.readouterr().err
+    assert "far/b.png: expected a whole image file" in capsys.readouterr().err
 
 
 def test_all_problems_are_named_at_once(copies, capsys):
@@ -235,7 +235,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_scoring(copies, capsys,
     for path in (copies, copies / "no" / "file"):
         assert run(copies, f"--{flag}={path}") == 1
         captured = capsys.readouterr()
-        assert f"--{flag}: {path}: found" in captured.err
+        assert f"--{flag}: {path}: expected a file in a folder" in captured.err
         assert not captured.out
 
 
@@ -248,7 +248,7 @@ def test_what_is_not_there_is_named_once(copies, capsys):
     assert run(copies, truth="") == 1
     assert f"{copies / 'near'}: no workdir with outputs/" in capsys.readouterr().err
     assert score.main(["--protocol=plain", "--output", ""]) == 1
-    assert "'': found no folder" in capsys.readouterr().err
+    assert "'': expected FOLDER or LABEL=FOLDER, got no folder" in capsys.readouterr().err
 
 
 def test_a_protocol_admits_its_size_only_and_knows_the_padded_canvas(copies, capsys):
@@ -356,7 +356,8 @@ def test_a_workdir_s_numbers_are_those_of_its_images(tiny, tmp_path, capsys):
     shutil.rmtree(tmp_path / "one_way" / "outputs" / "to_photo")
     capsys.readouterr()
     assert run(tmp_path, "--direction=to_photo", outputs=("one_way",), truth="") == 1
-    assert "no outputs of direction to_photo; admitted directions" in capsys.readouterr().err
+    told = "expected directions that the run has: to_sketch, got no outputs of direction to_photo"
+    assert told in capsys.readouterr().err
     # Evaluated again, on fewer pairs: no image of the first time is left.
     assert evaluate.evaluate_workdir(workdir) == evaluated
     assert len(list((workdir / "outputs" / "to_sketch").iterdir())) == evaluated["num_images"]

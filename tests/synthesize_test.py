@@ -140,7 +140,7 @@ def test_a_photo_goes_through_both_stages(tiny, pairs_folder, tmp_path, monkeypa
     grey = Image.open(given[0]).convert("L")
     grey.save(tmp_path / "grey.png")
     assert run(workdir, *given, tmp_path / "grey.png", other, tmp_path / "out") == 1
-    reason = "other.png: found 32x32 px; admitted 24x30 px, the size of the run's own images"
+    reason = "other.png: expected 24x30 px, the size of the run's own images"
     assert reason in capsys.readouterr().err
     assert names(tmp_path / "out") == ["f10.png", "f11.png", "f12.png", "grey.png"]
     photos = np.concatenate(seen)
@@ -159,7 +159,7 @@ def test_a_photo_goes_through_both_stages(tiny, pairs_folder, tmp_path, monkeypa
 
     translate = synthesize.load_translator(workdir, "to_sketch")
     np.testing.assert_array_equal(translate(photos[0])[..., 0], pixels(tmp_path / "out/f10.png"))
-    with pytest.raises(ValueError, match=r"found 24x29 px; admitted 24x30 px"):
+    with pytest.raises(ValueError, match=r"expected 24x30 px.*, got 24x29 px"):
         translate(photos[0][1:])
     monkeypatch.delitem(synthesize.FIRST_STAGES, "ide")
     with pytest.raises(ValueError, match="no `coarse` sketches; the first stage makes them"):
@@ -266,15 +266,15 @@ def test_what_cannot_be_taken_is_listed_at_the_end_and_the_rest_is_done(workdir,
     reasons = {
         "blocked.jpg": "cannot write",
         "broken.png": "unreadable",
-        "clear.png": "transparency (alpha down to 4); admitted opaque images: lay it on the "
-        "background you want, or give --background",
+        "clear.png": "expected opaque images (lay it on the background you want, or give "
+        "--background), got transparency (alpha down to 4)",
         "cmyk.jpg": "colour mode CMYK",
-        "deep.png": "16 bits a channel; admitted 8",
+        "deep.png": "expected 8 bits a channel, got 16 bits a channel",
         "empty.jpg": "unreadable",
-        "turned.jpg": "EXIF orientation 6; admitted upright pixels (orientation 1) (or give "
-        "--apply_exif)",
-        "vast.png": "200x20 px; admitted up to 150 px a side",
-        "other.webp": "found a .webp file; admitted are .jpg",
+        "turned.jpg": "expected upright pixels (orientation 1) (or give --apply_exif), got EXIF "
+        "orientation 6",
+        "vast.png": "expected up to 150 px a side, got 200x20 px",
+        "other.webp": ".pgm, got a .webp file",
     }
     for line, (file, reason) in zip(lines, reasons.items(), strict=True):
         assert line.startswith(str(folder / file))
@@ -300,7 +300,9 @@ def test_no_file_starts_a_program_blocks_or_ends_the_batch(workdir, tmp_path, ca
     for line, name, reason in zip(
         captured.err.splitlines()[-3:], ("eps", "pipe", "tenth"), reasons, strict=True
     ):
-        assert line.startswith(f"{folder / name}.png: found unreadable ({reason}")
+        assert line.startswith(
+            f"{folder / name}.png: expected a whole image file, got unreadable ({reason}"
+        )
     assert names(tmp_path / "out") == ["good.png"]
 
 
@@ -374,10 +376,10 @@ def test_arguments_that_do_not_fit_are_refused_together_before_anything_is_writt
     assert run(workdir, folder / "a.png", folder / "a.jpg") == 2
     assert "OUT: a folder" in capsys.readouterr().err
     assert names(folder) == before
-    assert run(workdir, folder / "a.png", folder / "made") == 0  # not read, hence admitted
+    assert run(workdir, folder / "a.png", folder / "made") == 0  # not read, hence no refusal
     assert run(workdir, "", folder / "made") == run(workdir, folder / "a.png", "") == 2
     error = capsys.readouterr().err
-    assert "IN: found ''" in error and "OUT: found ''" in error
+    assert "IN: expected a path, got ''" in error and "OUT: expected a path, got ''" in error
 
 
 def test_an_interrupted_batch_goes_on_and_what_is_there_stays(

@@ -45,8 +45,8 @@ def place(root: Path, name: str, report: checks.Report, *, alone: bool) -> Path 
         return found[0]
     report.problem(
         name,
-        found="photos/ and sketches/ in both" if found else "no photos/ and sketches/",
-        admitted=f"photos/ and sketches/ in {name}/"
+        got="photos/ and sketches/ in both" if found else "no photos/ and sketches/",
+        expected=f"photos/ and sketches/ in {name}/"
         + (" or directly in the folder, not both" if alone else ""),
     )
     return None
@@ -125,18 +125,18 @@ def _check_against_lists(
             path = row.photo or row.sketch
             report.problem(
                 f"{report.name(path) if path else place} (id {row.id})",
-                found="an unknown id",
-                admitted=lists,
+                got="an unknown id",
+                expected=lists,
             )
         elif row.id in left_out:
             report.note(f"{place} id {row.id} is left out, as {left_out[row.id]} says")
         elif row.split and row.split != split_of[row.id]:
             report.problem(
                 f"{place} id {row.id}",
-                found=f"split {row.split} in pairs.csv",
-                admitted=f"split {split_of[row.id]}, the official one",
+                got=f"split {row.split} in pairs.csv",
+                expected=f"split {split_of[row.id]}, the official one",
             )
     missing = sorted(split_of.keys() - {row.id for row in rows} - left_out.keys())
     for id in missing:
         hint = known_gap[1] if known_gap and missing == [known_gap[0]] else ""
-        report.problem(f"{place} id {id}", found="missing", admitted=lists + hint, section="counts")
+        report.problem(f"{place} id {id}", got="no pair", expected=lists + hint, section="counts")

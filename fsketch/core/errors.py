@@ -15,7 +15,7 @@ class DataError(ValueError):
     The message names up to `LISTED` kinds of problems and places and counts the others.
 
     Attributes:
-      problems: {(found, admitted): [file or field, ...]}
+      problems: {(got, expected): [file or field, ...]}
       notes: remarks that alone would not have refused the folder.
     """
 
@@ -31,9 +31,9 @@ class DataError(ValueError):
         plural = "s" * (num_problems > 1)
         lines = [f"{num_problems:,} problem{plural} in {subject}; nothing written"]
         left = LISTED
-        for (found, admitted), places in itertools.islice(problems.items(), LISTED):
+        for (got, expected), places in itertools.islice(problems.items(), LISTED):
             where = places[0] if len(places) == 1 else f"{len(places):,} places"
-            lines.append(f"- {where}: found {found}; admitted {admitted}")
+            lines.append(f"- {told(where, got=got, expected=expected)}")
             if len(places) > 1 and left:
                 lines += [f"    {place}" for place in places[:left]]
                 lines += [f"    and {len(places) - left:,} more"] * (len(places) > left)
@@ -53,9 +53,15 @@ def _revive(subject: str, problems: dict, notes: list) -> DataError:
     return DataError(subject, problems=problems, notes=notes)
 
 
-def refusal(field: str, *, found: str, admitted: str) -> DataError:
+def refusal(field: str, *, got: str, expected: str) -> DataError:
     """The error for one field of the arguments."""
-    return DataError("the arguments", problems={(found, admitted): [field]})
+    return DataError("the arguments", problems={(got, expected): [field]})
+
+
+def told(where: str, *, got: str, expected: str) -> str:
+    """One problem in words; lines of `expected` after the first come at the end."""
+    first, _, others = expected.partition("\n")
+    return f"{where}: expected {first}, got {got}" + (f":\n{others}" if others else "")
 
 
 def noted(notes: Sequence[str]) -> list[str]:

@@ -99,7 +99,7 @@ def check_file(flag: str, path: str | None) -> None:
     file = epath.Path(path)
     if file.is_dir() or not file.parent.is_dir():
         found = "a folder" if file.is_dir() else f"no folder {file.parent}"
-        raise ValueError(f"{flag}: {path}: found {found}; admitted is a file in a folder")
+        raise ValueError(f"{flag}: {path}: expected a file in a folder, got {found}")
 
 
 def write_whole(path: epath.Path, content: bytes) -> None:

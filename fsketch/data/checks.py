@@ -74,8 +74,8 @@ class Report:
     """Collects problems (which refuse the folder), notes (which do not) and facts.
 
     Attributes:
-      problems: {(found, admitted): [file or field, ...]}
-      sections: {(found, admitted): one of `SECTIONS`}
+      problems: {(got, expected): [file or field, ...]}
+      sections: {(got, expected): one of `SECTIONS`}
       notes: remarks, in order.
       places: {note: the files it speaks of}, for notes that have any.
       facts: [(one of `SECTIONS`, what was counted or measured), ...]
@@ -100,9 +100,9 @@ class Report:
         """The path as messages write it: relative to the folder under test, see `names.shown`."""
         return names.shown(path.relative_to(self.root).as_posix()) if path != self.root else "."
 
-    def problem(self, where: str, *, found: str, admitted: str, section: str = "pairs") -> None:
-        self.problems.setdefault((found, admitted), []).append(where)
-        self.sections.setdefault((found, admitted), section)
+    def problem(self, where: str, *, got: str, expected: str, section: str = "pairs") -> None:
+        self.problems.setdefault((got, expected), []).append(where)
+        self.sections.setdefault((got, expected), section)
 
     def note(self, text: str, *, places: Sequence[str] = ()) -> None:
         self.notes.append(text)
@@ -122,9 +122,9 @@ class Report:
 
 def check_name(name: str, where: str, report: Report) -> bool:
     """Whether a name is plain (`names.problem`); a problem at `where` if it is not."""
-    if found := names.problem(name):
-        report.problem(where, found=found, admitted=names.PLAIN)
-    return not found
+    if got := names.problem(name):
+        report.problem(where, got=got, expected=names.PLAIN)
+    return not got
 
 
 def files_by_stem(folder: Path, report: Report) -> dict[str, Path]:
@@ -134,7 +134,7 @@ def files_by_stem(folder: Path, report: Report) -> dict[str, Path]:
     """
     stems: dict[str, Path] = {}
     if not folder.is_dir():
-        report.problem(report.name(folder), found="no such folder", admitted="a folder of images")
+        report.problem(report.name(folder), got="no such folder", expected="a folder of images")
         return stems
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name.lower() in DEBRIS:
@@ -142,15 +142,15 @@ def files_by_stem(folder: Path, report: Report) -> dict[str, Path]:
         elif path.suffix.lower() not in EXTENSIONS or not path.is_file():
             report.problem(
                 report.name(path),
-                found="not an image file by its name",
-                admitted=f"image files ({' '.join(EXTENSIONS)})",
+                got="not an image file by its name",
+                expected=f"image files ({' '.join(EXTENSIONS)})",
             )
         # Mac archives store accents decomposed, lists usually composed.
         elif (stem := unicodedata.normalize("NFC", path.stem)) in stems:
             report.problem(
                 report.name(path),
-                found=f"a duplicate id: {report.name(stems[stem])} has the same stem",
-                admitted="one file for each id",
+                got=f"a duplicate id: {report.name(stems[stem])} has the same stem",
+                expected="one file for each id",
             )
         elif check_name(stem, report.name(path), report):
             stems[stem] = path
@@ -172,13 +172,13 @@ def read_table(path: Path, report: Report, *, columns: Sequence[str]) -> list[di
             lines = [(table.line_num, line) for line in table]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        report.problem(name, found=f"unreadable: {why}", admitted="a UTF-8 comma-separated table")
+        report.problem(name, got=f"unreadable: {why}", expected="a UTF-8 comma-separated table")
         return []
     if missing := [column for column in columns if column not in header]:
         report.problem(
             name,
-            found=f"columns {','.join(header) or 'none'}: {', '.join(missing)} missing",
-            admitted=f"a first line {','.join(columns)}",
+            got=f"columns {','.join(header) or 'none'}: {', '.join(missing)} missing",
+            expected=f"a first line {','.join(columns)}",
         )
         return []
     rows = []
@@ -187,17 +187,17 @@ def read_table(path: Path, report: Report, *, columns: Sequence[str]) -> list[di
         if empty or None in line:
             report.problem(
                 f"{name} line {number}",
-                found=f"no {', '.join(empty)}" if empty else "more cells than columns",
-                admitted=f"one cell for each of {','.join(header)}",
+                got=f"no {', '.join(empty)}" if empty else "more cells than columns",
+                expected=f"one cell for each of {','.join(header)}",
             )
             continue
         row = {column: (line[column] or "").strip() for column in header}
-        found = [(c, names.problem(row[c]), names.PLAIN) for c in NAMES if row.get(c)]
-        found += [(c, names.inside(row[c]), names.INSIDE) for c in PATHS if row.get(c)]
-        faults = [fault for fault in found if fault[1]]
-        for column, why, admitted in faults:
+        checked = [(c, names.problem(row[c]), names.PLAIN) for c in NAMES if row.get(c)]
+        checked += [(c, names.inside(row[c]), names.INSIDE) for c in PATHS if row.get(c)]
+        faults = [fault for fault in checked if fault[1]]
+        for column, why, expected in faults:
             where = f"{name} line {number} {column} {names.quoted(row[column])}"
-            report.problem(where, found=why, admitted=admitted)
+            report.problem(where, got=why, expected=expected)
         if not faults:
             rows.append(row)
     return rows
@@ -221,8 +221,8 @@ def rows_in(folder: Path, report: Report) -> list[Row]:
             if row.photo is None or row.sketch is None:
                 report.problem(
                     report.name(row.photo or row.sketch),
-                    found=f"no {'photo' if row.photo is None else 'sketch'} with the same stem",
-                    admitted="a photo and a sketch for each id",
+                    got=f"no {'photo' if row.photo is None else 'sketch'} with the same stem",
+                    expected="a photo and a sketch for each id",
                 )
         return rows
 
@@ -235,17 +235,17 @@ def rows_in(folder: Path, report: Report) -> list[Row]:
         for role in ("photo", "sketch"):
             path = os.path.normpath(os.path.join(root, line[role]))  # text: a million rows
             if path in seen:
-                found = f"already the {seen[path][1]} of id {seen[path][0]}"
+                got = f"already the {seen[path][1]} of id {seen[path][0]}"
             elif not os.path.isfile(path):
-                found = "no such file"
+                got = "no such file"
             else:
                 seen[path] = (line["id"], role)
                 files[role] = Path(path)
                 continue
             report.problem(
                 f"{name} id {line['id']} {role} {line[role]}",
-                found=found,
-                admitted="one file of this folder for each photo and each sketch",
+                got=got,
+                expected="one file of this folder for each photo and each sketch",
             )
         rows.append(
             Row(
@@ -262,8 +262,8 @@ def rows_in(folder: Path, report: Report) -> list[Row]:
                 if os.path.normpath(path) not in seen:
                     report.problem(
                         report.name(path),
-                        found=f"in no row of {name}",
-                        admitted="files that the table names",
+                        got=f"in no row of {name}",
+                        expected="files that the table names",
                     )
     return rows
 
@@ -275,8 +275,8 @@ def check_ids_unique(rows: Iterable[Row], report: Report) -> None:
         if row.id in seen:
             report.problem(
                 f"id {row.id}",
-                found=f"a duplicate id: in {seen[row.id]} and in {row.split or 'train'}",
-                admitted="an id once over all splits",
+                got=f"a duplicate id: in {seen[row.id]} and in {row.split or 'train'}",
+                expected="an id once over all splits",
             )
         seen.setdefault(row.id, row.split or "train")
 
@@ -286,7 +286,7 @@ def check_images(
     report: Report,
     *,
     size_px: tuple[int, int] | None = None,
-    twins_admitted: bool = False,
+    twins_allowed: bool = False,
     background: int | None = None,
     transparency_hint: str = "",
 ) -> np.ndarray | None:
@@ -299,7 +299,7 @@ def check_images(
         that differs within a pair; equal images; photos and sketches swapped.
         Takes all `looks`, and the formats and sizes as facts.
       size_px: (width, height) that every image must have.
-      twins_admitted: equal images are a note only: the published set may have them.
+      twins_allowed: equal images are a note only: the published set may have them.
       background: see `inspect`.
       transparency_hint: see `inspect`.
 
@@ -321,20 +321,20 @@ def check_images(
             report.looks[role][path] = look._replace(luma=None)
             sizes[role] = look.size
             if (twin := digests.setdefault((role, look.digest), path)) != path:
-                if twins_admitted:
+                if twins_allowed:
                     twins.append(f"{report.name(path)} = {report.name(twin)}")
                 else:
                     report.problem(
                         report.name(path),
-                        found=f"the same image as {report.name(twin)}",
-                        admitted=f"each {role} once",
+                        got=f"the same image as {report.name(twin)}",
+                        expected=f"each {role} once",
                         section="images",
                     )
             if size_px is not None and look.size != size_px:
                 report.problem(
                     report.name(path),
-                    found=f"{look.size[0]}x{look.size[1]} px",
-                    admitted=f"{size_px[0]}x{size_px[1]} px (width x height)",
+                    got=f"{look.size[0]}x{look.size[1]} px",
+                    expected=f"{size_px[0]}x{size_px[1]} px (width x height)",
                     section="geometry",
                 )
             elif size_px is not None and role == "photo":
@@ -343,8 +343,8 @@ def check_images(
             (w, h), (u, v) = sizes["photo"], sizes["sketch"]
             report.problem(
                 f"id {row.id}",
-                found=f"photo {w}x{h} px, sketch {u}x{v} px",
-                admitted="equal sizes within a pair",
+                got=f"photo {w}x{h} px, sketch {u}x{v} px",
+                expected="equal sizes within a pair",
                 section="geometry",
             )
     if twins:
@@ -384,9 +384,9 @@ def _check_colours(colours: dict[str, list[float]], report: Report) -> None:
     if num_photos and num_grey == num_photos and 2 * num_colour > num_sketches:
         report.problem(
             "photos and sketches",
-            found=f"{num_grey} of {num_photos} photos grey, "
+            got=f"{num_grey} of {num_photos} photos grey, "
             f"{num_colour} of {num_sketches} sketches in colour: swapped?",
-            admitted="photos in photos, sketches in sketches",
+            expected="photos in photos, sketches in sketches",
             section="images",
         )
     elif num_grey:
@@ -420,8 +420,8 @@ def check_eyes(mean_photo: np.ndarray, report: Report, *, where: str) -> None:
             at_rim = {0, 2 * EYE_WINDOW_PX} & {int(row), int(column)}
             report.problem(
                 where,
-                found=f"the mean photo's eye at {eye}" + (" or beyond" if at_rim else ""),
-                admitted=f"within {EYE_TOLERANCE_PX} px of {(x, y)}: faces aligned by the eyes",
+                got=f"the mean photo's eye at {eye}" + (" or beyond" if at_rim else ""),
+                expected=f"within {EYE_TOLERANCE_PX} px of {(x, y)}: faces aligned by the eyes",
                 section="geometry",
             )
 
@@ -493,12 +493,12 @@ def decode(
       path: the file.
       report: takes the problem.
       background: grey level 0..255 that transparent images are laid on; None refuses them.
-      transparency_hint: follows what is admitted in place of a transparent image.
+      transparency_hint: follows what is expected in place of a transparent image.
       apply_exif: turn or mirror the pixels as the EXIF orientation says, in place of refusing it.
     """
 
-    def refuse(found: str, admitted: str) -> None:
-        report.problem(report.name(path), found=found, admitted=admitted, section="images")
+    def refuse(got: str, expected: str) -> None:
+        report.problem(report.name(path), got=got, expected=expected, section="images")
 
     try:
         with image_files.open_image(path) as image:
@@ -521,7 +521,7 @@ def decode(
                 if alpha.min() < 255:
                     return refuse(
                         f"transparency (alpha down to {alpha.min()})",
-                        f"opaque images: lay it on the background you want{transparency_hint}",
+                        f"opaque images (lay it on the background you want{transparency_hint})",
                     )
             return Decoded(
                 image=_flat(image, background),

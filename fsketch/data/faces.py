@@ -182,7 +182,7 @@ def _folders(root: Path) -> tuple[list[Face], Callable[[int], np.ndarray]]:
     rows, paths = [], []
     persons = [p for p in sorted(root.iterdir()) if p.is_dir()] if root.is_dir() else []
     if not persons:
-        report.problem(".", found="no folder in it", admitted="a folder of images for each person")
+        report.problem(".", got="no folder in it", expected="a folder of images for each person")
     for person in persons:
         for stem, path in checks.files_by_stem(person, report).items():
             if checks.check_name(id := f"{person.name}_{stem}", report.name(path), report):
@@ -192,7 +192,9 @@ def _folders(root: Path) -> tuple[list[Face], Callable[[int], np.ndarray]]:
     for row, path in zip(rows, paths, strict=True):
         if row.id in seen:
             report.problem(
-                report.name(path), found=f"the id of {report.name(seen[row.id])}", admitted="others"
+                report.name(path),
+                got=f"the id of {report.name(seen[row.id])}",
+                expected="its own id",
             )
         seen[row.id] = path
     report.close()
@@ -206,13 +208,13 @@ def _celeba(root: Path, limits: Sequence[int]) -> tuple[list[Face], Callable[[in
     for name, into in zip(CELEBA_LISTS, (partition, identity), strict=True):
         path = root / name
         if not path.is_file():
-            report.problem(name, found="no such file", admitted="the list of CelebA's archive")
+            report.problem(name, got="no such file", expected="the list of CelebA's archive")
             continue
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             words = line.split()
             if len(words) != 2 or not words[1].isdecimal():
                 report.problem(
-                    f"{name} line {number}", found=repr(line), admitted="'NNNNNN.jpg NUMBER'"
+                    f"{name} line {number}", got=repr(line), expected="'NNNNNN.jpg NUMBER'"
                 )
             elif checks.check_name(words[0], f"{name} line {number}", report):
                 into[words[0]] = words[1]
@@ -222,21 +224,21 @@ def _celeba(root: Path, limits: Sequence[int]) -> tuple[list[Face], Callable[[in
         for name in names[: limit or None]:
             if not (root / CELEBA_IMAGES / name).is_file():
                 report.problem(
-                    f"{CELEBA_IMAGES}/{name}", found="no such file", admitted="all listed images"
+                    f"{CELEBA_IMAGES}/{name}", got="no such file", expected="all listed images"
                 )
             if name not in identity:
-                report.problem(name, found=f"not in {CELEBA_LISTS[1]}", admitted="all images")
+                report.problem(name, got=f"not in {CELEBA_LISTS[1]}", expected="all images")
             rows.append(Face(os.path.splitext(name)[0], identity.get(name, ""), split))
     owner: dict[str, str] = {}
     for row in rows:
         if row.identity and owner.setdefault(row.identity, row.split) != row.split:
             report.problem(
                 f"person {row.identity}",
-                found=f"in {owner[row.identity]} and {row.split}",
-                admitted="a person in one partition",
+                got=f"in {owner[row.identity]} and {row.split}",
+                expected="a person in one partition",
             )
     if not rows:
-        report.problem(".", found="no face", admitted="images of partition 0, 1 or 2")
+        report.problem(".", got="no face", expected="images of partition 0, 1 or 2")
     report.close()
     return rows, lambda i: _read(root / CELEBA_IMAGES / f"{rows[i].id}.jpg", root)
 

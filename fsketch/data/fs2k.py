@@ -62,7 +62,7 @@ def count_hint(split: str, count: int) -> str:
     """What to say of a count that is known from elsewhere."""
     if (split, count) != ("test", 1037):
         return ""
-    return "; 1037 test pairs are what one re-distribution has: take the official archive"
+    return " (1037 test pairs are what one re-distribution has: take the official archive)"
 
 
 class Record(NamedTuple):
@@ -85,21 +85,21 @@ def read(path: Path, split: str, report: checks.Report) -> tuple[list[Record], s
     except FileNotFoundError:
         entries = None
         report.problem(
-            where, found="no such file", admitted="the official annotation file", section="counts"
+            where, got="no such file", expected="the official annotation file", section="counts"
         )
     except (OSError, ValueError) as error:
         entries = None
-        report.problem(where, found=f"unreadable: {error}", admitted="a JSON file")
+        report.problem(where, got=f"unreadable: {error}", expected="a JSON file")
     if entries is None:
         return [], set()
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-        report.problem(where, found="no list of objects", admitted="a list of objects")
+        report.problem(where, got="no list of objects", expected="a list of objects")
         return [], set()
     if len(entries) != SIZES[split]:
         report.problem(
             where,
-            found=f"{len(entries)} entries",
-            admitted=f"{SIZES[split]}, the published count{count_hint(split, len(entries))}",
+            got=f"{len(entries)} entries",
+            expected=f"{SIZES[split]}, the published count{count_hint(split, len(entries))}",
             section="counts",
         )
     remarks: dict[str, list[str]] = collections.defaultdict(list)
@@ -126,7 +126,7 @@ def _name(
     if isinstance(name, str) and _IMAGE_NAME.fullmatch(name):
         return name
     report.problem(
-        position, found=f"image_name {name!r:.80}", admitted="image_name photo1..photo3/imageNNNN"
+        position, got=f"image_name {name!r:.80}", expected="image_name photo1..photo3/imageNNNN"
     )
     return None
 
@@ -166,7 +166,7 @@ def _code(
     if type(value) is int and 0 <= value < len(ATTRIBUTES[field]):
         return value
     meanings = ", ".join(f"{code} {name}" for code, name in enumerate(ATTRIBUTES[field]))
-    report.problem(place, found=f"{field} {value!r}", admitted=f"{field} {meanings}")
+    report.problem(place, got=f"{field} {value!r}", expected=f"{field} {meanings}")
     return None
 
 
@@ -188,7 +188,7 @@ def _color(
         and all(type(v) in (int, float) and 0 <= v <= 255 for v in value)
     ):
         return np.asarray(value, np.float32)
-    report.problem(place, found=repr(value), admitted="three numbers of 0..255, mean RGB")
+    report.problem(place, got=repr(value), expected="three numbers of 0..255, mean RGB")
     return None
 
 
@@ -207,7 +207,7 @@ def _point(
     ):
         return value[0], value[1]
     report.problem(
-        f"{place} {_POINTS[0]}", found=repr(value), admitted="two whole numbers, x and y in pixels"
+        f"{place} {_POINTS[0]}", got=repr(value), expected="two whole numbers, x and y in pixels"
     )
     return None
 
@@ -230,8 +230,8 @@ def _check_distribution(
         if counts == published[::-1] and len(names) == 2:
             report.problem(
                 f"{where} {field}",
-                found=f"{told}: coded the other way round?",
-                admitted=", ".join(f"{n} {c}" for n, c in zip(names, published, strict=True)),
+                got=f"{told}: coded the other way round?",
+                expected=", ".join(f"{n} {c}" for n, c in zip(names, published, strict=True)),
                 section="counts",
             )
         elif len(records) == SIZES[split]:
@@ -243,8 +243,8 @@ def _check_distribution(
                 styles = " or ".join(ATTRIBUTES["style"][code] for code in TRAIN_STYLES[r.folder])
                 report.problem(
                     f"{where} {r.name}",
-                    found=f"style {ATTRIBUTES['style'][r.codes['style']]} in {r.folder}",
-                    admitted=f"style {styles} in {r.folder}, as in the published training half",
+                    got=f"style {ATTRIBUTES['style'][r.codes['style']]} in {r.folder}",
+                    expected=f"style {styles} in {r.folder}, as in the published training half",
                 )
 
 
@@ -255,9 +255,9 @@ def _check_hair(records: Sequence[Record], where: str, report: checks.Report) ->
     if bald and 2 * golden > len(bald):
         report.problem(
             f"{where} hair_color",
-            found=f"{golden} of {len(bald)} faces without hair coded {_GOLDEN} (golden): "
+            got=f"{golden} of {len(bald)} faces without hair coded {_GOLDEN} (golden): "
             "codes 3 and 4 swapped?",
-            admitted=f"hair colour {_NONE} (none) without hair, {_GOLDEN} for golden",
+            expected=f"hair colour {_NONE} (none) without hair, {_GOLDEN} for golden",
             section="counts",
         )
         return

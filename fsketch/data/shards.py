@@ -92,7 +92,7 @@ def read(folder: Path, report: checks.Report) -> dict[str, Any] | None:
     """The manifest of a folder; None, with the problems reported, if it is not complete."""
     path = folder / MANIFEST
     if not path.is_file():
-        report.problem(MANIFEST, found="no such file", admitted="a folder of --mode=prepare")
+        report.problem(MANIFEST, got="no such file", expected="a folder of --mode=prepare")
         return None
     try:
         manifest = json.loads(path.read_text())
@@ -100,10 +100,10 @@ def read(folder: Path, report: checks.Report) -> dict[str, Any] | None:
         if version == VERSION:
             check_names(manifest, report)
     except (AttributeError, ValueError, KeyError, TypeError) as error:
-        report.problem(MANIFEST, found=f"unreadable: {error!r}", admitted="what was written")
+        report.problem(MANIFEST, got=f"unreadable: {error!r}", expected="what was written")
         return None
     if version != VERSION:
-        report.problem(MANIFEST, found=f"format {version}", admitted=f"format {VERSION}")
+        report.problem(MANIFEST, got=f"format {version}", expected=f"format {VERSION}")
     if report.problems:
         return None
     known = {MANIFEST}
@@ -112,20 +112,20 @@ def read(folder: Path, report: checks.Report) -> dict[str, Any] | None:
         if not (folder / shard.name).is_file():
             report.problem(
                 shard.name,
-                found="no such file",
-                admitted="all shards: run --mode=prepare again, it goes on where it was",
+                got="no such file",
+                expected="all shards (run --mode=prepare again, it goes on where it was)",
             )
             continue
         try:
             with zipfile.ZipFile(folder / shard.name) as archive:
                 fits = set(archive.namelist()) == members(manifest, shard)
         except (OSError, ValueError, zipfile.BadZipFile):
-            found = "a damaged file"
+            got = "a damaged file"
         else:
-            found = "" if fits else f"other members than {MANIFEST} says"
-        if found:
-            report.problem(shard.name, found=found, admitted="whole ones: delete it, prepare again")
+            got = "" if fits else f"other members than {MANIFEST} says"
+        if got:
+            report.problem(shard.name, got=got, expected="a whole shard (delete it, prepare again)")
     for path in sorted(folder.iterdir()):
         if path.name not in known and not path.name.startswith("."):
-            report.problem(path.name, found="a stray file", admitted="the manifest's shards")
+            report.problem(path.name, got="a stray file", expected="the manifest's shards")
     return manifest if not report.problems else None

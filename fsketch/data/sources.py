@@ -31,7 +31,7 @@ ANY_TFDS = "tfds_folder"  # a data set name, see `load`
 
 
 def names() -> list[str]:
-    """The admitted names: 'cufs/cuhk', ..., 'paired_folder', 'procedural_faces/small', ..."""
+    """The known names: 'cufs/cuhk', ..., 'paired_folder', 'procedural_faces/small', ..."""
     return list(_builders())
 
 
@@ -57,7 +57,7 @@ def prepare(name: str, *, data_dir: str, manual_dir: str = "") -> Any:
       The TFDS builder, ready for `as_data_source`.
 
     Raises:
-      DataError: the folder's content is not admitted, with every problem; or the
+      DataError: the folder's content does not fit, with every problem; or the
         name is unknown, or the folders do not fit it.
     """
     builder_cls, config = _lookup(name)
@@ -127,8 +127,8 @@ def _check_ids(ids: Sequence[str], place: str) -> None:
     """Ids become names of files that are written."""
     problems: dict[tuple[str, str], list[str]] = {}
     for id in ids:
-        if found := file_names.problem(id):
-            problems.setdefault((found, file_names.PLAIN), []).append(f"id {file_names.quoted(id)}")
+        if got := file_names.problem(id):
+            problems.setdefault((got, file_names.PLAIN), []).append(f"id {file_names.quoted(id)}")
     if problems:
         raise errors.DataError(place, problems=problems)
 
@@ -141,8 +141,8 @@ def _faces_of_any(folder: str, split: str) -> records.Pairs:
     if not Path(folder, "dataset_info.json").is_file():
         raise errors.refusal(
             "manual_dir",
-            found=f"{folder!r} without dataset_info.json",
-            admitted=f"the folder of a prepared TFDS data set, since data.name is {ANY_TFDS!r}",
+            got=f"{folder!r} without dataset_info.json",
+            expected=f"the folder of a prepared TFDS data set, since data.name is {ANY_TFDS!r}",
         )
     builder = tfds.builder_from_directory(folder)
     features = builder.info.features
@@ -151,8 +151,8 @@ def _faces_of_any(folder: str, split: str) -> records.Pairs:
     if len(photos) != 1 or not persons:
         raise errors.refusal(
             f"features of {folder}",
-            found=", ".join(features),
-            admitted="one image, and the person as identity or label",
+            got=", ".join(features),
+            expected="one image, and the person as identity or label",
         )
     images, values = records.open_split(
         builder, split, images={"photo": photos[0]}, values=persons[:1]
@@ -176,14 +176,14 @@ def check(name: str, *, manual_dir: str) -> tuple[str, Any]:
     Raises:
       DataError: the name is unknown, or the folder does not exist or is empty.
     """
-    admitted = [n for n, (cls, _) in _builders().items() if _reads_folder(n, cls)]
-    folders = {n.split("/")[0]: _builders()[n][0] for n in admitted}
+    names = [n for n, (cls, _) in _builders().items() if _reads_folder(n, cls)]
+    folders = {n.split("/")[0]: _builders()[n][0] for n in names}
     builder_cls = folders.get(name.split("/")[0])
-    if builder_cls is None or name not in (*folders, *admitted):
+    if builder_cls is None or name not in (*folders, *names):
         raise errors.refusal(
             "data set name",
-            found=repr(name),
-            admitted=", ".join(dict.fromkeys([*folders, *admitted])),
+            got=repr(name),
+            expected=", ".join(dict.fromkeys([*folders, *names])),
         )
     root = _source(builder_cls, manual_dir)
     if name == builder_cls.name and builder_cls.BUILDER_CONFIGS:
@@ -225,7 +225,7 @@ def _say(text: str) -> None:
 def _lookup(name: str) -> tuple[Any, str | None]:
     builders = _builders()
     if name not in builders:
-        raise errors.refusal("data set name", found=repr(name), admitted=", ".join(builders))
+        raise errors.refusal("data set name", got=repr(name), expected=", ".join(builders))
     return builders[name]
 
 
@@ -233,17 +233,15 @@ def _root(name: str, builder_cls: Any, *, data_dir: str, manual_dir: str) -> Pat
     """The folder named after the source's content; see `prepare`."""
     for field, value in (("data_dir", data_dir), ("manual_dir", manual_dir)):
         if "://" in value:
-            raise errors.refusal(field, found=value, admitted="a local folder (mount the bucket)")
+            raise errors.refusal(field, got=value, expected="a local folder (mount the bucket)")
     parent = Path(data_dir or tfds.core.constants.DATA_DIR).expanduser().resolve()
     if parent.exists() and not parent.is_dir():
-        raise errors.refusal(
-            "data_dir", found=f"{data_dir}, a file", admitted="a folder, new or not"
-        )
+        raise errors.refusal("data_dir", got=f"{data_dir}, a file", expected="a folder, new or not")
 
     if not _reads_folder(name, builder_cls):
         if manual_dir:
             raise errors.refusal(
-                "manual_dir", found=manual_dir, admitted=f"'', since {name} reads no folder"
+                "manual_dir", got=manual_dir, expected=f"'', since {name} reads no folder"
             )
         return (
             parent / f"{builder_cls.name}-{digests.files_digest(builder_cls.source_files(), None)}"
@@ -256,15 +254,15 @@ def _root(name: str, builder_cls: Any, *, data_dir: str, manual_dir: str) -> Pat
             copies = ", ".join(sorted(p.name for p in done)) or "none"
             raise errors.refusal(
                 "manual_dir",
-                found=f"'' while {parent} holds {len(done)} prepared copies of {name} ({copies})",
-                admitted=f"the folder to read:\n{builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS}",
+                got=f"'' while {parent} holds {len(done)} prepared copies of {name} ({copies})",
+                expected=f"the folder to read\n{builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS}",
             )
         return done[0]
 
     source = _source(builder_cls, manual_dir)
     if parent.is_relative_to(source):
         raise errors.refusal(
-            "data_dir", found=f"{parent}, inside manual_dir", admitted="a folder elsewhere"
+            "data_dir", got=f"{parent}, inside manual_dir", expected="a folder elsewhere"
         )
     return parent / f"{builder_cls.name}-{digests.folder_digest(source)}"
 
@@ -275,8 +273,8 @@ def _source(builder_cls: Any, manual_dir: str) -> Path:
     if not source.is_dir() or not any(source.iterdir()):
         raise errors.refusal(
             "manual_dir",
-            found=f"{manual_dir}, which is {'empty' if source.is_dir() else 'no folder'}",
-            admitted=f"the folder to read:\n{builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS}",
+            got=f"{manual_dir}, which is {'empty' if source.is_dir() else 'no folder'}",
+            expected=f"the folder to read\n{builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS}",
         )
     return source
 
@@ -304,5 +302,5 @@ def _lock(file: TextIO, flag: int) -> None:
     except BlockingIOError:
         raise
     except OSError as error:
-        admitted = "data_dir must be on a file system with locks"
-        raise OSError(error.errno, f"{error.strerror}; {admitted}", file.name) from error
+        expected = "data_dir must be on a file system with locks"
+        raise OSError(error.errno, f"{error.strerror}; {expected}", file.name) from error

@@ -36,10 +36,10 @@ def render(name: str, report: checks.Report, *, limit: int | None) -> Iterator[s
         lines = [f"  {text}" for where, text in report.facts if where == section]
         kinds = [kind for kind, its in report.sections.items() if its == section]
         most = len(kinds) if limit is None else errors.LISTED
-        for found, admitted in kinds[:most]:
-            places = report.problems[found, admitted]
+        for got, expected in kinds[:most]:
+            places = report.problems[got, expected]
             where = places[0] if len(places) == 1 else f"{len(places)} places"
-            lines.append(f"  PROBLEM {where}: found {found}; admitted {admitted}")
+            lines.append(f"  PROBLEM {errors.told(where, got=got, expected=expected)}")
             lines += _listed(places, limit) if len(places) > 1 else []
         rest = len(kinds) - most
         lines += [f"  and {rest} other kinds of problems (--all)"] * (rest > 0)
@@ -71,12 +71,12 @@ def as_dict(name: str, report: Any) -> dict[str, Any]:
         "manual_dir": str(report.root),
         "problems": [
             {
-                "section": report.sections[found, admitted],
-                "found": found,
-                "admitted": admitted,
+                "section": report.sections[got, expected],
+                "got": got,
+                "expected": expected,
                 "places": places,
             }
-            for (found, admitted), places in report.problems.items()
+            for (got, expected), places in report.problems.items()
         ],
         "facts": [{"section": section, "text": text} for section, text in report.facts],
         "notes": [{"text": note, "places": report.places.get(note, [])} for note in report.notes],

@@ -44,15 +44,15 @@ class Problems:
     def __init__(self) -> None:
         self.places: dict[tuple[str, str], list[str]] = {}
 
-    def add(self, place: str, *, found: str, admitted: str) -> None:
-        """One more place where this was found."""
-        self.places.setdefault((found, admitted), []).append(place)
+    def add(self, place: str, *, got: str, expected: str) -> None:
+        """One more place with this problem."""
+        self.places.setdefault((got, expected), []).append(place)
 
     def take(self, report: checks.Report) -> None:
         """All that one folder's report collected."""
-        for (found, admitted), places in report.problems.items():
+        for (got, expected), places in report.problems.items():
             for place in places:
-                self.add(f"{report.root}/{place}", found=found, admitted=admitted)
+                self.add(f"{report.root}/{place}", got=got, expected=expected)
 
     def merge(self, other: "Problems") -> None:
         """All that another collection holds."""
@@ -85,19 +85,19 @@ def labels(folders: Sequence[str]) -> dict[str, Path]:
     for folder in folders:
         label, _, place = folder.partition("=") if folder in named else ("", "", folder)
         if not place:
-            problems.add(repr(folder), found="no folder", admitted="FOLDER or LABEL=FOLDER")
+            problems.add(repr(folder), got="no folder", expected="FOLDER or LABEL=FOLDER")
             continue
         path = Path(place)
         label = label if folder in named else short(path.resolve(), depth)
         if label in result or label in RESERVED:
             problems.add(
                 folder,
-                found=f"label {label} {'twice' if label in result else 'of our own'}",
-                admitted=f"LABEL=FOLDER, each label once and none of {', '.join(RESERVED)}",
+                got=f"label {label} {'twice' if label in result else 'of our own'}",
+                expected=f"LABEL=FOLDER, each label once and none of {', '.join(RESERVED)}",
             )
-        elif found := names.inside(label):
+        elif got := names.inside(label):
             # A label may be the end of a path.
-            problems.add(folder, found=f"a label with {found}", admitted="LABEL=FOLDER")
+            problems.add(folder, got=f"a label with {got}", expected="LABEL=FOLDER")
         result[label] = path
     problems.close()
     return result
@@ -111,7 +111,7 @@ def by_folders(truth: Path, inputs: Path | None, problems: Problems) -> Matched:
     for id in ids if given else ():
         if id not in given:
             problems.add(
-                f"{inputs}: {id}", found="no input of this id", admitted="one for each truth"
+                f"{inputs}: {id}", got="no input of this id", expected="one for each truth"
             )
     return Matched(ids, files, {}, {id: given[id] for id in ids if id in given}, {})
 
@@ -132,21 +132,21 @@ def by_manifest(
     given, made = DIRECTIONS[direction]
     chosen = [row for row in rows if not split or row["split"] == split]
     if rows and not chosen:
-        found = f"no row of split {split!r}"
-        admitted = ", ".join(dict.fromkeys(row["split"] for row in rows))
-        problems.add(str(manifest), found=found, admitted=admitted)
+        got = f"no row of split {split!r}"
+        expected = ", ".join(dict.fromkeys(row["split"] for row in rows))
+        problems.add(str(manifest), got=got, expected=expected)
     files: dict[str, dict[str, Path]] = {given: {}, made: {}}
     stems: dict[str, str] = {}
     attributes: dict[str, dict[str, str]] = {}
     for row in chosen:
         id = row["id"]
         if id in stems:
-            problems.add(f"{manifest} id {id}", found="a duplicate id", admitted="an id once")
+            problems.add(f"{manifest} id {id}", got="a duplicate id", expected="an id once")
         stems[id] = row.get("output") or id
         for role in (given, made):
             path = manifest.parent / row[role]
             if not os.path.isfile(path):
-                problems.add(str(path), found="no such file", admitted="the files of the table")
+                problems.add(str(path), got="no such file", expected="the files of the table")
             files[role][id] = path
         for name in row.keys() - {*_COLUMNS}:
             attributes.setdefault(name, {})[id] = row[name]
@@ -162,12 +162,12 @@ def by_annotation(manifest: Path, direction: str, problems: Problems) -> Matched
     from fsketch.data import fs2k as annotations
 
     if not manifest.is_file():
-        problems.add(str(manifest), found="no such file", admitted="anno_train or anno_test.json")
+        problems.add(str(manifest), got="no such file", expected="anno_train or anno_test.json")
         problems.close()
     split = manifest.stem.removeprefix("anno_")
     if split not in annotations.SIZES:
         names = ", ".join(f"anno_{name}.json" for name in annotations.SIZES)
-        problems.add(str(manifest), found="another name", admitted=f"{names}, or a table *.csv")
+        problems.add(str(manifest), got="another name", expected=f"{names}, or a table *.csv")
         problems.close()
     report = checks.Report(manifest.parent)
     records, _ = annotations.read(manifest, split, report)
@@ -182,7 +182,7 @@ def by_annotation(manifest: Path, direction: str, problems: Problems) -> Matched
     for role, found in files.items():
         for id in ids:
             if id not in found:
-                report.problem(id, found=f"no {role}", admitted=f"the files of {manifest.name}")
+                report.problem(id, got=f"no {role}", expected=f"the files of {manifest.name}")
     problems.take(report)
     given, made = ({id: files[role].get(id) for id in ids} for role in DIRECTIONS[direction])
     attributes = {
@@ -204,8 +204,8 @@ def made_by(workdir: Path, direction: str, problems: Problems) -> epath.Path:
         there = [name for name in DIRECTIONS if outputs_of(workdir, name).is_dir()]
         problems.add(
             str(workdir),
-            found=f"no outputs of direction {direction}",
-            admitted=f"directions that the run has: {', '.join(there) or 'none'}",
+            got=f"no outputs of direction {direction}",
+            expected=f"directions that the run has: {', '.join(there) or 'none'}",
         )
         problems.close()
     return folder
@@ -242,16 +242,16 @@ def attach(
         for stem in sorted(files.keys() - ids.keys()) if ids else ():
             problems.add(
                 str(files[stem]),
-                found="an output without a truth",
-                admitted=f"outputs of the {len(ids)} truths",
+                got="an output without a truth",
+                expected=f"outputs of the {len(ids)} truths",
             )
         missing = [id for id in matched.ids if id not in found]
         if files and missing and (not partial or not found):
             for id in missing:
                 problems.add(
                     f"{folder}/{stems[id]}.*",
-                    found="no such output",
-                    admitted=f"an output for each of the {len(ids)} truths",
+                    got="no such output",
+                    expected=f"an output for each of the {len(ids)} truths",
                 )
         outputs[label] = {id: found[id] for id in matched.ids if id in found}
     return matched._replace(outputs=outputs)
@@ -265,7 +265,7 @@ def check_sizes(matched: Matched, chosen: protocols.Protocol, problems: Problems
         for id, path in files.items():
             size, wanted = _size(path), chosen.size_px or truths[id]
             if size and wanted and (problem := protocols.size_problem(size, wanted)):
-                problems.add(str(path), found=problem[0], admitted=problem[1])
+                problems.add(str(path), got=problem[0], expected=problem[1])
 
 
 def decode(path: Path, problems: Problems) -> np.ndarray | None:
@@ -281,7 +281,7 @@ def _by_stem(folder: Path, problems: Problems) -> dict[str, Path]:
     report = checks.Report(folder)
     files = checks.files_by_stem(folder, report)
     if not files and not report.problems:
-        report.problem(".", found="no image", admitted="at least one image")
+        report.problem(".", got="no image", expected="at least one image")
     problems.take(report)
     return files
 

@@ -96,14 +96,14 @@ PROTOCOLS: dict[str, Protocol] = {
 def get(name: str) -> Protocol:
     """The protocol of a name; ValueError with the admitted names for any other."""
     if name not in PROTOCOLS:
-        raise ValueError(f"protocol: {name!r}; admitted are {', '.join(PROTOCOLS)}")
+        raise ValueError(f"protocol: expected {', '.join(PROTOCOLS)}, got {name!r}")
     return PROTOCOLS[name]
 
 
 def size_problem(
     size_px: tuple[int, int], wanted: tuple[int, int] | None
 ) -> tuple[str, str] | None:
-    """(found, admitted) of an image whose size is not the wanted one, if any is wanted.
+    """(got, expected) of an image whose size is not the wanted one, if any is wanted.
 
     Sizes are (width, height).
     """

@@ -11,11 +11,11 @@ from fsketch.data import checks
 
 
 def _found(report):
-    """{file: (found, admitted)}"""
+    """{file: (got, expected)}"""
     return {place: key for key, places in report.problems.items() for place in sorted(places)}
 
 
-def test_each_kind_of_bad_image_is_named_with_what_is_admitted(tmp_path, draw_face):
+def test_each_kind_of_bad_image_is_named_with_what_is_expected(tmp_path, draw_face):
     image = Image.fromarray(draw_face(0, size=(20, 25), eyes=()))
     whole = io.BytesIO()
     image.save(whole, "PNG")
@@ -141,15 +141,15 @@ def test_eyes_beyond_the_window_say_so(tmp_path):
 
 def test_the_report_survives_pickling_and_counts_every_place(tmp_path):
     report = checks.Report(tmp_path)
-    report.problem("a.png", found="1x1 px", admitted="2x2 px")
-    report.problem("b.png", found="1x1 px", admitted="2x2 px")
-    report.problem("c.png", found="missing", admitted="all")
+    report.problem("a.png", got="1x1 px", expected="2x2 px")
+    report.problem("b.png", got="1x1 px", expected="2x2 px")
+    report.problem("c.png", got="missing", expected="all")
     report.note("by the way")
     with pytest.raises(errors.DataError) as caught:
         report.close()
     text = str(caught.value)
     assert text.startswith(f"3 problems in {tmp_path}; nothing written")
-    assert "- 2 places: found 1x1 px; admitted 2x2 px\n    a.png\n    b.png" in text
-    assert "- c.png: found missing; admitted all\nnote: by the way" in text
+    assert "- 2 places: expected 2x2 px, got 1x1 px\n    a.png\n    b.png" in text
+    assert "- c.png: expected all, got missing\nnote: by the way" in text
     assert str(pickle.loads(pickle.dumps(caught.value))) == text
     assert isinstance(caught.value, ValueError)

@@ -106,14 +106,14 @@ def test_every_problem_is_in_one_report(cuhk, tmp_path, draw_face, draw_pair):
     text = _error("cufs/cuhk", cuhk, tmp_path)
     assert text.startswith("8 problems in ")
     for line in (
-        "- photos/f-005-01.png: found no sketch with the same stem; admitted a photo and a sketch",
-        "- . id f-006-01: found missing; admitted the ids of splits/cuhk_train.txt",
-        "- photos/f-999-01.png (id f-999-01): found an unknown id; admitted the ids of splits/cuhk",
-        "- photos/f-007-01.png: found unreadable (",
-        "- photos/f-008-01.png: found 250x200 px; admitted 200x250 px (width x height)",
-        "- photos/f-009-01.png: found a duplicate id: photos/f-009-01.jpg has the same stem",
-        "- photos/f-011-01.png: found the same image as photos/f-010-01.png; admitted each photo",
-        "- sketches/list.txt: found not an image file by its name; admitted image files (.jpg",
+        "- photos/f-005-01.png: expected a photo and a sketch for each id, got no sketch",
+        "- . id f-006-01: expected the ids of splits/cuhk_train.txt and splits/cuhk",
+        "- photos/f-999-01.png (id f-999-01): expected the ids of splits/cuhk_train.txt and",
+        "- photos/f-007-01.png: expected a whole image file, got unreadable (",
+        "- photos/f-008-01.png: expected 200x250 px (width x height), got 250x200 px",
+        "- photos/f-009-01.png: expected one file for each id, got a duplicate id: photos/f-009",
+        "- photos/f-011-01.png: expected each photo once, got the same image as photos/f-010",
+        "- sketches/list.txt: expected image files (.jpg",
         "note: sketches/.DS_Store is left behind by an operating system: not read",
     ):
         assert line in text, line
@@ -124,8 +124,9 @@ def test_faces_that_are_not_aligned_are_refused(tmp_path, draw_pair):
         draw_pair(tmp_path / "in/cuhk", id, number, eyes=((75, 117), (125, 117)))
     text = _error("cufs/cuhk", tmp_path / "in", tmp_path)
     assert text.startswith("2 problems")
-    assert "cuhk (all photos): found the mean photo's eye at (75, 117)" in text
-    assert "admitted within 4 px of (75, 125)" in text and "(125, 125)" in text
+    assert "cuhk (all photos): expected within 4 px of (75, 125): faces aligned" in text
+    assert "got the mean photo's eye at (75, 117)" in text
+    assert "expected within 4 px of (125, 125)" in text
 
 
 def test_all_has_unique_ids_and_one_identity_in_every_config(
@@ -153,7 +154,10 @@ def test_all_has_unique_ids_and_one_identity_in_every_config(
 def test_the_267_variant_is_named_when_only_266_is_missing(tmp_path, draw_pair):
     _draw(tmp_path / "in/xm2vts", "xm2vts", draw_pair, without=("266",))
     text = _error("cufs/xm2vts", tmp_path / "in", tmp_path)
-    assert text.startswith("1 problem in ") and "xm2vts id 266: found missing" in text
+    assert (
+        text.startswith("1 problem in ")
+        and "xm2vts id 266: expected the ids of splits/xm2vts_train.txt" in text
+    )
     assert "a known public variant of the lists with 267 training pairs" in text
     assert "xm2vts_267 and all_267" in text
     folders = {"data_dir": str(tmp_path / "out"), "manual_dir": str(tmp_path / "in")}
@@ -173,11 +177,11 @@ def test_no_hint_at_267_when_more_is_missing(short_lists, tmp_path, draw_pair):
 def test_folders_missing_or_in_two_places(short_lists, tmp_path, draw_pair):
     draw_pair(tmp_path / "in", "1", 1)
     draw_pair(tmp_path / "in/ar", "1", 1)
-    assert "ar: found photos/ and sketches/ in both; admitted" in _error(
+    assert "not both, got photos/ and sketches/ in both" in _error(
         "cufs/ar", tmp_path / "in", tmp_path
     )
     text = _error("cufs/all", tmp_path / "in", tmp_path)
-    assert "cuhk: found no photos/ and sketches/; admitted photos/ and sketches/ in cuhk/" in text
+    assert "cuhk: expected photos/ and sketches/ in cuhk/, got no photos/ and sketches/" in text
     assert "ar id 2" in text
 
 
@@ -194,7 +198,7 @@ def test_pairs_csv_names_the_files_and_must_keep_the_official_split(
     (folder / "pairs.csv").write_text("\n".join(table))
     text = _error("cufs/cuhk", folder, tmp_path)
     assert text.startswith("1 problem in ")
-    assert "id f-006-01: found split test in pairs.csv; admitted split train" in text
+    assert "id f-006-01: expected split train, the official one, got split test in" in text
     table[2] = table[2].replace("test", "train")
     (folder / "pairs.csv").write_text("\n".join(table))
     pairs = sources.load(

@@ -83,10 +83,10 @@ def test_every_problem_is_in_one_report(folder, tmp_path, draw_pair):
     text = _error("cufsf/sc_lmser", folder, tmp_path)
     assert text.startswith("5 problems in ")
     for line in (
-        "- photos/00001.png: found no sketch with the same stem",
-        "- . id 00002: found missing; admitted the ids of splits/sc_lmser_train.txt",
-        "- photos/00225.png (id 00225): found an unknown id",
-        "found 250x200 px; admitted 200x250 px (width x height)",
+        "- photos/00001.png: expected a photo and a sketch for each id, got no sketch with",
+        "- . id 00002: expected the ids of splits/sc_lmser_train.txt and",
+        "- photos/00225.png (id 00225): expected the ids of splits/",
+        "expected 200x250 px (width x height), got 250x200 px",
     ):
         assert line in text, line
 
@@ -99,7 +99,7 @@ def test_pairs_csv_must_keep_the_split_of_the_config(folder, tmp_path):
     (folder / "pairs.csv").write_text("\n".join(rows))
     text = _error("cufsf/sc_lmser", folder, tmp_path)
     assert text.startswith("2 problems in ")
-    assert ". id 00002: found split train in pairs.csv; admitted split test" in text
+    assert ". id 00002: expected split test, the official one, got split train in pairs.csv" in text
     folders = {"data_dir": str(tmp_path / "out"), "manual_dir": str(folder)}
     assert sources.load("cufsf/ca_gan", "train", **folders).id == ["00021", "00002"]
 

@@ -74,7 +74,7 @@ def report_of(root: Path, config: str = "all") -> checks.Report:
 
 
 def problems(root: Path, config: str = "all") -> dict[str, tuple[str, str]]:
-    """{file or field: (found, admitted)}"""
+    """{file or field: (got, expected)}"""
     report = report_of(root, config)
     return {place: key for key, places in report.problems.items() for place in places}
 
@@ -191,8 +191,8 @@ def test_alpha_is_dropped_where_opaque_refused_elsewhere_and_white_below_on_dema
     pixels[:2, :, 3] = 0
     pixels[2, :, 3] = 51
     Image.fromarray(pixels).save(path)
-    found, admitted = problems(root)["sketch/sketch2/sketch0001.png"]
-    assert found == "transparency (alpha down to 0)" and "..._on_white lay it on white" in admitted
+    got, expected = problems(root)["sketch/sketch2/sketch0001.png"]
+    assert got == "transparency (alpha down to 0)" and "take a config ..._on_white" in expected
     train = sources.load(
         "fs2k/all_on_white", "train", data_dir=str(tmp_path / "out"), manual_dir=str(root)
     )
@@ -212,7 +212,7 @@ def test_equal_images_of_the_set_are_kept_and_noted(root):
 
 
 @pytest.mark.parametrize(
-    "fields, found, admitted",
+    "fields, got, expected",
     [
         ({"hair_color": 5}, "hair_color 5", "hair_color 0 brown, 1 black, 2 red, 3 none, 4 golden"),
         ({"smile": -1}, "smile -1", "smile 0 with, 1 without"),
@@ -221,10 +221,10 @@ def test_equal_images_of_the_set_are_kept_and_noted(root):
         ({"style": 3}, "style 3", "style 0 1, 1 2, 2 3"),
     ],
 )
-def test_codes_without_a_meaning_are_named(root, fields, found, admitted):
+def test_codes_without_a_meaning_are_named(root, fields, got, expected):
     odd = entry(*TEST[0]) | fields
     annotate(root, "test", [odd] + [entry(*pair) for pair in TEST[1:]])
-    assert problems(root)["anno_test.json photo1/image0002"] == (found, admitted)
+    assert problems(root)["anno_test.json photo1/image0002"] == (got, expected)
 
 
 def test_names_colours_and_points_of_another_form(root):
@@ -296,9 +296,9 @@ def test_the_re_distribution_with_1037_test_photos_is_named(root, monkeypatch):
 def test_golden_and_none_swapped_are_flagged(root):
     bald = [entry(*TEST[0], hair=1, hair_color=4), entry(*TEST[1], hair=1, hair_color=4)]
     annotate(root, "test", [*bald, entry(*TEST[2], hair_color=3)])
-    found, admitted = problems(root)["anno_test.json hair_color"]
-    assert found == "2 of 2 faces without hair coded 4 (golden): codes 3 and 4 swapped?"
-    assert admitted == "hair colour 3 (none) without hair, 4 for golden"
+    got, expected = problems(root)["anno_test.json hair_color"]
+    assert got == "2 of 2 faces without hair coded 4 (golden): codes 3 and 4 swapped?"
+    assert expected == "hair colour 3 (none) without hair, 4 for golden"
     odd = [entry(*TEST[0], hair=1, hair_color=3), entry(*TEST[1], hair_color=3), entry(*TEST[2])]
     annotate(root, "test", odd)
     report = report_of(root)
@@ -313,10 +313,10 @@ def test_codings_the_other_way_round_are_flagged(root, monkeypatch):
     monkeypatch.setattr(annotations, "COUNTS", counts)
     annotate(root, "test", [entry(*p, smile=s) for p, s in zip(TEST, (1, 1, 0), strict=True)])
     report = report_of(root)
-    [((found, admitted), places)] = report.problems.items()
+    [((got, expected), places)] = report.problems.items()
     assert places == ["anno_test.json smile"]
-    assert found == "with 1, without 2: coded the other way round?"
-    assert admitted == "with 2, without 1"
+    assert got == "with 1, without 2: coded the other way round?"
+    assert expected == "with 2, without 1"
     assert "anno_test.json: gender differs from the published counts (632, 414)" in report.notes
     for field in ("smile", "earring", "style"):
         assert not any(f"anno_test.json: {field}" in note for note in report.notes)

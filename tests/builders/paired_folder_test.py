@@ -78,14 +78,14 @@ def test_every_problem_of_a_table_is_in_one_report(tmp_path, draw_pair):
     )
     text = _error(tmp_path)
     for line in (
-        "- pairs.csv id a: found split training; admitted split train, validation, test",
-        "- pairs.csv id b sketch sketches/none.png: found no such file",
-        "- id b: found a duplicate id: in train and in test; admitted an id once",
-        "- pairs.csv line 5: found no sketch; admitted one cell for each of id,photo",
-        "- pairs.csv id d photo photos/i1.png: found already the photo of id b",
-        "- id e: found photo 13x15 px, sketch 12x15 px; admitted equal sizes within a pair",
-        "- sketches/i5.png: found the same image as sketches/i0.png",
-        "- pairs.csv line 8 photo '../../etc/photo.png': found a path that leads out of the folder",
+        "- pairs.csv id a: expected split train, validation, test, got split training",
+        "- pairs.csv id b sketch sketches/none.png: expected one file of this folder",
+        "- id b: expected an id once over all splits, got a duplicate id: in train and in test",
+        "- pairs.csv line 5: expected one cell for each of id,photo,sketch,split",
+        "- pairs.csv id d photo photos/i1.png: expected one file of this folder for each photo and",
+        "- id e: expected equal sizes within a pair, got photo 13x15 px, sketch 12x15 px",
+        "- sketches/i5.png: expected each sketch once, got the same image as sketches/i0.png",
+        "- pairs.csv line 8 photo '../../etc/photo.png': expected a path below the folder, got",
     ):
         assert line in text, f"{line}\n{text}"
     assert "in no row" not in text  # it would follow from the rows that are left out
@@ -97,7 +97,7 @@ def test_a_file_that_no_row_names_is_refused(tmp_path, draw_pair):
     row = "a,photos/i0.png,sketches/i0.png,train\n"
     (tmp_path / "in/pairs.csv").write_text(f"id,photo,sketch,split\n{row}")
     text = _error(tmp_path)
-    assert "- 2 places: found in no row of pairs.csv; admitted files that the table names" in text
+    assert "- 2 places: expected files that the table names, got in no row of pairs.csv" in text
     assert "    photos/i1.png\n    sketches/i1.png" in text
 
 
@@ -106,7 +106,9 @@ def test_a_table_without_a_column_is_refused(tmp_path, draw_pair):
     (tmp_path / "in/pairs.csv").write_text("id;photo;sketch;split\na;b;c;train\n")
     text = _error(tmp_path)
     assert text.startswith("1 problem in")
-    assert "found columns id;photo;sketch;split: id, photo, sketch, split missing" in text
+    assert (
+        "expected a first line id,photo,sketch,split, got columns id;photo;sketch;split: id" in text
+    )
 
 
 def test_missing_partner_and_other_files(tmp_path, draw_pair):
@@ -115,25 +117,26 @@ def test_missing_partner_and_other_files(tmp_path, draw_pair):
     (tmp_path / "in/photos/b.png").unlink()
     (tmp_path / "in/photos/b.webp").write_text("?")
     text = _error(tmp_path)
-    assert "- sketches/b.png: found no photo with the same stem" in text
-    assert (
-        "- photos/b.webp: found not an image file by its name; admitted image files (.jpg" in text
-    )
+    assert "- sketches/b.png: expected a photo and a sketch for each id, got no photo" in text
+    assert "- photos/b.webp: expected image files (.jpg" in text
 
 
 def test_one_id_in_two_splits_is_a_leak(tmp_path, draw_pair):
     draw_pair(tmp_path / "in/train", "a", 0, **SMALL)
     draw_pair(tmp_path / "in/test", "a", 1, **SMALL)
-    assert "- id a: found a duplicate id: in train and in test" in _error(tmp_path)
+    assert (
+        "- id a: expected an id once over all splits, got a duplicate id: in train and in test"
+        in _error(tmp_path)
+    )
 
 
 def test_layouts_must_not_be_mixed_and_must_hold_something(tmp_path, draw_pair):
     draw_pair(tmp_path / "in", "a", 0, **SMALL)
     draw_pair(tmp_path / "in/test", "b", 1, **SMALL)
-    assert "found photos/, sketches/, test/ side by side" in _error(tmp_path)
+    assert "got photos/, sketches/, test/ side by side" in _error(tmp_path)
 
 
 def test_folders_without_an_image(tmp_path):
     for name in ("photos", "sketches"):
         (tmp_path / "in" / name).mkdir(parents=True)
-    assert "found no pair; admitted at least one pair" in _error(tmp_path)
+    assert "expected at least one pair, got no pair" in _error(tmp_path)

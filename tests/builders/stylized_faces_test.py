@@ -68,7 +68,10 @@ def test_embedded_ones_read_no_folder_and_prepared_ones_do(tmp_path):
         sources.prepare("stylized_faces/tiny", data_dir=str(tmp_path), manual_dir=str(tmp_path))
     with pytest.raises(errors.DataError, match="--mode=prepare made beside its workdir"):
         sources.prepare("stylized_faces/prepared", data_dir=str(tmp_path))
-    with pytest.raises(errors.DataError, match=r"manifest\.json: found no such file"):
+    with pytest.raises(
+        errors.DataError,
+        match=r"manifest\.json: expected a folder of --mode=prep",
+    ):
         sources.prepare(
             "stylized_faces/prepared",
             data_dir=str(tmp_path / "out"),

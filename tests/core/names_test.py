@@ -88,8 +88,8 @@ def pairs(folder, id="x", photo="photos/x.png"):
 def test_ids_of_a_table(tmp_path, capsys, id):
     pairs(tmp_path / "a/b/in", id)
     said = refused(tmp_path, capsys)
-    assert f"- pairs.csv line 2 id {names.quoted(id)}: found " in said
-    assert "; admitted a plain file name" in said
+    assert f"- pairs.csv line 2 id {names.quoted(id)}: expected " in said
+    assert "expected a plain file name" in said
     assert said.count("\n- ") == 1
 
 
@@ -98,7 +98,7 @@ def test_paths_of_a_table(tmp_path, capsys, photo):
     draw(tmp_path / "a/x.png")
     pairs(tmp_path / "a/b/in", photo=photo)
     said = refused(tmp_path, capsys)
-    assert f"- pairs.csv line 2 photo {names.quoted(photo)}: found " in said
+    assert f"- pairs.csv line 2 photo {names.quoted(photo)}: expected " in said
 
 
 def test_stems_of_files(tmp_path, capsys):
@@ -106,16 +106,16 @@ def test_stems_of_files(tmp_path, capsys):
         draw(tmp_path / "a/b/in" / kind / "a\x1b[2Jb.png")
     said = refused(tmp_path, capsys)
     assert "    photos/a\\x1b[2Jb.png\n" in said
-    assert "found a control character; admitted a plain file name" in said
+    assert "expected a plain file name, got a control character" in said
 
 
 @pytest.mark.parametrize("stem", ["x" * 190, "x\x1b[2J"])
 def test_persons(tmp_path, capsys, stem):
     draw(tmp_path / "a/b/in" / stem.replace("x", "p") / f"{stem}.png")
     said = refused(tmp_path, capsys, "identity_folder")
-    assert "admitted a plain file name" in said
+    assert "expected a plain file name" in said
     options = {"prefix": "", "test_share": 0, "validation_share": 0, "limits": (0, 0, 0)}
-    with pytest.raises(errors.DataError, match="admitted a plain file name"):
+    with pytest.raises(errors.DataError, match="expected a plain file name"):
         faces.find("folders", manual_dir=str(tmp_path / "a/b/in"), data_dir="", **options)
 
 
@@ -123,7 +123,7 @@ def test_two_files_of_one_person_s_id(tmp_path, capsys):
     draw(tmp_path / "a/b/in/al_b/c.png")
     draw(tmp_path / "a/b/in/al/b_c.png")
     said = refused(tmp_path, capsys, "identity_folder")
-    assert "- al_b/c.png: found the id al_b_c of al/b_c.png; admitted PERSON_STEM once" in said
+    assert "- al_b/c.png: expected PERSON_STEM once, got the id al_b_c of al/b_c.png" in said
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -131,7 +131,7 @@ def test_celeba_s_lists(tmp_path, name):
     (tmp_path / "list_eval_partition.txt").write_text(f"{name}.jpg 0\n")
     (tmp_path / "identity_CelebA.txt").write_text("")
     options = {"prefix": "", "test_share": 0, "validation_share": 0, "limits": (0, 0, 0)}
-    with pytest.raises(errors.DataError, match=r"list_eval_partition.txt line 1: found .*plain"):
+    with pytest.raises(errors.DataError, match=r"list_eval_partition.txt line 1: expected a plain"):
         faces.find("celeba", manual_dir=str(tmp_path), data_dir="", **options)
 
 
@@ -147,7 +147,7 @@ def test_annotations_of_fs2k(tmp_path, name):
     (tmp_path / "anno_train.json").write_text(json.dumps([{"image_name": name}]))
     report = checks.Report(tmp_path)
     assert annotations.read(tmp_path / "anno_train.json", "train", report) == ([], set())
-    with pytest.raises(errors.DataError, match="entry 0: found image_name '") as caught:
+    with pytest.raises(errors.DataError, match=r"entry 0: .*, got image_name '") as caught:
         report.close()
     assert "\x1b" not in str(caught.value)
 
@@ -159,7 +159,10 @@ def test_ids_of_what_is_prepared_already(tmp_path, monkeypatch):
     with monkeypatch.context() as without:
         without.setattr(names, "problem", lambda name: None)
         sources.prepare("paired_folder", **where)
-    with pytest.raises(errors.DataError, match=r"id '../../../x': found a path, not a name"):
+    with pytest.raises(
+        errors.DataError,
+        match=r"id '../../../x': expected a plain file name, got a path",
+    ):
         sources.load("paired_folder", "train", **where)
 
 
@@ -193,7 +196,7 @@ def test_manifests_of_portraits(tmp_path, bad):
     assert portraits(tmp_path, manifest(), MEMBERS) == (manifest(), [])
     for content in (manifest(id=bad), manifest(style=bad)):
         found, problems = portraits(tmp_path, content, MEMBERS)
-        assert found is None and [admitted for _, admitted in problems] == [names.PLAIN]
+        assert found is None and [expected for _, expected in problems] == [names.PLAIN]
     assert portraits(tmp_path, manifest(id=1), MEMBERS)[0] is None
 
 
@@ -236,13 +239,13 @@ def test_tables_that_are_scored(tmp_path, capsys, column, bad):
     if (column, bad) in (("photo", "sub/dir"), ("sketch", "sub/dir")):
         assert "no such file" in said
     else:
-        assert f"table.csv line 2 {column} {names.quoted(bad)}: found " in said
+        assert f"table.csv line 2 {column} {names.quoted(bad)}: expected " in said
     assert "\x1b" not in said
 
 
 @pytest.mark.parametrize("label", ["../x", "/x", "a\x1b[2Jb"])
 def test_labels(tmp_path, label):
-    with pytest.raises(errors.DataError, match="admitted LABEL=FOLDER"):
+    with pytest.raises(errors.DataError, match="expected LABEL=FOLDER"):
         matching.labels([f"{label}={tmp_path}"])
 
 
@@ -253,8 +256,8 @@ def test_pairs_that_are_verified(tmp_path, capsys, file):
     table.write_text(f"fold,file_a,file_b,same\n1,{file},a/1.png,0\n")
     assert verify_faces.main([f"--folder={tmp_path / 'faces'}", f"--pairs={table}"]) == 1
     said = capsys.readouterr().err
-    assert f"mine.csv line 2 file_a {names.quoted(file)}: found " in said and "\x1b" not in said
-    with pytest.raises(errors.DataError, match="admitted a path below the folder"):
+    assert f"mine.csv line 2 file_a {names.quoted(file)}: expected " in said and "\x1b" not in said
+    with pytest.raises(errors.DataError, match="expected a path below the folder"):
         face_sets.from_pairs(
             [lfw.Pair(file, "a/1.png", False)], tmp_path, checks.Report(tmp_path),
             name="x", source="x", crop=face_sets.LARGEST,
@@ -263,7 +266,7 @@ def test_pairs_that_are_verified(tmp_path, capsys, file):
 
 def test_files_that_pairs_are_drawn_from(tmp_path):
     draw(tmp_path / "al/a\x1b[2Jb.png")
-    with pytest.raises(errors.DataError, match=r"al/a\\x1b\[2Jb\.png: found a control char"):
+    with pytest.raises(errors.DataError, match=r"al/a\\x1b\[2Jb\.png: .*, got a control char"):
         face_pairs.draw(tmp_path, seed=0)
 
 
@@ -307,5 +310,7 @@ def test_one_fault_of_a_table_or_a_folder_is_one_line(tmp_path, capsys):
         assert refused(tmp_path, capsys, name).count("\n- ") == 1
     (folder / "pairs.csv").unlink()
     (folder / "sketches").rename(folder / "sketch")
-    assert "sketches: found no such folder" in (said := refused(tmp_path, capsys, "cufs/cuhk"))
+    assert "sketches: expected a folder of images, got no such folder" in (
+        said := refused(tmp_path, capsys, "cufs/cuhk")
+    )
     assert said.count("\n- ") == 1

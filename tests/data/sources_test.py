@@ -1,5 +1,6 @@
 import fcntl
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -101,12 +102,12 @@ def test_without_manual_dir_exactly_one_prepared_copy_is_taken(folder, tmp_path)
 @pytest.mark.parametrize(
     "name, data_dir, manual_dir, message",
     [
-        ("cufs", "out", "in", "data set name: found 'cufs'; admitted cufs/cuhk, cufs/ar"),
+        ("cufs", "out", "in", "data set name: expected cufs/cuhk, cufs/ar, .*, got 'cufs'"),
         ("cufs/none", "out", "in", "procedural_faces/small"),
-        ("paired_folder", "out", "none", "none, which is no folder; admitted the folder to read"),
-        ("paired_folder", "out", "empty", "empty, which is empty; admitted the folder to read"),
-        ("paired_folder", "in/out", "in", "inside manual_dir; admitted a folder elsewhere"),
-        ("paired_folder", "gs://out", "in", "data_dir: found gs://out; admitted a local folder"),
+        ("paired_folder", "out", "none", "the folder to read, got .*none, which is no folder"),
+        ("paired_folder", "out", "empty", "the folder to read, got .*empty, which is empty"),
+        ("paired_folder", "in/out", "in", "a folder elsewhere, got .*in/out, inside manual_dir"),
+        ("paired_folder", "gs://out", "in", "data_dir: expected a local folder .*, got gs://out"),
         ("procedural_faces/small", "out", "in", "since procedural_faces/small reads no folder"),
     ],
 )
@@ -117,7 +118,7 @@ def test_arguments_that_do_not_fit(
     (tmp_path / "empty").mkdir()
     with pytest.raises(errors.DataError) as caught:
         sources.prepare(name, data_dir=data_dir, manual_dir=manual_dir)
-    assert message in str(caught.value)
+    assert re.search(message, str(caught.value))
 
 
 def test_relative_folders_and_unknown_split(folder, tmp_path, monkeypatch):
@@ -195,9 +196,12 @@ def test_the_program_prints_counts_or_the_report(folder, tmp_path, capsys):
     assert "train      6 pairs" in capsys.readouterr().out
     (folder / "photos/p1.png").unlink()
     assert prepare.main(arguments) == 1
-    assert "sketches/p1.png: found no photo with the same stem" in capsys.readouterr().err
+    assert (
+        "sketches/p1.png: expected a photo and a sketch for each id, got no"
+        in capsys.readouterr().err
+    )
     assert prepare.main(["paired", "--manual_dir=."]) == 1
-    assert "admitted cufs/cuhk" in capsys.readouterr().err
+    assert "expected cufs/cuhk" in capsys.readouterr().err
 
 
 def test_tensorflow_is_not_loaded(folder):

@@ -64,17 +64,20 @@ def test_findings_stand_in_their_sections_and_long_lists_are_cut(folder, tmp_pat
     code, out = _run(capsys, *arguments)
     assert code == 1 and out.startswith("paired_folder: 10 problems, 1 note")
     sections = dict(zip(verify_sections(out)[::2], verify_sections(out)[1::2], strict=True))
-    assert "PROBLEM id p2: found photo 40x50 px, sketch 41x50 px" in sections["geometry"]
-    assert "PROBLEM photos/p1.png: found unreadable" in sections["images"]
-    assert "PROBLEM photos/p0.png: found no sketch with the same stem" in sections["pairs"]
-    assert "PROBLEM 7 places: found not an image file by its name" in sections["pairs"]
+    for section, problem in {
+        "geometry": "id p2: expected equal sizes within a pair, got photo 40x50 px",
+        "images": "photos/p1.png: expected a whole image file, got unreadable",
+        "pairs": "photos/p0.png: expected a photo and a sketch for each id, got no sketch with",
+    }.items():
+        assert f"PROBLEM {problem}" in sections[section]
+    assert "PROBLEM 7 places: expected image files" in sections["pairs"]
     assert "photos/notes14.txt" in out and "photos/notes15.txt" not in out
     assert "and 2 more (--all)" in out
     assert "photos/notes16.txt" in _run(capsys, *arguments, "--all")[1]
 
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["name"] == "paired_folder" and report["manual_dir"] == str(folder)
-    [stray] = [p for p in report["problems"] if "by its name" in p["found"]]
+    [stray] = [p for p in report["problems"] if "by its name" in p["got"]]
     assert stray["section"] == "pairs" and len(stray["places"]) == 7
     assert {"section": "images", "text": "sketches: 7 PNG L"} in report["facts"]
     assert report["notes"][0]["places"] == []
@@ -84,8 +87,10 @@ def test_a_file_of_another_format_is_a_problem_and_starts_no_program(folder, cap
     eps(folder / "photos/p2.png")
     code, out = _run(capsys, "paired_folder", f"--manual_dir={folder}")
     assert code == 1
-    assert "PROBLEM photos/p2.png: found unreadable (another format" in out
-    with pytest.raises(errors.DataError, match=r"photos/p2\.png: found unreadable"):
+    assert "PROBLEM photos/p2.png: expected a whole image file, got unreadable" in out
+    with pytest.raises(
+        errors.DataError, match=r"photos/p2\.png: expected a whole image file, got unreadable"
+    ):
         sources.prepare(
             "paired_folder", data_dir=str(folder.parent / "out"), manual_dir=str(folder)
         )
@@ -172,7 +177,7 @@ def test_the_config_is_chosen_by_the_folder_and_named(short_lists, tmp_path, cap
     assert "  xm2vts: train 1 of 1 ids" in out
     code, out = _run(capsys, "cufs/all", f"--manual_dir={tmp_path / 'all'}")
     assert code == 1 and "a known public variant of the lists with 267 training pairs" in out
-    assert "PROBLEM xm2vts id 266: found missing" in out
+    assert "PROBLEM xm2vts id 266: expected the ids of splits/xm2vts_train.txt" in out
 
     # With a table, the ids are the table's.
     (tmp_path / "xm2vts/pairs.csv").write_text("id,photo,sketch,split\n266,a,b,train\n")
@@ -191,7 +196,7 @@ def test_geometry_reports_the_mean_photo_s_eyes_and_black_borders(short_lists, t
     code, out = _run(capsys, "cufs/ar", f"--manual_dir={tmp_path / 'in'}")
     assert code == 1 and out.startswith("cufs/ar: 1 problem, ")
     assert "the mean photo's eye at (75, 133), expected at (75, 125)" in out
-    assert "PROBLEM . (all photos): found the mean photo's eye at (75, 133); admitted" in out
+    assert "PROBLEM . (all photos): expected within 4 px of (75, 125)" in out
     assert "1 of 20 photos have black borders of rotation; kept\n      photos/3.png" in out
 
 
@@ -199,8 +204,8 @@ def test_geometry_reports_the_mean_photo_s_eyes_and_black_borders(short_lists, t
     "name, place, message",
     [
         ("cufs/none", "in", "paired_folder, stylized_faces, cufs/cuhk"),
-        ("procedural_faces/small", "in", "data set name: found 'procedural_faces/small'"),
-        ("paired_folder", "none", "which is no folder; admitted the folder to read"),
+        ("procedural_faces/small", "in", "got 'procedural_faces/small'"),
+        ("paired_folder", "none", "expected the folder to read, got"),
     ],
 )
 def test_arguments_that_do_not_fit_are_exit_code_2(folder, capsys, name, place, message):

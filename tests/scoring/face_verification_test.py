@@ -226,7 +226,10 @@ def test_the_program_refuses(tmp_path, capsys):
     assert "none of its layouts" in capsys.readouterr().err
     (tmp_path / "agedb_30.bin").write_bytes(b"cposix\nsystem\n.")
     assert verify_faces.main(["--sets", str(tmp_path)]) == 1
-    assert "agedb_30.bin: found names posix.system" in capsys.readouterr().err
+    assert (
+        "agedb_30.bin: expected a pickle of images and flags, got names posix.system"
+        in capsys.readouterr().err
+    )
     for arguments in ([], ["--folder", "x"], ["--sets", "x", "--pairs", "y"]):
         with pytest.raises(SystemExit) as caught:
             verify_faces.main(arguments)

@@ -27,8 +27,8 @@ from fsketch.tfds_builders import listed
 SUBSETS = ("cuhk", "ar", "xm2vts")
 _ABSENT_IN_267 = "266"
 _GAP_HINT = (
-    "; only this id is missing: a known public variant of the lists with 267 training pairs,"
-    " admitted as configs xm2vts_267 and all_267"
+    " (only this id is missing: a known public variant of the lists with 267 training pairs,"
+    " which the configs xm2vts_267 and all_267 take)"
 )
 _LISTS = Path(__file__).parent / "splits"
 

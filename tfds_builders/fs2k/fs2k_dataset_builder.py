@@ -60,7 +60,7 @@ def check(root: Path, config: Fs2kConfig, report: checks.Report) -> list[Pair]:
         all_read = all_read and bool(of_split)
     seen = collections.Counter(pair.record.name for pair in pairs)
     for name in (name for name, count in seen.items() if count > 1):
-        report.problem(name, found="annotated twice", admitted="each image once over all splits")
+        report.problem(name, got="annotated twice", expected="each image once over all splits")
 
     unread = _names_elsewhere(root, config)
     if unread:
@@ -72,15 +72,15 @@ def check(root: Path, config: Fs2kConfig, report: checks.Report) -> list[Pair]:
             for number, path in numbered.items():
                 if all_read and f"{folder}/image{number}" not in known:
                     report.problem(
-                        report.name(path), found="in no annotation", admitted=f"images of {read}"
+                        report.name(path), got="in no annotation", expected=f"images of {read}"
                     )
 
     checks.check_images(
         [pair.row for pair in pairs],
         report,
-        twins_admitted=True,
+        twins_allowed=True,
         background=config.background,
-        transparency_hint="; the configs ..._on_white lay it on white",
+        transparency_hint=", or take a config ..._on_white",
     )
     _check_points(pairs, report)
     return [pair for pair in pairs if pair.row.photo and pair.row.sketch]
@@ -102,7 +102,7 @@ def _numbered(folder: Path, role: str, report: checks.Report) -> dict[str, Path]
             numbered[number] = path
         else:
             report.problem(
-                report.name(path), found="another name", admitted=f"{prefix}NNNN in {folder.name}/"
+                report.name(path), got="another name", expected=f"{prefix}NNNN in {folder.name}/"
             )
     return numbered
 
@@ -117,7 +117,7 @@ def _check_strays(folder: Path, role: str, report: checks.Report) -> None:
             report.note(f"{report.name(path)} is left behind by an operating system: not read")
         else:
             report.problem(
-                report.name(path), found="a stray file or folder", admitted=f"{role}1 to {role}3"
+                report.name(path), got="a stray file or folder", expected=f"{role}1 to {role}3"
             )
 
 
@@ -151,8 +151,8 @@ def _pairs(
             name = ("image" if role == "photo" else role) + record.number
             report.problem(
                 f"{role}/{folder}/{name}.*",
-                found=f"no such file, named by anno_{split}.json",
-                admitted=f"a photo and a sketch for each entry{hint}",
+                got=f"no such file, named by anno_{split}.json",
+                expected=f"a photo and a sketch for each entry{hint}",
             )
     return pairs
 

@@ -26,8 +26,8 @@ def check(root: Path, config: None, report: checks.Report) -> list[checks.Row]:
     if folders and (others := sorted({p.name for p in _persons(root)} - {*folders})):
         report.problem(
             ".",
-            found=f"{', '.join(others[:5])} beside {', '.join(folders)}",
-            admitted="splits, or persons, not both",
+            got=f"{', '.join(others[:5])} beside {', '.join(folders)}",
+            expected="splits, or persons, not both",
         )
     if not folders:
         rows = _rows(root, "train", report)
@@ -37,12 +37,12 @@ def check(root: Path, config: None, report: checks.Report) -> list[checks.Row]:
         if split_of.setdefault(row.identity, row.split) != row.split:
             report.problem(
                 f"{row.split}/{row.identity}",
-                found=f"a person of {split_of[row.identity]}, too",
-                admitted="a person in one split",
+                got=f"a person of {split_of[row.identity]}, too",
+                expected="a person in one split",
             )
     if not rows and not report.problems:
-        report.problem(".", found="no face", admitted="at least one face", section="counts")
-    checks.check_images(rows, report, twins_admitted=True)
+        report.problem(".", got="no face", expected="at least one face", section="counts")
+    checks.check_images(rows, report, twins_allowed=True)
     for split in SPLITS:
         if persons := {row.identity for row in rows if row.split == split}:
             count = sum(row.split == split for row in rows)
@@ -61,8 +61,8 @@ def _rows(folder: Path, split: str, report: checks.Report) -> list[checks.Row]:
         for stem, path in sorted(checks.files_by_stem(person, report).items()):
             id, where = f"{person.name}_{stem}", report.name(path)
             if id in rows:
-                found = f"the id {id} of {report.name(rows[id].photo)}"
-                report.problem(where, found=found, admitted="PERSON_STEM once")
+                got = f"the id {id} of {report.name(rows[id].photo)}"
+                report.problem(where, got=got, expected="PERSON_STEM once")
             elif checks.check_name(id, where, report):
                 rows[id] = checks.Row(id, path, None, split, person.name)
     return list(rows.values())

@@ -26,7 +26,7 @@ def check(root: Path, config: None, report: checks.Report) -> list[checks.Row]:
     """Checks a folder of any layout; its rows.  There are no configs."""
     rows = _rows(root, report)
     if not rows and not report.problems:
-        report.problem(".", found="no pair", admitted="at least one pair", section="counts")
+        report.problem(".", got="no pair", expected="at least one pair", section="counts")
     checks.check_ids_unique(rows, report)
     checks.check_images(rows, report)
     for split in SPLITS:
@@ -109,15 +109,15 @@ def _rows(root: Path, report: checks.Report) -> list[checks.Row]:
             if row.split not in SPLITS:
                 report.problem(
                     f"pairs.csv id {row.id}",
-                    found=f"split {row.split}",
-                    admitted=f"split {', '.join(SPLITS)}",
+                    got=f"split {row.split}",
+                    expected=f"split {', '.join(SPLITS)}",
                 )
         return rows
     if folders and flat:
         report.problem(
             ".",
-            found=f"{', '.join(f'{name}/' for name in flat + folders)} side by side",
-            admitted="photos/ and sketches/, or split folders holding them, or a pairs.csv",
+            got=f"{', '.join(f'{name}/' for name in flat + folders)} side by side",
+            expected="photos/ and sketches/, or split folders holding them, or a pairs.csv",
         )
     if folders:
         return [

@@ -35,7 +35,7 @@ Random = np.random.Generator
 def paint(name: str, *, size_px: int, seed: int = 0) -> Array:
     """The painting of a name, uint8[size_px, size_px, 3]; ValueError for an unknown name."""
     if name not in PAINTERS:
-        raise ValueError(f"style: {name!r}; admitted are {', '.join(PAINTERS)} and image files")
+        raise ValueError(f"style: expected {', '.join(PAINTERS)} or an image file, got {name!r}")
     random = np.random.default_rng((seed, *name.encode()))
     axis = (np.arange(size_px) + 0.5) / size_px
     x, y = np.meshgrid(axis, axis)
@@ -53,7 +53,7 @@ def load(style: str, *, size_px: int, seed: int = 0) -> Array:
         return paint(style, size_px=size_px, seed=seed)
     report = checks.Report(path.parent)
     if not path.is_file():
-        report.problem(path.name, found="no such file", admitted="an image")
+        report.problem(path.name, got="no such file", expected="an image")
         report.close()
     decoded = checks.decode(path, report)
     report.close()
@@ -78,7 +78,7 @@ def folder(path: str | Path) -> list[str]:
     report = checks.Report(Path(path))
     found = checks.files_by_stem(Path(path), report)
     if not found and not report.problems:
-        report.problem(".", found="no image", admitted="at least one artwork")
+        report.problem(".", got="no image", expected="at least one artwork")
     if report.problems:
         raise errors.DataError(str(path), problems=report.problems)
     return [str(found[stem]) for stem in sorted(found)]

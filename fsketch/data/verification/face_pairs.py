@@ -167,15 +167,15 @@ def read(path: str | Path) -> list[list[lfw.Pair]]:
             seen.add(frozenset(pair[:2]))
             folds[-1].append(pair)
             continue
-        report.problem(f"{path.name} row {line}", found=problem[0], admitted=problem[1])
+        report.problem(f"{path.name} row {line}", got=problem[0], expected=problem[1])
     kinds = [(sum(pair.is_same for pair in fold), len(fold)) for fold in folds]
     one_size = len({size for _, size in kinds}) == 1
     both = all(0 < same < size for same, size in kinds)
     if not report.problems and not (len(folds) > 1 and one_size and both):
         report.problem(
             path.name,
-            found=", ".join(f"{same} + {size - same}" for same, size in kinds) or "no row",
-            admitted="two folds or more, of equal sizes, with pairs of both kinds",
+            got=", ".join(f"{same} + {size - same}" for same, size in kinds) or "no row",
+            expected="two folds or more, of equal sizes, with pairs of both kinds",
         )
     report.close()
     return folds
@@ -199,7 +199,7 @@ def _people(folder: Path) -> list[list[str]]:
     """Files of each person, relative to the folder; persons and files in the order of names."""
     report = checks.Report(folder)
     if not folder.is_dir():
-        report.problem(".", found="no such folder", admitted="a folder with one for each person")
+        report.problem(".", got="no such folder", expected="a folder with one for each person")
         report.close()
     people = []
     for place in sorted(path for path in folder.iterdir() if path.is_dir()):
@@ -212,11 +212,11 @@ def _people(folder: Path) -> list[list[str]]:
             if path.suffix.lower() not in SUFFIXES or not path.is_file():
                 report.problem(
                     report.name(path),
-                    found="not an image file by its name",
-                    admitted=f"image files ({' '.join(SUFFIXES)})",
+                    got="not an image file by its name",
+                    expected=f"image files ({' '.join(SUFFIXES)})",
                 )
             elif found := names.inside(f"{place.name}/{path.name}"):
-                report.problem(report.name(path), found=found, admitted=names.INSIDE)
+                report.problem(report.name(path), got=found, expected=names.INSIDE)
         people += [[f"{place.name}/{path.name}" for path in files]] if files else []
     report.close()
     return people

@@ -17,7 +17,7 @@ are put in order so that each fold has as many pairs of one person as of two, th
 kind first, which changes nothing where the list itself is in such folds.
 
 Faces are 112 x 112 px and aligned already, except that LFW's official images, of 250 x 250 px, are
-admitted: of them the central `LFW_CROP_PX` are taken, without any alignment.  LFW's images are
+taken too: of them the central `LFW_CROP_PX` are taken, without any alignment.  LFW's images are
 boxes of a face detector enlarged 2.2 times [paper], so the box itself is the central 114 px; 128
 show about what the aligned crop of 112 shows [inferred].  Numbers on such faces are below those
 on aligned ones, and a note says so.
@@ -70,10 +70,10 @@ class PairSet(NamedTuple):
 
 
 class Crop(NamedTuple):
-    """Which central square of an image of (width, height) is a face; None: not admitted."""
+    """Which central square of an image of (width, height) is a face; None: another size."""
 
     side_px: Callable[[tuple[int, int]], int | None]
-    admitted: str
+    expected: str
 
 
 ALIGNED = Crop({(SIDE_PX,) * 2: SIDE_PX}.get, f"{SIDE_PX}x{SIDE_PX} px, aligned")
@@ -91,15 +91,15 @@ def load(name: str, root: str | Path) -> PairSet:
     of pairs; a file is missing, damaged or of another size.  All such files are named at once.
     """
     if name not in SETS:
-        raise ValueError(f"set: found {name!r}, admitted {', '.join(SETS)}")
+        raise ValueError(f"set: expected {', '.join(SETS)}, got {name!r}")
     root = Path(root)
     report = checks.Report(root)
     found = {path: read for path, read in _layouts(name, root).items() if path.exists()}
     if len(found) != 1:
         report.problem(
             name,
-            found=", ".join(report.name(path) for path in found) or "none of its layouts",
-            admitted="one of " + ", ".join(report.name(path) for path in _layouts(name, root)),
+            got=", ".join(report.name(path) for path in found) or "none of its layouts",
+            expected="one of " + ", ".join(report.name(path) for path in _layouts(name, root)),
             section="counts",
         )
         report.close()
@@ -140,7 +140,7 @@ def _pack(name: str, path: Path, report: checks.Report) -> PairSet:
         pack = packed.read(path)
     except ValueError as error:
         text = str(error).removeprefix(f"{path}: ")
-        report.problem(report.name(path), found=text, admitted="a pickle of images and flags")
+        report.problem(report.name(path), got=text, expected="a pickle of images and flags")
         report.close()
     is_same = np.asarray(pack.is_same, bool)
     _check_counts(name, is_same, report, where=report.name(path))
@@ -167,7 +167,7 @@ def _official_lfw(name: str, path: Path, report: checks.Report) -> PairSet:
         pairs = lfw.read_pairs(path)
     except ValueError as error:  # UnicodeDecodeError is one
         text = str(error).removeprefix(f"{path}").removeprefix(", ")
-        report.problem(report.name(path), found=text, admitted="the list of View 2")
+        report.problem(report.name(path), got=text, expected="the list of View 2")
         report.close()
     notes = [] if pairs_digest(pairs) == LFW_DIGEST else ["lfw: not the official list of View 2"]
     return _from_list(name, path, pairs, report, crop=OFFICIAL_LFW, notes=notes)
@@ -187,8 +187,8 @@ def _two_lines_a_pair(name: str, path: Path, report: checks.Report) -> PairSet:
         if one[1] != other[1] or one[1] not in [str(k) for k in range(NUM_FOLDS + 1)]:
             report.problem(
                 f"{report.name(path)} line {number}",
-                found=f"{one[1]!r}, then {other[1]!r}",
-                admitted="the same number of 0 to 10 in both lines of a pair",
+                got=f"{one[1]!r}, then {other[1]!r}",
+                expected="the same number of 0 to 10 in both lines of a pair",
             )
             continue
         pairs.append(lfw.Pair(one[0], other[0], one[1] != "0"))
@@ -197,8 +197,8 @@ def _two_lines_a_pair(name: str, path: Path, report: checks.Report) -> PairSet:
     if len(folds) == len(in_folds) and folds != in_folds and set(folds) != {1}:
         report.problem(
             report.name(path),
-            found="pairs of one person numbered otherwise",
-            admitted=f"all numbered 1, or the folds 1 to 10 in order, {len(folds) // 10} each",
+            got="pairs of one person numbered otherwise",
+            expected=f"all numbered 1, or the folds 1 to 10 in order, {len(folds) // 10} each",
         )
     return _from_list(name, path, pairs, report, folder=path.parent / "aligned images")
 
@@ -221,8 +221,8 @@ def _labelled(
         if label not in ("1", "0", "-1"):
             report.problem(
                 f"{report.name(path)} line {line}",
-                found=f"label {label!r}",
-                admitted="1 for one person, 0 or -1 for two",
+                got=f"label {label!r}",
+                expected="1 for one person, 0 or -1 for two",
             )
         pairs.append(lfw.Pair(*files, label == "1"))
     return pairs
@@ -237,8 +237,8 @@ def _official_cfp(name: str, path: Path, report: checks.Report) -> PairSet:
             if index != str(len([key for key in images if key[0] == letter]) + 1):
                 report.problem(
                     f"{report.name(table)} line {line}",
-                    found=f"number {index}",
-                    admitted="numbers from 1, in order",
+                    got=f"number {index}",
+                    expected="numbers from 1, in order",
                 )
             images[letter, index] = os.path.normpath(os.path.join(path.name, file))
     pairs = []
@@ -250,8 +250,8 @@ def _official_cfp(name: str, path: Path, report: checks.Report) -> PairSet:
                 if ("F", frontal) not in images or ("P", profile) not in images:
                     report.problem(
                         f"{report.name(table)} line {line}",
-                        found=repr(cell),
-                        admitted="numbers of Pair_list_F.txt and Pair_list_P.txt, 'I,J'",
+                        got=repr(cell),
+                        expected="numbers of Pair_list_F.txt and Pair_list_P.txt, 'I,J'",
                     )
                     continue
                 files = images["F", frontal], images["P", profile]
@@ -273,8 +273,8 @@ def _official_agedb(name: str, path: Path, report: checks.Report) -> PairSet:
         text = str(error).removeprefix(f"{path}: ")
         report.problem(
             report.name(path),
-            found=text if isinstance(error, ValueError) else f"another structure ({text})",
-            admitted="the published list of AgeDB-30",
+            got=text if isinstance(error, ValueError) else f"another structure ({text})",
+            expected="the published list of AgeDB-30",
         )
         report.close()
     pairs = [
@@ -293,15 +293,15 @@ def _lines(path: Path, report: checks.Report, *, num_words: int) -> list[tuple[i
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         text = error.strerror if isinstance(error, OSError) else error
-        report.problem(report.name(path), found=f"unreadable: {text}", admitted="a UTF-8 list")
+        report.problem(report.name(path), got=f"unreadable: {text}", expected="a UTF-8 list")
         return []
     rows = [(number, line.split()) for number, line in enumerate(lines, 1) if line.strip()]
     for number, words in rows:
         if len(words) != num_words:
             report.problem(
                 f"{report.name(path)} line {number}",
-                found=f"{len(words)} words",
-                admitted=f"{num_words} words a line",
+                got=f"{len(words)} words",
+                expected=f"{num_words} words a line",
             )
     return [row for row in rows if len(row[1]) == num_words]
 
@@ -327,8 +327,8 @@ def _from_list(
         if len(found) != 1:
             report.problem(
                 report.name(path.parent),
-                found=f"{names.quoted(first)} in {len(found)} places",
-                admitted="the images beside the list or in one folder below",
+                got=f"{names.quoted(first)} in {len(found)} places",
+                expected="the images beside the list or in one folder below",
             )
             report.close()
         folder = found[0]
@@ -353,8 +353,8 @@ def _check_counts(name: str, is_same: np.ndarray, report: checks.Report, *, wher
     if (len(is_same), 2 * num_same) != (num_pairs, num_pairs):
         report.problem(
             where,
-            found=f"{num_same} pairs of one person and {len(is_same) - num_same} of two",
-            admitted=f"{num_pairs // 2} of each, as published",
+            got=f"{num_same} pairs of one person and {len(is_same) - num_same} of two",
+            expected=f"{num_pairs // 2} of each, as published",
             section="counts",
         )
     report.close()
@@ -388,13 +388,13 @@ def from_pairs(
     files = list(dict.fromkeys(file for pair in pairs for file in pair[:2]))
     inside = []
     for file in files:
-        if found := names.inside(file):
-            report.problem(names.quoted(file), found=found, admitted=names.INSIDE)
+        if got := names.inside(file):
+            report.problem(names.quoted(file), got=got, expected=names.INSIDE)
         elif os.path.isfile(folder / file):
             inside.append(file)
         else:
             where = os.path.relpath(folder / file, report.root)
-            report.problem(where, found="no such file", admitted="the files of the list")
+            report.problem(where, got="no such file", expected="the files of the list")
     contents = ((file, (folder / file).read_bytes()) for file in inside)
     faces, found = _decoded(contents, len(inside), report, crop)
     report.close()
@@ -435,8 +435,8 @@ def _decoded(
         if side_px is None:
             report.problem(
                 where,
-                found=f"{image.size[0]}x{image.size[1]} px",
-                admitted=crop.admitted,
+                got=f"{image.size[0]}x{image.size[1]} px",
+                expected=crop.expected,
                 section="geometry",
             )
             continue
@@ -461,18 +461,18 @@ def central(image: Image.Image, side_px: int) -> np.ndarray:
 
 def decode(content: bytes, where: str, report: checks.Report) -> Image.Image | None:
     """An encoded image, 8 bits, grey or RGB; None, with a problem at `where`, for any other."""
-    admitted = f"{', '.join(FORMATS)} of 8 bits a channel, grey or RGB"
+    expected = f"{', '.join(FORMATS)} of 8 bits a channel, grey or RGB"
     try:
         with image_files.open_image(content, formats=FORMATS) as image:
             # Pillow hands out some images of 16 bits as if they had 8.
             deep = content[24] > 8 if image.format == "PNG" else image.tile[0][0] != "raw"
             if image.mode not in MODES or (image.format in ("PNG", "PPM") and deep):
-                found = f"{image.format}, colour mode {image.mode}, or more than 8 bits"
-                report.problem(where, found=found, admitted=admitted, section="images")
+                got = f"{image.format}, colour mode {image.mode}, or more than 8 bits"
+                report.problem(where, got=got, expected=expected, section="images")
                 return None
             image.load()
             return image
     except image_files.ImageFileError as error:
-        found = f"unreadable ({error.got})"
-        report.problem(where, found=found, admitted=admitted, section="images")
+        got = f"unreadable ({error.got})"
+        report.problem(where, got=got, expected=expected, section="images")
         return None

@@ -105,9 +105,9 @@ WHOLE = (
     ("old", "new", "message"),
     [
         ("fold,", "", "columns file_a,file_b,same: fold missing"),
-        ("2,c/1.png,c/2.png", "3,c/1.png,c/2.png", "row 4: found fold 3; admitted folds from 1"),
+        ("2,c/1.png,c/2.png", "3,c/1.png,c/2.png", "row 4: expected folds from 1, got fold 3"),
         ("2,c/1.png,c/2.png", "2,a/3.png,a/4.png", "row 4: found a person of another fold: a, a"),
-        ("a/2.png,1", "a/2.png,0", "row 2: found same 0; admitted 1 for files of one folder"),
+        ("a/2.png,1", "a/2.png,0", "row 2: expected 1 for files of one folder, got same 0"),
         ("b/1.png,0", "b/1.png,no", "row 3: found same no"),
         ("c/1.png,c/2.png", "c/2.png,c/2.png", "row 4: found a file with itself"),
         ("1,a/1.png,b/1.png,0", "1,a/2.png,a/1.png,1", "row 3: found a file with itself, or a pai"),
@@ -116,7 +116,7 @@ WHOLE = (
             "",
             r"1 \+ 1, 1 \+ 0; admitted two folds or more, of equal sizes",
         ),
-        ("2,c/1.png,c/2.png,1\n2,c/1.png,d/1.png,0\n", "", r"found 1 \+ 1; admitted two folds"),
+        ("2,c/1.png,c/2.png,1\n2,c/1.png,d/1.png,0\n", "", r"expected two folds, got 1 \+ 1"),
         ("1,c", "1,\xe9", "ok"),
     ],
 )

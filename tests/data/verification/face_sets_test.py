@@ -161,8 +161,8 @@ def test_calfw_and_cplfw_put_into_folds(tmp_path, name):
     face = pixels(jpeg(2 * (place % 7) + 1))
     np.testing.assert_array_equal(pairs.faces[pairs.first[900]], face)
     for old, new, message in (
-        (f" {labels[0]}\n", " 11\n", "line 1: found '11', then '11'; admitted the same number"),
-        ("jpg 0\n", "jpg\n", "found 1 words; admitted 2 words a line"),
+        (f" {labels[0]}\n", " 11\n", "line 1: expected the same number, got '11', then '11'"),
+        ("jpg 0\n", "jpg\n", "expected 2 words a line, got 1 words"),
         ("P_6_0002", "P_9_0002", "P_9_0002.jpg: found no such file"),
         ("P_6_0002", "../../P_9_0002", "a path that leads out of the folder"),
     ):
@@ -277,7 +277,7 @@ def test_a_layout_once_and_a_known_name(tmp_path):
         face_sets.load("lfw", tmp_path)
     save(tmp_path / "lfw.bin", b"")
     save(tmp_path / "lfw_ann.txt", "")
-    with pytest.raises(errors.DataError, match=r"lfw: found lfw\.bin, lfw_ann\.txt; admitted one"):
+    with pytest.raises(errors.DataError, match=r"lfw: expected one, got lfw\.bin, lfw_ann\.txt"):
         face_sets.load("lfw", tmp_path)
 
 
