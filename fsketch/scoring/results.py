@@ -121,8 +121,9 @@ def table(result: Result, *, is_markdown: bool = False) -> str:
         "mean over images [95 % bootstrap interval]",
     ]
 
-    def add(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        lines.extend(["", text.table(heads, rows, is_markdown=is_markdown)])
+    def add(heads: Sequence[str], rows: Sequence[Sequence[str]], *title: str) -> None:
+        gap = [""] if is_markdown and title else []  # Markdown's tables need a line above
+        lines.extend(["", *title, *gap, text.table(heads, rows, is_markdown=is_markdown)])
 
     shown, names = columns(result), [metric.name for metric in result.metrics]
     add(
@@ -142,23 +143,25 @@ def table(result: Result, *, is_markdown: bool = False) -> str:
         )
     titles = ["", *(column.title for column in shown if not column.is_set)]
     if compared := differences(result):
-        lines += [
-            "",
-            f"mean difference from {text.clean(compared[0].other)} on the same images (p)",
-        ]
         cells = {(d.label, d.metric): f"{d.value:+.4f} ({d.p:.4f})" for d in compared}
-        labels = dict.fromkeys(d.label for d in compared)
-        add(titles, [[label, *(cells.get((label, n), "-") for n in names)] for label in labels])
+        add(
+            titles,
+            [
+                [label, *(cells.get((label, name), "-") for name in names)]
+                for label in dict.fromkeys(d.label for d in compared)
+            ],
+            f"mean difference from {text.clean(compared[0].other)} on the same images (p)",
+        )
     for label, shifts in result.shifts.items():
-        lines += ["", f"{text.clean(label)}: shift of the mean under other conventions"]
         add(
             titles,
             [
                 [title, *(f"{its[name]:+.4f}" if name in its else "" for name in names)]
                 for title, its in shifts.items()
             ],
+            f"{text.clean(label)}: shift of the mean under other conventions",
         )
-    lines += ["", *(f"note: {note}" for note in result.notes)] if result.notes else []
+    lines += [f"note: {note}" for note in result.notes]
     return "\n".join(lines)
 
 
