@@ -21,7 +21,7 @@ from pathlib import Path  # noqa: E402
 import numpy as np  # noqa: E402
 from etils import epath  # noqa: E402
 
-from fsketch.core import progress, writers  # noqa: E402
+from fsketch.core import errors, names, progress, writers  # noqa: E402
 from fsketch.frozen import metric_nets  # noqa: E402
 from fsketch.metrics import fid  # noqa: E402
 from fsketch.scoring import conventions, features, matching, measures, protocols, results  # noqa: E402
@@ -294,6 +294,8 @@ def matched(given: argparse.Namespace) -> matching.Matched:
             raise ValueError("--floor needs the inputs: --input, a manifest or a workdir")
         result = result._replace(outputs={**result.outputs, matching.FLOOR: result.inputs})
     problems.close()
+    for line in errors.noted(problems.notes):
+        print(names.shown(line), file=sys.stderr)
     return result
 
 

@@ -52,9 +52,6 @@ from fsketch.stages import coarse_images
 DIRECTIONS = matching.DIRECTIONS
 FORMATS = {"png": writers.write_png, "jpg": writers.write_jpeg}
 LEVELS = {"BLACK": 0, "WHITE": 255}
-# Image files by their names that `checks` does not admit: of a folder, too, each is a failure.
-OTHER_IMAGES = (".webp", ".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ppm")
-EXPECTED = f"expected {' '.join(checks.EXTENSIONS)}"
 MAX_PX = 1024  # longer side of an image that is taken without being asked for
 PROGRAMS = 4  # compiled programs that are kept, one for each size of canvas
 THREADS = 4  # that decode and encode beside the device
@@ -254,10 +251,10 @@ class Failure(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Images to make, in the order of their paths; images that cannot be; what else was met."""
+    """Images to make, in the order of their paths; how many files are no images; remarks."""
 
     jobs: list[Job]
-    refused: list[Failure]
+    num_unread: int
     notes: list[str]
 
 
@@ -275,16 +272,16 @@ def plan(inputs: Sequence[str], out: str, *, extension: str, recursive: bool) ->
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         problems["a file", "OUT: a folder"].append(out)
-    jobs, refused, notes = [], [], []
+    jobs, num_unread, notes = [], 0, []
     for given in inputs:
         root = Path(given)
         files = [root]
         if root.is_dir():
-            files, others, ignored = _below(root, recursive)
-            refused += [Failure(path, f"{EXPECTED}, got a {path.suffix} file") for path in others]
-            notes += ignored
+            files, unread, remarks = _below(root, recursive)
+            num_unread += unread
+            notes += remarks
             if not files:
-                problems["no image in it", f"images ({' '.join(checks.EXTENSIONS)})"].append(given)
+                problems["no image in it", f"images ({', '.join(checks.FORMATS)})"].append(given)
             is_below = folder.resolve().is_relative_to(root.resolve())
             if is_below if recursive else folder.resolve() == root.resolve():
                 problems[f"OUT in {given}", "a folder elsewhere"].append(out)
@@ -307,41 +304,34 @@ def plan(inputs: Sequence[str], out: str, *, extension: str, recursive: bool) ->
             problems["an output that is an input", "a folder elsewhere"].append(str(job.made))
     if problems:
         raise errors.DataError("the arguments", problems=problems)
-    return Plan(jobs, refused, notes)
+    return Plan(jobs, num_unread, notes)
 
 
-def _below(root: Path, recursive: bool) -> tuple[list[Path], list[Path], list[str]]:
-    """Images of a folder by their names, sorted: those to read, those of other formats.
-
-    And notes on everything else in it.
-    """
-    files, others, unknown, subfolders, visited = [], [], [], [], set()
+def _below(root: Path, recursive: bool) -> tuple[list[Path], int, list[str]]:
+    """Images of a folder, sorted, the number of other files, and notes on what is not read."""
+    files, unread, subfolders, visited = [], [], [], set()
     for place, folders, leaves in os.walk(root, followlinks=True):
         if not recursive:
-            subfolders += [name for name in folders if not name.startswith(".")]
+            subfolders += [name for name in folders if not names.is_debris(name)]
             folders.clear()
         elif (real := os.path.realpath(place)) in visited:  # a link in a circle
             folders.clear()
             continue
         else:
             visited.add(real)
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = sorted(name for name in folders if not names.is_debris(name))
         for leaf in sorted(leaves):
             path = Path(place, leaf)
-            if leaf.startswith(".") or leaf.lower() in checks.DEBRIS:
-                continue
-            if path.suffix.lower() in checks.EXTENSIONS:
+            if not names.is_debris(leaf) and image_files.is_image(path):
                 files.append(path)
-            elif path.suffix.lower() in OTHER_IMAGES:
-                others.append(path)
             else:
-                unknown.append(str(path.relative_to(root)))
+                unread.append(str(path.relative_to(root)))
     notes = []
-    if unknown:
-        notes.append(f"{root}: not read, no images by their names: {_some(unknown)}")
+    if unread:
+        notes.append(f"{root}: not read, no images by their first bytes: {_some(unread)}")
     if subfolders:
         notes.append(f"{root}: folders not entered without --recursive: {_some(subfolders)}")
-    return files, others, notes
+    return files, len(unread), notes
 
 
 def _some(names: Sequence[str]) -> str:
@@ -556,7 +546,7 @@ def main(arguments: Sequence[str]) -> int:
     given = parser().parse_args(arguments)
     reading = Reading(given.background, given.apply_exif, given.max_px)
     try:
-        jobs, refused, notes = plan(
+        jobs, num_unread, notes = plan(
             given.inputs, given.out, extension=given.format, recursive=given.recursive
         )
         todo = [job for job in jobs if given.overwrite or not job.made.exists()]
@@ -568,8 +558,8 @@ def main(arguments: Sequence[str]) -> int:
         print(names.shown(f"note: {note}"), file=sys.stderr)
     failures = run(translator, todo, reading, batch_size=given.batch_size, extension=given.format)
     made, there = len(todo) - len(failures), len(jobs) - len(todo)
-    failures += refused
-    print(f"{made} written, {there} already there, {len(failures)} failed: {given.out}")
+    unread = f", {num_unread} not read" if num_unread else ""
+    print(f"{made} written, {there} already there, {len(failures)} failed{unread}: {given.out}")
     for failure in failures:
         print(names.shown(f"{failure.path}: {failure.reason}"), file=sys.stderr)
     return 1 if failures else 0

@@ -4,8 +4,6 @@ Ours are safetensors with the net's name and origin in the header.
 """
 
 import pathlib
-import zipfile
-import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +13,7 @@ import safetensors.numpy
 from flax import traverse_util
 
 from fsketch.convert import caffe_weights, nvidia_pickle, onnx_weights, torch_weights
-from fsketch.core import names
+from fsketch.core import arrays, names
 
 
 def write(path: str, params: Mapping[str, Any], *, net: str, source: str, sha256: str) -> None:
@@ -24,9 +22,9 @@ def write(path: str, params: Mapping[str, Any], *, net: str, source: str, sha256
     The tree of a net with running statistics is {"params": ..., "batch_stats": ...}.
     """
     flat = traverse_util.flatten_dict(params, sep="/")
-    arrays = {name: np.ascontiguousarray(array) for name, array in flat.items()}
+    tensors = {name: np.ascontiguousarray(array) for name, array in flat.items()}
     header = {"net": net, "source": source, "sha256": sha256}
-    safetensors.numpy.save_file(arrays, path, metadata=header)
+    safetensors.numpy.save_file(tensors, path, metadata=header)
 
 
 def read(path: str) -> tuple[str, dict[str, Any]]:
@@ -73,22 +71,17 @@ def read_arrays(path: str) -> dict[str, np.ndarray]:
 
 
 def _read_npz(path: str) -> dict[str, np.ndarray]:
-    with open(path, "rb") as file:
-        if not zipfile.is_zipfile(file):
-            raise ValueError(f"{path}: not an npz archive, or a truncated one")
-        file.seek(0)
-        try:
-            with np.load(file, allow_pickle=False) as archive:
-                return {key: archive[key] for key in archive.files}
-        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise ValueError(f"{path}: not an npz archive of plain arrays ({error})") from None
+    try:
+        return arrays.read_npz(path)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _read_safetensors(path: str) -> tuple[dict[str, str], dict[str, np.ndarray]]:
     """(header, arrays by name)."""
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return file.metadata() or {}, arrays
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return file.metadata() or {}, tensors
     except safetensors.SafetensorError as error:
         raise ValueError(f"{path}: not a safetensors file ({error})") from None

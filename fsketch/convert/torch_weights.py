@@ -11,6 +11,7 @@ and every other name is refused.
 
 import collections
 import io
+import math
 import pickle
 import tarfile
 import zipfile
@@ -193,6 +194,8 @@ def array(name: str, tensor: Tensor, data: bytes) -> np.ndarray:
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if min((offset, *size, *stride)) < 0 or (0 not in size and last >= storage.length):
         raise Refusal(f"{name} reaches outside its storage")
+    if math.prod(size) > storage.length:  # by steps of 0: a few numbers that claim terabytes
+        raise Refusal(f"{name}: {math.prod(size):,} numbers from {storage.length:,}")
     flat = np.frombuffer(data, DTYPES[storage.kind])[offset:]
     if storage.kind == "BFloat16Storage":
         flat = (flat.astype(np.uint32) << 16).view(np.float32)

@@ -1,12 +1,13 @@
 """The one place that opens image files: of listed formats only, whole, and with one error.
 
-Pillow tells a format by a file's content, and some formats, EPS for one, start another program as
-soon as they are decoded.  None of them is in `FORMATS`.
+A file's first bytes decide on its format, never its name.  Some formats, EPS for one, start another
+program as soon as Pillow decodes them.  None of them is in `FORMATS`.
 """
 
 import contextlib
 import io
 import math
+import re
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,29 @@ from PIL import Image
 
 # Pillow's names; JPEG brings MPO, a phone's JPEG with more images behind it.
 FORMATS = ("PNG", "JPEG", "BMP", "PPM", "TIFF", "GIF", "WEBP")
+# Names that promise an image, so that a damaged one is told from a file of another sort.
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm",
+    ".pnm", ".gif", ".webp", ".heic", ".heif", ".avif",
+)  # fmt: skip
+# First bytes as a regular expression -> kind: Pillow's name where it is one of `FORMATS`.
+_STARTS = {
+    rb"\x89PNG\r\n\x1a\n": "PNG",
+    rb"\xff\xd8\xff": "JPEG",
+    rb"BM.{12}[\x0c-\x7c]\0\0\0": "BMP",
+    rb"P[1-6]\s+[#\d]": "PPM",
+    rb"II\*\0|MM\0\*": "TIFF",
+    rb"GIF8[79]a": "GIF",
+    rb"RIFF.{4}WEBP": "WEBP",
+    rb".{4}ftyp(?:hei|hev|mif1|msf1)": "HEIC",
+    rb".{4}ftypavi[fs]": "AVIF",
+    rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51": "JPEG 2000",
+    rb"\0\0\0\x0cJXL |\xff\x0a": "JPEG XL",
+    rb"8BPS": "PSD",
+    rb"%PDF": "PDF",
+    rb"%!PS|\xc5\xd0\xd3\xc6": "EPS",
+}
+_ANY_START = re.compile(b"|".join(b"(%s)" % start for start in _STARTS), re.DOTALL)
 # What Pillow's plugins raise on damaged files (found by flipping bytes), and its size limit.
 DAMAGED = (
     Image.DecompressionBombError,
@@ -58,6 +82,28 @@ class ImageFileError(ValueError):
         return f"{name}: expected a whole image file ({', '.join(formats)}), got {got}"
 
 
+def start(source: Path | bytes) -> bytes:
+    """The first 32 bytes of a file or content, fewer where it is shorter or cannot be read."""
+    if isinstance(source, bytes):
+        return source[:32]
+    try:
+        with _file(source) as file:
+            return file.read(32)
+    except (OSError, ValueError):
+        return b""
+
+
+def kind(source: Path | bytes) -> str | None:
+    """The format of an image by its first bytes, one of `FORMATS` or another; None: no image."""
+    match = _ANY_START.match(start(source))
+    return [*_STARTS.values()][match.lastindex - 1] if match else None
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is an image by its first bytes, or claims by its name to be one."""
+    return path.suffix.lower() in SUFFIXES or kind(path) is not None
+
+
 @contextlib.contextmanager
 def open_image(source: Path | bytes, *, formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
     """An image of a file or of its content, for a `with` block that reads or decodes it.
@@ -77,10 +123,18 @@ def open_image(source: Path | bytes, *, formats: Sequence[str] = FORMATS) -> Ite
     except ImageFileError:
         raise
     except Image.UnidentifiedImageError:
-        raise ImageFileError(name, formats, "another format, or a damaged header") from None
+        raise ImageFileError(name, formats, _unidentified(source, formats)) from None
     except DAMAGED as error:
         got = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise ImageFileError(name, formats, got) from error
+
+
+def _unidentified(source: Path | bytes, formats: Sequence[str]) -> str:
+    """What a source is that Pillow does not open."""
+    its = kind(source)
+    if its is None or its in formats:
+        return "a damaged header" if its else "no image by its first bytes"
+    return f"a file of format {its}: save it as {' or '.join(formats[:2])}"
 
 
 def _file(source: Path | bytes) -> BinaryIO:

@@ -16,6 +16,9 @@ SHOWN_CHARS = 80  # of a refused name in a message
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
+# What systems and programs leave in folders: names in small letters, and ends of names.
+_DEBRIS = ("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r", "__macosx")
+_DEBRIS_ENDS = ("~", ".bat", ".lnk", ".tmp", ".crdownload", ".part")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:")
 
@@ -60,6 +63,16 @@ def inside(relative: str) -> str | None:
     if ".." in relative.split("/"):
         return "a path that leads out of the folder"
     return None
+
+
+def is_debris(name: str) -> bool:
+    """Whether a file or folder is left behind by a system or a program, by its name alone.
+
+    Hidden ones are, as .DS_Store or ._photo.png, thumbnails, settings of folders, and copies that
+    editors and downloads leave.
+    """
+    low = name.lower()
+    return low.startswith(".") or low in _DEBRIS or low.endswith(_DEBRIS_ENDS)
 
 
 def shown(text: str) -> str:

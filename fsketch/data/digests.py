@@ -5,17 +5,22 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from fsketch.core import names
+
 
 def folder_digest(folder: Path) -> str:
-    """12 hex digits of the sha256 over (relative path, size, content) of a folder's files."""
+    """12 hex digits of the sha256 over (relative path, size, content) of a folder's files.
+
+    Debris, as `names.is_debris` says, is left out, for nothing reads it.
+    """
     files, visited = [], set()
     for place, subfolders, leaves in os.walk(folder, followlinks=True):
         if (real := os.path.realpath(place)) in visited:  # a link in a circle
             subfolders.clear()
             continue
         visited.add(real)
-        subfolders.sort()
-        files += [Path(place, leaf) for leaf in leaves]
+        subfolders[:] = sorted(name for name in subfolders if not names.is_debris(name))
+        files += [Path(place, leaf) for leaf in leaves if not names.is_debris(leaf)]
     return files_digest(sorted(files), folder)
 
 

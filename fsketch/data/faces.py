@@ -179,25 +179,13 @@ def _pairs(name: str, *, data_dir: str, manual_dir: str) -> Faces:
 
 def _folders(root: Path) -> tuple[list[Face], Callable[[int], np.ndarray]]:
     report = checks.Report(root)
-    rows, paths = [], []
-    persons = [p for p in sorted(root.iterdir()) if p.is_dir()] if root.is_dir() else []
-    if not persons:
+    people = checks.persons(root, report)
+    if not people:
         report.problem(".", got="no folder in it", expected="a folder of images for each person")
-    for person in persons:
-        for stem, path in checks.files_by_stem(person, report).items():
-            if checks.check_name(id := f"{person.name}_{stem}", report.name(path), report):
-                rows.append(Face(id, person.name, ""))
-                paths.append(path)
-    seen: dict[str, Path] = {}
-    for row, path in zip(rows, paths, strict=True):
-        if row.id in seen:
-            report.problem(
-                report.name(path),
-                got=f"the id of {report.name(seen[row.id])}",
-                expected="its own id",
-            )
-        seen[row.id] = path
+    ids = checks.person_ids(people, report)
     report.close()
+    paths = [path for _, path in ids.values()]
+    rows = [Face(id, person, "") for id, (person, _) in ids.items()]
     return rows, lambda i: _read(paths[i], root)
 
 

@@ -221,7 +221,7 @@ def drawn(split: str) -> Canvases:
     """
     match = re.fullmatch(r"(\d+):(\d+)(?:\*(\d+))?", split)
     if match is None or int(match[1]) >= int(match[2]) or match[3] == "0":
-        raise ValueError(f"split of drawn faces: expected '0:256', '256:320*4', ..., got {split!r}")
+        raise ValueError(f"split {split!r} of drawn faces; admitted are '0:256', '256:320*4', ...")
     first, end, views = (int(number or 1) for number in match.groups())
     identity = np.repeat(np.arange(first, end, dtype=np.int32), views)
     ids = [f"{person}-{i % views}" for i, person in enumerate(identity)]

@@ -31,7 +31,8 @@ def render(name: str, report: checks.Report, *, limit: int | None) -> Iterator[s
     num_problems = report.num_problems
     verdict = f"{num_problems} problem{'s' * (num_problems != 1)}" if num_problems else "ok"
     num_notes = len(report.notes)
-    yield f"{name}: {verdict}, {num_notes} note{'s' * (num_notes != 1)} ({report.root})"
+    unread = f", {report.num_unread} files not read" if report.num_unread else ""
+    yield f"{name}: {verdict}, {num_notes} note{'s' * (num_notes != 1)}{unread} ({report.root})"
     for section in checks.SECTIONS:
         lines = [f"  {text}" for where, text in report.facts if where == section]
         kinds = [kind for kind, its in report.sections.items() if its == section]

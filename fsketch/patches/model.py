@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from etils import epath
 
-from fsketch.core import images, writers
+from fsketch.core import arrays, images, writers
 from fsketch.patches import graph, grid, representations, search, stitch
 
 VERSION = 1  # of the file, and of what is computed from it
@@ -167,19 +167,22 @@ def save(path: str | epath.Path, index: Index) -> None:
 
 def load(path: str | epath.Path) -> Index:
     """The index that `save` wrote; ValueError if it is of another version or was changed."""
-    with epath.Path(path).open("rb") as file, np.load(io.BytesIO(file.read())) as stored:
-        about = json.loads(str(stored["about"]))
-        if about["version"] != VERSION:
-            raise ValueError(f"{path}: version {about['version']}, {VERSION} is read")
-        fields = about["settings"]
-        settings = Settings(**{**fields, "representations": tuple(fields["representations"])})
-        index = Index(
-            stored["given"],
-            stored["wanted"],
-            [str(name) for name in stored["id"]],
-            stored["identity"],
-            settings,
-        )
+    try:
+        stored = arrays.read_npz(epath.Path(path).read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    about = json.loads(str(stored["about"]))
+    if about["version"] != VERSION:
+        raise ValueError(f"{path}: version {about['version']}, {VERSION} is read")
+    fields = about["settings"]
+    settings = Settings(**{**fields, "representations": tuple(fields["representations"])})
+    index = Index(
+        stored["given"],
+        stored["wanted"],
+        [str(name) for name in stored["id"]],
+        stored["identity"],
+        settings,
+    )
     if index.digest() != about["digest"]:
         raise ValueError(f"{path}: digest {index.digest()}, but {about['digest']} is recorded")
     return index

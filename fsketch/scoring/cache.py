@@ -10,14 +10,12 @@ file, so nothing is ever out of date.  Processes that want the same features com
 import hashlib
 import io
 import json
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from etils import epath
 
-from fsketch.core import locks, writers
+from fsketch.core import arrays, locks, writers
 
 VERSION = 1  # to be raised when the same inputs give other features
 
@@ -66,9 +64,9 @@ def _write(path: epath.Path, features: np.ndarray, *, num_images: int) -> None:
 def _read(path: epath.Path, *, name: str, num_images: int) -> np.ndarray:
     """The features of a file that `cached` wrote; zip's checksum tells a damaged one."""
     try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-            features, found = archive["features"], str(archive["name"])
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        archive = arrays.read_npz(path.read_bytes())
+        features, found = archive["features"], str(archive["name"])
+    except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{path}: damaged ({error}); delete it to compute it again") from error
     if found != name or features.shape[:1] != (num_images,):
         raise ValueError(f"{path}: holds {found} {features.shape}; delete it to compute it again")

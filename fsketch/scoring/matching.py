@@ -43,6 +43,7 @@ class Problems:
 
     def __init__(self) -> None:
         self.places: dict[tuple[str, str], list[str]] = {}
+        self.notes: list[str] = []
 
     def add(self, place: str, *, got: str, expected: str) -> None:
         """One more place with this problem."""
@@ -50,6 +51,7 @@ class Problems:
 
     def take(self, report: checks.Report) -> None:
         """All that one folder's report collected."""
+        self.notes += [f"{report.root}: {note}" for note in report.told()]
         for (got, expected), places in report.problems.items():
             for place in places:
                 self.add(f"{report.root}/{place}", got=got, expected=expected)

@@ -28,6 +28,7 @@ def test_each_kind_of_bad_image_is_named_with_what_is_expected(tmp_path, draw_fa
     # 16-bit RGB, which Pillow cannot write: the same file with another header.
     deep = bytearray(_png16())
     (tmp_path / "deeprgb.png").write_bytes(bytes(deep))
+    (tmp_path / "deep.ppm").write_bytes(b"P6 1 1 65535\n" + b"\1" * 6)
     image.convert("CMYK").save(tmp_path / "print.jpg")
     image.save(tmp_path / "two.tif", save_all=True, append_images=[image])
     glass = image.convert("RGBA")
@@ -44,8 +45,8 @@ def test_each_kind_of_bad_image_is_named_with_what_is_expected(tmp_path, draw_fa
     for name in ("cut.png", "text.jpg", "empty.png"):
         assert found[name][0].startswith("unreadable"), found[name]
         assert found[name][1] == "a whole image file"
-    assert "GIF" in found["motion.png"][0] and "JPEG, PNG" in found["motion.png"][1]
-    for name in ("deep.png", "deep.tif", "deeprgb.png"):
+    assert "format GIF: save it as JPEG or PNG" in found["motion.png"][0]
+    for name in ("deep.png", "deep.tif", "deeprgb.png", "deep.ppm"):
         assert found[name] == ("16 bits a channel", "8 bits a channel")
     assert "CMYK" in found["print.jpg"][0] and "RGB" in found["print.jpg"][1]
     assert found["two.tif"] == ("2 images in one file", "one image a file")

@@ -113,8 +113,8 @@ def test_every_problem_is_in_one_report(cuhk, tmp_path, draw_face, draw_pair):
         "- photos/f-008-01.png: expected 200x250 px (width x height), got 250x200 px",
         "- photos/f-009-01.png: expected one file for each id, got a duplicate id: photos/f-009",
         "- photos/f-011-01.png: expected each photo once, got the same image as photos/f-010",
-        "- sketches/list.txt: expected image files (.jpg",
-        "note: sketches/.DS_Store is left behind by an operating system: not read",
+        "- sketches/list.txt: expected image files, got no image",
+        "note: not read, left behind by other programs (1: sketches/.DS_Store)",
     ):
         assert line in text, line
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from fsketch.data import checks, pipeline, sources
 from fsketch.data import fs2k as annotations
+from fsketch.data.checks import sets
 from fsketch.tfds_builders.fs2k import fs2k_dataset_builder as fs2k
 
 SIZE = {"photo1": (12, 12), "photo2": (10, 14), "photo3": (16, 11)}
@@ -93,7 +94,7 @@ def test_annotation_order_mixed_extensions_and_all_features(root, tmp_path, caps
     assert [s.shape[:2] for s in train.sketch] == [p.shape[:2] for p in train.photo]
     assert sources.load("fs2k/all", "test", **folders).identity.tolist() == [4, 5, 6]
     messages = capsys.readouterr().err
-    assert "photo/photo1/.DS_Store is left behind" in messages
+    assert "left behind by other programs (1: photo/photo1/.DS_Store)" in messages
     assert "points of skin outside their image, kept: 1" in messages
 
     builder = sources.prepare("fs2k/all", **folders)
@@ -154,7 +155,7 @@ def test_files_that_are_missing_stray_doubled_or_of_another_name(root):
         "sketchNNNN in sketch3/",
     )
     assert found["sketch/notes.txt"] == ("a stray file or folder", "sketch1 to sketch3")
-    assert found["photo/photo1/list.txt"][0] == "not an image file by its name"
+    assert found["photo/photo1/list.txt"][0] == "no image"
     assert len(found) == 7
 
 
@@ -206,9 +207,7 @@ def test_equal_images_of_the_set_are_kept_and_noted(root):
     other.write_bytes(one.read_bytes())
     report = report_of(root)
     assert not report.problems
-    assert report.places["the same image twice, kept"] == [
-        "photo/photo1/image0002.jpg = photo/photo1/image0110.jpg"
-    ]
+    assert report.places[sets.LEAKS] == ["photo/photo1/image0002.jpg = photo/photo1/image0110.jpg"]
 
 
 @pytest.mark.parametrize(

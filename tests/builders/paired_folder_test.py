@@ -82,9 +82,7 @@ def test_every_problem_of_a_table_is_in_one_report(tmp_path, draw_pair):
         "- pairs.csv id b sketch sketches/none.png: expected one file of this folder",
         "- id b: expected an id once over all splits, got a duplicate id: in train and in test",
         "- pairs.csv line 5: expected one cell for each of id,photo,sketch,split",
-        "- pairs.csv id d photo photos/i1.png: expected one file of this folder for each photo and",
         "- id e: expected equal sizes within a pair, got photo 13x15 px, sketch 12x15 px",
-        "- sketches/i5.png: expected each sketch once, got the same image as sketches/i0.png",
         "- pairs.csv line 8 photo '../../etc/photo.png': expected a path below the folder, got",
     ):
         assert line in text, f"{line}\n{text}"
@@ -115,10 +113,12 @@ def test_missing_partner_and_other_files(tmp_path, draw_pair):
     draw_pair(tmp_path / "in", "a", 0, **SMALL)
     draw_pair(tmp_path / "in", "b", 1, **SMALL)
     (tmp_path / "in/photos/b.png").unlink()
-    (tmp_path / "in/photos/b.webp").write_text("?")
+    (tmp_path / "in/photos/c.webp").write_text("?")
+    (tmp_path / "in/photos/c.txt").write_text("?")
     text = _error(tmp_path)
     assert "- sketches/b.png: expected a photo and a sketch for each id, got no photo" in text
-    assert "- photos/b.webp: expected image files (.jpg" in text
+    assert "- photos/c.webp: expected a whole image file, got unreadable (no image" in text
+    assert "- photos/c.txt: expected image files, got no image" in text
 
 
 def test_one_id_in_two_splits_is_a_leak(tmp_path, draw_pair):
@@ -128,6 +128,42 @@ def test_one_id_in_two_splits_is_a_leak(tmp_path, draw_pair):
         "- id a: expected an id once over all splits, got a duplicate id: in train and in test"
         in _error(tmp_path)
     )
+
+
+@pytest.mark.parametrize("with_table", [False, True])
+def test_several_sketches_of_a_photo_are_one_note(tmp_path, draw_pair, with_table, capsys):
+    for number in range(4):
+        draw_pair(tmp_path / "in", f"i{number}", number, **SMALL)
+    photos = [tmp_path / f"in/photos/i{number}.png" for number in range(4)]
+    photos[1].write_bytes(photos[0].read_bytes())
+    if with_table:
+        photos[1].unlink()
+        rows = [
+            f"{n},photos/i{max(n, 2) - 2 * (n < 2)}.png,sketches/i{n}.png,train" for n in range(4)
+        ]
+        rows[3] = rows[3].replace("i3.png,s", "i2.png,s").replace("train", "test")
+        photos[3].unlink()
+        (tmp_path / "in/pairs.csv").write_text("\n".join(["id,photo,sketch,split", *rows]))
+    train = _load(tmp_path, "train")
+    assert len(train.id) == 4 - with_table
+    np.testing.assert_array_equal(train.photo[0], train.photo[1])
+    said = capsys.readouterr().err
+    assert "note: the same image twice, kept (1: photos/i" in said
+    assert ("note: the same image in two splits, kept" in said) == with_table
+
+
+def test_files_left_behind_change_nothing(tmp_path, draw_pair, capsys):
+    draw_pair(tmp_path / "in", "a", 0, **SMALL)
+    _load(tmp_path, "train")
+    for name in ("ehthumbs.db", "Icon\r", "a.png~", "._a.png", "run.bat", ".DS_Store"):
+        (tmp_path / "in/photos" / name).write_bytes(b"?")
+    (tmp_path / "in/__MACOSX").mkdir()
+    (tmp_path / "in/__MACOSX/a.png").write_bytes(b"?")
+    capsys.readouterr()
+    _load(tmp_path, "train")
+    assert "reusing" in capsys.readouterr().err
+    _, report = sources.check("paired_folder", manual_dir=str(tmp_path / "in"))
+    assert not report.problems and report.num_unread == 6
 
 
 def test_layouts_must_not_be_mixed_and_must_hold_something(tmp_path, draw_pair):

@@ -50,16 +50,41 @@ def test_listed_formats_open_from_files_and_from_their_content(kind, tmp_path):
     (tmp_path / "image").write_bytes(whole)
     expected = np.asarray(Image.open(io.BytesIO(whole)))
     np.testing.assert_array_equal(load(whole), expected)
+    assert image_files.kind(whole) == kind
     np.testing.assert_array_equal(load(tmp_path / "image", formats=(kind,)), expected)
 
 
 def test_another_format_is_refused_and_starts_no_program(eps, tmp_path):
     path = eps(tmp_path / "face.png")
     for source in (path, path.read_bytes()):
-        with pytest.raises(image_files.ImageFileError, match=r"\(PNG, .*got another format"):
+        with pytest.raises(image_files.ImageFileError, match=r"\(PNG, .*got a file of format EPS"):
             load(source)
-    with pytest.raises(image_files.ImageFileError, match=r"\(PNG\), got another format"):
+    with pytest.raises(image_files.ImageFileError, match=r"\(PNG\), got a file of format GIF"):
         load(content("GIF"), formats=("PNG",))
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "HEIC"),
+        (b"\0\0\0\x1cftypavif", "AVIF"),
+        (b"%PDF-1.7", "PDF"),
+        (b"\0\0\0\x0cjP  \r\n", "JPEG 2000"),
+        (b"\0\0\x02\0" + bytes(14), None),  # TGA has no first bytes of its own
+        (b"BM is a text", None),
+        (b"P6 is\n", None),
+        (b"", None),
+    ],
+)
+def test_the_first_bytes_tell_the_format_and_names_do_not(tmp_path, start, kind):
+    assert image_files.kind(start) == kind
+    path = tmp_path / "image.txt"
+    path.write_bytes(start)
+    assert image_files.kind(path) == kind and image_files.is_image(path) == bool(kind)
+    assert image_files.is_image(tmp_path / "none.JPE") and not image_files.is_image(tmp_path)
+    if kind in ("HEIC", "AVIF"):
+        with pytest.raises(image_files.ImageFileError, match=f"format {kind}: save it as PNG or"):
+            load(path)
 
 
 def test_what_is_no_regular_file_is_never_opened(tmp_path):

@@ -16,7 +16,7 @@ from fsketch.core import checkpoint, errors, names
 from fsketch.data import checks, faces, prepare, shards, sources, verify
 from fsketch.data import fs2k as annotations
 from fsketch.data.synthetic import paintings
-from fsketch.data.verification import face_pairs, face_sets, lfw
+from fsketch.data.verification import face_pairs, face_sets, lists
 from fsketch.scoring import matching
 from fsketch.tfds_builders import listed
 
@@ -259,8 +259,8 @@ def test_pairs_that_are_verified(tmp_path, capsys, file):
     assert f"mine.csv line 2 file_a {names.quoted(file)}: expected " in said and "\x1b" not in said
     with pytest.raises(errors.DataError, match="expected a path below the folder"):
         face_sets.from_pairs(
-            [lfw.Pair(file, "a/1.png", False)], tmp_path, checks.Report(tmp_path),
-            name="x", source="x", crop=face_sets.LARGEST,
+            [lists.Pair(file, "a/1.png", False, 1)], tmp_path, checks.Report(tmp_path),
+            name="x", source="x",
         )  # fmt: skip
 
 

@@ -171,13 +171,13 @@ def test_threads_of_one_process_take_turns(folder, capsys):
 def test_a_killed_preparation_is_not_taken_as_finished(folder, tmp_path, capsys):
     code = """
 import os, signal, itertools
-from fsketch.data import checks
-count, encode = itertools.count(), checks.encode
+from fsketch.data.checks import decoding
+count, encode = itertools.count(), decoding.encode
 def encode_some(pixels):
     if next(count) == 5:
         os.kill(os.getpid(), signal.SIGKILL)
     return encode(pixels)
-checks.encode = encode_some
+decoding.encode = encode_some
 sources.prepare('paired_folder', **folders)
 """
     process = _start(code, folder)

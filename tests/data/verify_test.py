@@ -77,7 +77,7 @@ def test_findings_stand_in_their_sections_and_long_lists_are_cut(folder, tmp_pat
 
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["name"] == "paired_folder" and report["manual_dir"] == str(folder)
-    [stray] = [p for p in report["problems"] if "by its name" in p["got"]]
+    [stray] = [p for p in report["problems"] if "no image" in p["got"]]
     assert stray["section"] == "pairs" and len(stray["places"]) == 7
     assert {"section": "images", "text": "sketches: 7 PNG L"} in report["facts"]
     assert report["notes"][0]["places"] == []

@@ -111,11 +111,7 @@ def _check_strays(folder: Path, role: str, report: checks.Report) -> None:
     if not folder.is_dir():
         return  # reported with its subfolders
     for path in sorted(folder.iterdir()):
-        if path.name in {f"{role}{n}" for n in FOLDERS}:
-            continue
-        if path.name.startswith(".") or path.name.lower() in checks.DEBRIS:
-            report.note(f"{report.name(path)} is left behind by an operating system: not read")
-        else:
+        if path.name not in {f"{role}{n}" for n in FOLDERS} and not report.pass_over(path):
             report.problem(
                 report.name(path), got="a stray file or folder", expected=f"{role}1 to {role}3"
             )

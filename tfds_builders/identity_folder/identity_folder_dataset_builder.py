@@ -23,7 +23,8 @@ def check(root: Path, config: None, report: checks.Report) -> list[checks.Row]:
     """Checks a folder of either layout; its rows, without sketches.  There are no configs."""
     folders = [split for split in SPLITS if (root / split).is_dir()]
     rows = [row for split in folders for row in _rows(root / split, split, report)]
-    if folders and (others := sorted({p.name for p in _persons(root)} - {*folders})):
+    beside = (p for p in sorted(root.iterdir()) if p.is_dir() and p.name not in folders)
+    if folders and (others := [p.name for p in beside if not report.pass_over(p)]):
         report.problem(
             ".",
             got=f"{', '.join(others[:5])} beside {', '.join(folders)}",
@@ -50,22 +51,9 @@ def check(root: Path, config: None, report: checks.Report) -> list[checks.Row]:
     return rows
 
 
-def _persons(folder: Path) -> list[Path]:
-    hidden = (".", "__")  # __MACOSX
-    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(hidden))
-
-
 def _rows(folder: Path, split: str, report: checks.Report) -> list[checks.Row]:
-    rows: dict[str, checks.Row] = {}
-    for person in _persons(folder):
-        for stem, path in sorted(checks.files_by_stem(person, report).items()):
-            id, where = f"{person.name}_{stem}", report.name(path)
-            if id in rows:
-                got = f"the id {id} of {report.name(rows[id].photo)}"
-                report.problem(where, got=got, expected="PERSON_STEM once")
-            elif checks.check_name(id, where, report):
-                rows[id] = checks.Row(id, path, None, split, person.name)
-    return list(rows.values())
+    ids = checks.person_ids(checks.persons(folder, report), report)
+    return [checks.Row(id, path, None, split, person) for id, (person, path) in ids.items()]
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):

@@ -28,7 +28,7 @@ def check(root: Path, config: None, report: checks.Report) -> list[checks.Row]:
     if not rows and not report.problems:
         report.problem(".", got="no pair", expected="at least one pair", section="counts")
     checks.check_ids_unique(rows, report)
-    checks.check_images(rows, report)
+    checks.check_images(rows, report, twins_allowed=True)
     for split in SPLITS:
         if count := sum(row.split == split for row in rows):
             report.fact("counts", f"{split} {count} pairs")
@@ -104,7 +104,7 @@ def _rows(root: Path, report: checks.Report) -> list[checks.Row]:
     folders = [split for split in SPLITS if (root / split).is_dir()]
     flat = [name for name in ("photos", "sketches") if (root / name).is_dir()]
     if (root / "pairs.csv").is_file():
-        rows = checks.rows_in(root, report)
+        rows = checks.rows_in(root, report, may_share=True)
         for row in rows:
             if row.split not in SPLITS:
                 report.problem(
@@ -123,8 +123,8 @@ def _rows(root: Path, report: checks.Report) -> list[checks.Row]:
         return [
             row._replace(split=split)
             for split in folders
-            for row in checks.rows_in(root / split, report)
+            for row in checks.rows_in(root / split, report, may_share=True)
         ]
-    rows = [row._replace(split="train") for row in checks.rows_in(root, report)]
+    rows = [row._replace(split="train") for row in checks.rows_in(root, report, may_share=True)]
     report.note(f"no pairs.csv and no split folders: all {len(rows)} pairs are the split train")
     return rows

@@ -3,12 +3,7 @@
 `draw` makes a list by LFW's rules: the persons are dealt to folds, so no person is in two; each
 fold has as many pairs of one person as of two, and all folds have the same numbers; no pair comes
 twice.  A list depends on the names of the files, the seed and numpy's random stream, which may
-change between versions of numpy; so what is shared and cited is the file, not the seed:
-
-    fold,file_a,file_b,same
-    1,s12/10.pgm,s12/3.pgm,1
-
-UTF-8, comma-separated, folds from 1 in order, files relative to the folder of persons with "/".
+change between versions of numpy; so what is shared and cited is the file (`lists`), not the seed.
 """
 
 import collections
@@ -22,12 +17,10 @@ from typing import TypeVar
 import numpy as np
 from etils import epath
 
-from fsketch.core import names, writers
+from fsketch.core import writers
 from fsketch.data import checks
-from fsketch.data.verification import face_sets, lfw
+from fsketch.data.verification import face_sets, lists
 
-COLUMNS = ("fold", "file_a", "file_b", "same")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".pgm", ".ppm")
 MAX_PAIRS = 300  # of each kind in a fold, as in LFW
 IMAGES_A_PERSON = 64  # looked at, drawn at random; 2016 pairs
 
@@ -40,15 +33,21 @@ def draw(
     seed: int,
     num_folds: int = face_sets.NUM_FOLDS,
     max_pairs: int = MAX_PAIRS,
-) -> list[list[lfw.Pair]]:
-    """Pairs by fold from a folder with a folder of images for each person; see `pair_up`.
+) -> list[lists.Pair]:
+    """Pairs fold by fold from a folder with a folder of images for each person; see `pair_up`.
 
     Files beside the persons' folders are not looked at.  DataError: a file in a person's folder is
     no image; ValueError: as `pair_up`.
     """
-    people = _people(Path(folder))
+    report = checks.Report(Path(folder))
+    people = [
+        [f"{person}/{path.name}" for path in files.values()]
+        for person, files in checks.persons(Path(folder), report).items()
+        if files
+    ]
+    report.close()
     folds = pair_up(people, seed=seed, num_folds=num_folds, max_pairs=max_pairs)
-    return [[lfw.Pair(*pair) for pair in fold] for fold in folds]
+    return [lists.Pair(*pair, number) for number, fold in enumerate(folds, 1) for pair in fold]
 
 
 def from_arrays(
@@ -89,11 +88,11 @@ def pair_up(
     """
     if not 2 <= num_folds <= len(people) // 2:
         raise ValueError(
-            f"num_folds: found {num_folds}, admitted 2 to {len(people) // 2} for {len(people)} "
-            "persons (two persons a fold)"
+            f"num_folds: expected 2 to {len(people) // 2} for {len(people)} persons (two persons a "
+            f"fold), got {num_folds}"
         )
     if max_pairs < 1:
-        raise ValueError(f"max_pairs: found {max_pairs}, admitted at least 1")
+        raise ValueError(f"max_pairs: expected at least 1, got {max_pairs}")
     rng = np.random.default_rng(seed)
     dealt = [people[i] for i in rng.permutation(len(people))]
     groups = [
@@ -107,8 +106,8 @@ def pair_up(
     ]
     if 0 in num_same:
         raise ValueError(
-            f"fold {num_same.index(0) + 1} has no person with two images; admitted is at least "
-            "one in each fold (fewer folds, or another seed)"
+            f"fold {num_same.index(0) + 1}: expected a person with two images, got none (fewer "
+            "folds or another seed may do)"
         )
     number = min(*num_same, *num_different, max_pairs)
     folds = []
@@ -123,20 +122,19 @@ def pair_up(
     return folds
 
 
-def write(path: str | Path, folds: Sequence[Sequence[lfw.Pair]]) -> None:
+def write(path: str | Path, pairs: Sequence[lists.Pair]) -> None:
     """The list as a file; FileExistsError where there is one, since lists are to be kept."""
     if Path(path).exists():
         raise FileExistsError(f"{path} exists; a list is drawn once and then kept")
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for number, fold in enumerate(folds, 1):
-        table.writerows((number, pair.file_a, pair.file_b, int(pair.is_same)) for pair in fold)
+    table.writerow(lists.COLUMNS)
+    table.writerows((pair.fold, pair.file_a, pair.file_b, int(pair.is_same)) for pair in pairs)
     writers.write_whole(epath.Path(path), text.getvalue().encode())
 
 
-def read(path: str | Path) -> list[list[lfw.Pair]]:
-    """The pairs of a list by fold.
+def read(path: str | Path) -> list[lists.Pair]:
+    """The pairs of a list, fold by fold.
 
     DataError names every row that does not fit: other columns; folds out of order, of unequal
     sizes or without one of the kinds; a person in two folds; a pair twice, or of one file; `same`
@@ -144,82 +142,40 @@ def read(path: str | Path) -> list[list[lfw.Pair]]:
     """
     path = Path(path)
     report = checks.Report(path.parent)
-    folds: list[list[lfw.Pair]] = []
+    pairs = lists.table(path, report)
+    report.close()
     fold_of: dict[str, int] = {}
     seen: set[frozenset[str]] = set()
-    rows = checks.read_table(path, report, columns=COLUMNS)
-    report.close()
-    for line, row in enumerate(rows, 2):
-        pair = lfw.Pair(row["file_a"], row["file_b"], row["same"] == "1")
+    for row, pair in enumerate(pairs, 2):
         people = [face_sets.person_of(file) for file in pair[:2]]
-        if row["fold"] == str(len(folds) + 1):
-            folds.append([])
-        number = len(folds)
-        if row["fold"] != str(number):
-            problem = f"fold {row['fold']}", "folds from 1, in order"
-        elif row["same"] != str(int(people[0] == people[1])):
-            problem = f"same {row['same']}", "1 for files of one folder, 0 for files of two"
-        elif any(fold_of.setdefault(person, number) != number for person in people):
-            problem = f"a person of another fold: {', '.join(people)}", "each person in one fold"
+        if pair.is_same != (people[0] == people[1]):
+            got, expected = f"same {pair.is_same:d}", "1 for files of one folder, 0 for two folders"
+        elif any(fold_of.setdefault(person, pair.fold) != pair.fold for person in people):
+            got, expected = f"a person of another fold: {', '.join(people)}", "a person in one fold"
         elif pair.file_a == pair.file_b or frozenset(pair[:2]) in seen:
-            problem = "a file with itself, or a pair twice", "each pair of two files once"
+            got, expected = "a file with itself, or a pair twice", "each pair of two files once"
         else:
             seen.add(frozenset(pair[:2]))
-            folds[-1].append(pair)
             continue
-        report.problem(f"{path.name} row {line}", got=problem[0], expected=problem[1])
-    kinds = [(sum(pair.is_same for pair in fold), len(fold)) for fold in folds]
-    one_size = len({size for _, size in kinds}) == 1
-    both = all(0 < same < size for same, size in kinds)
-    if not report.problems and not (len(folds) > 1 and one_size and both):
+        report.problem(f"{path.name} row {row}", got=got, expected=expected)
+    sizes = collections.Counter(pair.fold for pair in pairs)
+    same = collections.Counter(pair.fold for pair in pairs if pair.is_same)
+    both = all(0 < same[fold] < size for fold, size in sizes.items())
+    if not report.problems and not (len(sizes) > 1 == len({*sizes.values()}) and both):
         report.problem(
             path.name,
-            got=", ".join(f"{same} + {size - same}" for same, size in kinds) or "no row",
+            got=", ".join(f"{same[i]} + {sizes[i] - same[i]}" for i in sizes) or "no row",
             expected="two folds or more, of equal sizes, with pairs of both kinds",
         )
     report.close()
-    return folds
+    return pairs
 
 
 def load(path: str | Path, folder: str | Path) -> face_sets.PairSet:
     """A list and the faces it names: of each image in `folder` the largest central square."""
-    folds = read(path)
-    return face_sets.from_pairs(
-        [pair for fold in folds for pair in fold],
-        Path(folder),
-        checks.Report(Path(folder)),
-        name=Path(path).stem,
-        source=Path(path).name,
-        crop=face_sets.LARGEST,
-        num_folds=len(folds),
-    )
-
-
-def _people(folder: Path) -> list[list[str]]:
-    """Files of each person, relative to the folder; persons and files in the order of names."""
-    report = checks.Report(folder)
-    if not folder.is_dir():
-        report.problem(".", got="no such folder", expected="a folder with one for each person")
-        report.close()
-    people = []
-    for place in sorted(path for path in folder.iterdir() if path.is_dir()):
-        files = [
-            path
-            for path in sorted(place.iterdir())
-            if not path.name.startswith(".") and path.name.lower() not in checks.DEBRIS
-        ]
-        for path in files:
-            if path.suffix.lower() not in SUFFIXES or not path.is_file():
-                report.problem(
-                    report.name(path),
-                    got="not an image file by its name",
-                    expected=f"image files ({' '.join(SUFFIXES)})",
-                )
-            elif found := names.inside(f"{place.name}/{path.name}"):
-                report.problem(report.name(path), got=found, expected=names.INSIDE)
-        people += [[f"{place.name}/{path.name}" for path in files]] if files else []
-    report.close()
-    return people
+    report = checks.Report(Path(folder))
+    name, source = Path(path).stem, Path(path).name
+    return face_sets.from_pairs(read(path), Path(folder), report, name=name, source=source)
 
 
 def _shuffled(items: Iterable[Item], rng: np.random.Generator) -> Iterator[Item]:

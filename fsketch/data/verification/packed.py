@@ -6,7 +6,7 @@ an array of bytes as OpenCV makes it [code: agedb2pack.py], written by Python 2 
 
 A pickle is a program, and Python's `pickle` would run what it names.  Here it is read by `_read`,
 which follows the opcodes of `OPCODES` alone, all of them harmless: they build tuples, lists,
-bytes, text, integers, booleans and None.  Of names, `NAMES` are admitted and stand for one rule
+bytes, text, integers, booleans and None.  Of names, `NAMES` are taken and stand for one rule
 each; nothing is imported or called.  A pack that needs more is refused.
 """
 
@@ -42,7 +42,7 @@ def read(path: str | Path) -> Pack:
     """The encoded images and flags of a pack.
 
     ValueError, with the file's name: truncated, damaged or no such pickle; an opcode or a name
-    that is not admitted; an entry that is no string or array of bytes; flags other than true and
+    that is not taken; an entry that is no string or array of bytes; flags other than true and
     false; other than two images a flag.
     """
     try:
@@ -75,7 +75,7 @@ class _Array:
     def fill(self, shape: Any, dtype: Any, data: Any) -> None:
         sound = isinstance(shape, tuple) and isinstance(dtype, _Dtype) and isinstance(data, bytes)
         if not sound or shape not in ((len(data),), (len(data), 1)):
-            raise _Refusal(f"an array of shape {shape}; admitted are [n] and [n, 1] of bytes")
+            raise _Refusal(f"an array of shape {shape}; expected [n] or [n, 1] of bytes")
         self.dtype, self.shape, self.data = str(dtype), shape, data
 
 
@@ -96,7 +96,7 @@ def _read(content: bytes) -> Any:
         if name not in OPCODES:
             raise _Refusal(f"pickle opcode {name}, which no pack needs; refused")
         if name == "PROTO" and argument < 2:
-            raise _Refusal(f"pickle protocol {argument}; admitted are 2 to 5")
+            raise _Refusal(f"pickle protocol {argument}; expected 2 to 5")
         if name in BYTES_2:
             stack.append(argument.encode("latin-1"))
         elif name in BYTES_3:
@@ -155,7 +155,7 @@ def _reduced(function: Any, arguments: Any) -> Any:
             case "numpy.dtype", (str() | bytes() as kind, *_):
                 kind = kind.decode("latin-1") if isinstance(kind, bytes) else kind
                 if kind not in ("u1", "b1"):
-                    raise _Refusal(f"an array of {kind!r:.20}; admitted are bytes (u1) and flags")
+                    raise _Refusal(f"an array of {kind!r:.20}; expected bytes (u1) or flags")
                 return _Dtype(kind)
             case name, _ if name in _EMPTY:
                 return _Array()
@@ -190,7 +190,7 @@ def _pack(tree: Any) -> Pack:
         if not isinstance(flag, int) or flag not in (0, 1):
             raise _Refusal(f"flag {number}: neither true nor false")
     if len(images) != 2 * len(flags):
-        raise _Refusal(f"{len(images)} images for {len(flags)} pairs; admitted are two a pair")
+        raise _Refusal(f"{len(images)} images for {len(flags)} pairs; expected two a pair")
     encoded = []
     for number, image in enumerate(images):
         if isinstance(image, _Array) and image.dtype == "u1":

@@ -55,12 +55,12 @@ def test_files_and_folders_of_artworks(tmp_path):
 
 
 def test_what_is_no_style_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"style: 'monet'; admitted are pencil, .* image files"):
+    with pytest.raises(ValueError, match=r"style: expected pencil, .* image file, got 'monet'"):
         paintings.load("monet", size_px=16)
-    with pytest.raises(errors.DataError, match=r"monet\.png: found no such file"):
+    with pytest.raises(errors.DataError, match=r"monet\.png: expected an image, got no such file"):
         paintings.load(str(tmp_path / "monet.png"), size_px=16)
     (tmp_path / "torn.png").write_bytes(b"\x89PNG")
-    with pytest.raises(errors.DataError, match=r"torn\.png: found unreadable"):
+    with pytest.raises(errors.DataError, match=r"torn\.png: expected a whole image file"):
         paintings.load(str(tmp_path / "torn.png"), size_px=16)
     (tmp_path / "empty").mkdir()
     with pytest.raises(errors.DataError, match="at least one artwork"):

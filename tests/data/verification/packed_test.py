@@ -81,7 +81,7 @@ class WithState:
         (b"\x80\x02\x82\x01.", "opcode EXT1"),
         (b"\x80\x02Pname\n.", "opcode PERSID"),
         (b"\x80\x02}.", "opcode EMPTY_DICT"),
-        (b"\x80\x00]]\x86.", "pickle protocol 0; admitted are 2 to 5"),
+        (b"\x80\x00]]\x86.", "pickle protocol 0; expected 2 to 5"),
         ((WithState(), [True]), "opcode EMPTY_DICT"),
         (b"\x80\x02]]b.", "sets the state of what is no array"),
         (b"\x80\x02)Na.", "appended to what is no list"),

@@ -1,0 +1,67 @@
+"""What a folder of photo-sketch pairs must satisfy before it becomes a data set.
+
+Every function adds what it finds to a `Report`, and `Report.close` raises one `DataError` with all
+of it: a user repairs a folder in one go.  Debris alone (`core.names.is_debris`) is passed over and
+counted; nothing is repaired.  Image sizes are written width x height, in pixels; points are (x, y)
+from the upper left corner.
+"""
+
+from fsketch.data.checks.decoding import (
+    FORMATS,
+    Decoded,
+    Look,
+    decode,
+    encode,
+    inspect,
+    pixels,
+    png,
+)
+from fsketch.data.checks.folders import (
+    Row,
+    check_ids_unique,
+    files_by_stem,
+    first_use,
+    person_ids,
+    persons,
+    read_table,
+    rows_in,
+)
+from fsketch.data.checks.report import SECTIONS, Report, check_name
+from fsketch.data.checks.sets import (
+    EYE_PHOTOS,
+    EYES,
+    NEAR_BITS,
+    check_eyes,
+    check_images,
+    near_duplicates,
+    remark,
+)
+
+__all__ = [
+    "EYES",
+    "EYE_PHOTOS",
+    "FORMATS",
+    "NEAR_BITS",
+    "SECTIONS",
+    "Decoded",
+    "Look",
+    "Report",
+    "Row",
+    "check_eyes",
+    "check_ids_unique",
+    "check_images",
+    "check_name",
+    "decode",
+    "encode",
+    "files_by_stem",
+    "first_use",
+    "inspect",
+    "near_duplicates",
+    "person_ids",
+    "persons",
+    "pixels",
+    "png",
+    "read_table",
+    "remark",
+    "rows_in",
+]
