@@ -66,7 +66,7 @@ def completed(config: ConfigDict) -> ConfigDict:
 
 def _defaults(method: str) -> ConfigDict:
     """What configs/ says of a method, or of all where it has no file of that name."""
-    name = f"configs.{method}"
+    name = f"fsketch.configs.{method}"
     known = importlib.util.find_spec(name)
     return importlib.import_module(name).get_config() if known else base.get_config()
 

@@ -21,7 +21,7 @@
 #
 #   export NAME=faces ZONE=us-west4-a TYPE=v5litepod-8 SPOT=1 BUCKET=gs://mine/fsketch
 #   launch/tpu_vm.sh create && launch/tpu_vm.sh setup
-#   launch/tpu_vm.sh run python -m fsketch.main --config=configs/kd.py --workdir=runs/kd \
+#   launch/tpu_vm.sh run fsketch train --config=configs/kd.py --workdir=runs/kd \
 #       --config.batch_size=8      # a multiple of the number of chips
 #
 # The same run command resumes, whatever ended the last one.  A TPU that was taken away lost its disk:

@@ -46,7 +46,7 @@ def test_an_unknown_argument_is_refused(experiment):
 def test_the_docstring_is_a_lab_record(experiment):
     for field in ("Paper ", "Run ", "Cost ", "Expect "):
         assert field in experiment.__doc__, field
-    assert "python -m fsketch.main --config=configs/" in experiment.__doc__
+    assert "fsketch train --config=configs/" in experiment.__doc__
 
 
 def test_a_tiny_twin_exists_and_keeps_the_method(experiment):

@@ -282,7 +282,7 @@ def test_missing_and_damaged_weights_say_what_to_get(copies, tmp_path, capsys):
     assert run(copies, *flags) == 1
     message = capsys.readouterr().err
     assert "alexnet.safetensors" in message
-    assert "python -m fsketch.convert alexnet" in message
+    assert "fsketch convert alexnet" in message
     bad = {"conv1/bias": np.full(64, np.nan, np.float32)}
     safetensors.numpy.save_file(bad, tmp_path / "alexnet.safetensors", metadata={"net": "alexnet"})
     assert run(copies, *flags) == 1

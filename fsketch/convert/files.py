@@ -33,7 +33,7 @@ def read(path: str) -> tuple[str, dict[str, Any]]:
     header, flat = _read_safetensors(path)
     if "net" not in header:
         raise ValueError(
-            f"{path}: no net is named in its header; convert weights with python -m fsketch.convert"
+            f"{path}: no net is named in its header; convert weights with fsketch convert"
         )
     return header["net"], traverse_util.unflatten_dict(flat, sep="/")
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from fsketch.core import errors
+from fsketch.core import errors, progress
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".pgm")
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "PPM", "MPO")  # PPM: of *.pgm, too
@@ -293,7 +293,8 @@ def check_images(
     total, num_photos = 0.0, 0
     digests: dict[tuple[str, str], Path] = {}
     twins = []
-    for row in rows:
+    rows = list(rows)
+    for row in progress.track(rows, "checking images", len(rows)):
         sizes: dict[str, tuple[int, int]] = {}
         for role, path in (("photo", row.photo), ("sketch", row.sketch)):
             if path is None:

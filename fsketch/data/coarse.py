@@ -62,7 +62,7 @@ def source(config: ConfigDict, workdir: str | epath.Path) -> Source | None:
     place = folder(config, workdir)
     path = place / "index.npz"
     if not path.exists():
-        raise FileNotFoundError(f"{path}: not there; --mode=prepare makes it")
+        raise FileNotFoundError(f"{path}: not there; `fsketch prepare` makes it")
     index = model.load(path)
     check_settings(index, settings(config.patches), path)
     given, wanted = DIRECTIONS[config.direction]
@@ -159,7 +159,7 @@ def read(pairs: sources.Pairs, source: Source) -> list[np.ndarray]:
     if missing := [request.id for request in wanted if not is_done(source, request)]:
         raise FileNotFoundError(
             f"{source.folder}: no coarse image of {len(missing)} of {len(wanted)} pairs, the first "
-            f"is {missing[0]}; --mode=prepare makes them"
+            f"is {missing[0]}; `fsketch prepare` makes them"
         )
     images = []
     for request in wanted:

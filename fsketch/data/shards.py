@@ -72,7 +72,7 @@ def read(folder: Path, report: checks.Report) -> dict[str, Any] | None:
     """The manifest of a folder; None, with the problems reported, if it is not complete."""
     path = folder / MANIFEST
     if not path.is_file():
-        report.problem(MANIFEST, found="no such file", admitted="a folder of --mode=prepare")
+        report.problem(MANIFEST, found="no such file", admitted="a folder of `fsketch prepare`")
         return None
     try:
         manifest = json.loads(path.read_text())
@@ -90,7 +90,7 @@ def read(folder: Path, report: checks.Report) -> dict[str, Any] | None:
             report.problem(
                 shard.name,
                 found="no such file",
-                admitted="all shards: run --mode=prepare again, it goes on where it was",
+                admitted="all shards: run `fsketch prepare` again, it goes on where it was",
             )
         elif not zipfile.is_zipfile(folder / shard.name):
             report.problem(

@@ -1,6 +1,6 @@
 """Metrics and features that need published weights, ready to call.
 
-Each function takes a folder of converted weights, `python -m fsketch.convert NAME FILE
+Each function takes a folder of converted weights, `fsketch convert NAME FILE
 weights_dir/NAME.safetensors`, and returns an `Extractor`.  A missing, damaged or wrong file is a
 `WeightsError` that says which published file to get and how to convert it.
 """

@@ -2,7 +2,7 @@
 
 A specification is a JSON string, so that it can be stored beside the weights: which net,
 with which arguments, seen through which taps.  Weights come from a teacher's run or from a
-file that `python -m fsketch.convert` wrote.
+file that `fsketch convert` wrote.
 """
 
 import functools

@@ -1,12 +1,11 @@
 """Default frozen nets, where a configuration names none: trained once, beside the workdir."""
 
-from absl import logging
 from etils import epath
 from ml_collections import ConfigDict
 
 from fsketch import train
 from fsketch.configs import base
-from fsketch.core import checkpoint
+from fsketch.core import checkpoint, progress
 from fsketch.frozen import pretrained
 from fsketch.methods import students
 from fsketch.stages import folders
@@ -66,11 +65,11 @@ def _trained_teacher(config: ConfigDict, role: str, workdir: epath.Path) -> epat
     nested.data.data_dir = nested.data.data_dir or config.data.data_dir
     with folders.turn(path):
         if checkpoint.last_step(path) == nested.num_steps:
-            logging.info("no %s given: the default one in %s is used", role, path)
+            progress.say(f"no {role} given: the default one in {path} is used")
         else:
-            logging.info("no %s given: training the default one in %s, once", role, path)
+            progress.say(f"no {role} given: training the default one in {path}, once")
             train.train(nested, path)
-            logging.info("the default teacher is trained; now the run itself")
+            progress.say("the default teacher is trained; now the run itself")
     return path
 
 

@@ -105,7 +105,7 @@ def test_a_missing_file_is_named_with_its_origin_and_the_command(name, tmp_path,
     message = capsys.readouterr().err
     weights = published.WEIGHTS[name]
     assert "absent.pth" in message and weights.project in message
-    assert f"python -m fsketch.convert {name} {weights.file} OUT" in message
+    assert f"fsketch convert {name} {weights.file} OUT" in message
 
 
 def test_a_classifier_is_known_and_left(tmp_path, capsys):

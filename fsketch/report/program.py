@@ -1,4 +1,6 @@
-"""python -m fsketch.report WORKDIR [WORKDIR ...] [--json=FILE] [--plot=FILE.svg] [--html=FILE]
+"""fsketch report WORKDIR [WORKDIR ...] [--json=FILE] [--plot=FILE.svg] [--html=FILE]
+
+`fsketch report seeds ...` and `fsketch report ifrp ...` are seeds.py and ifrp_tables.py.
 
 Teacher, students and ablations side by side: parameters, FLOP, latency, size, quality with
 paired differences, feature distances to the teacher, cost of training; ratios to a reference.
@@ -6,36 +8,36 @@ Workdirs are runs after their evaluation.  Exit code 1, with every problem liste
 are not evaluated or do not compare; nothing is written then.
 """
 
-from fsketch.core import startup
+import json
+from collections.abc import Sequence
 
-startup.prepare()  # before jax is imported
+from etils import epath
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
+from fsketch import gallery
+from fsketch.core import arguments, errors, paths, writers
+from fsketch.gallery import scatter
+from fsketch.report import chart, comparison, ifrp_tables, seeds, tables
+from fsketch.scoring import matching, results
 
-from etils import epath  # noqa: E402
-
-from fsketch import gallery  # noqa: E402
-from fsketch.core import writers  # noqa: E402
-from fsketch.gallery import scatter  # noqa: E402
-from fsketch.report import chart, comparison, tables  # noqa: E402
-from fsketch.scoring import matching, results  # noqa: E402
+# Words in place of the first workdir.
+OTHERS = {"seeds": seeds.main, "ifrp": ifrp_tables.main}
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> arguments.Parser:
     """The command line."""
-    result = argparse.ArgumentParser(
-        prog="python -m fsketch.report",
+    result = arguments.Parser(
+        "report",
         description="Compare distilled students, their ablations and their teacher.",
     )
     add = result.add_argument
-    add("workdirs", nargs="+", metavar="[LABEL=]WORKDIR", help="runs, each after its evaluation")
+    add(
+        "workdirs", nargs="+", type=paths.labelled, metavar="[LABEL=]WORKDIR",
+        help="runs, each after its evaluation; or the word seeds or ifrp: fsketch report seeds -h",
+    )  # fmt: skip
     add("--reference", default="", metavar="LABEL", help="what ratios are to; the first run")
     add("--metric", default="", metavar="DIRECTION/NAME", help="of the plot, e.g. to_sketch/fsim")
     add("--cost", default="parameters", choices=chart.COSTS, help="the plot's horizontal axis")
-    add(
+    result.path(
         "--teacher", default="", metavar="PATH",
         help="a run of configs/teacher.py or a *.safetensors file: runs without a teacher of "
         "their own are compared with its features",
@@ -47,17 +49,23 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--allow_different", action="store_true", help="admit runs that do not compare, marked")
     add("--seed", type=int, default=0, help="of resampling")
-    add("--data_dir", default="", help="with a --teacher that no run has: prepared data sets")
-    add("--manual_dir", default="", help="likewise: where the images of the data set lie now")
-    add("--json", metavar="FILE", help="write everything, with versions and device")
-    add("--plot", metavar="FILE.svg", help="write the plot of quality against cost")
-    add("--html", metavar="FILE", help="write a page of tables, plot and images")
+    result.path(
+        "--data_dir", default="", help="with a --teacher that no run has: prepared data sets"
+    )
+    result.path(
+        "--manual_dir", default="", help="likewise: where the images of the data set lie now"
+    )
+    result.path("--json", metavar="FILE", help="write everything, with versions and device")
+    result.path("--plot", metavar="FILE.svg", help="write the plot of quality against cost")
+    result.path("--html", metavar="FILE", help="write a page of tables, plot and images")
     return result
 
 
-def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 reported, 1 refused."""
-    given = parser().parse_args(arguments)
+def main(words: Sequence[str]) -> int:
+    """The exit code 0; raises ValueError and FileNotFoundError for runs that do not fit."""
+    if words and words[0] in OTHERS:
+        return OTHERS[words[0]](words[1:])
+    given = parser().parse_args(words)
     options = comparison.Options(
         reference=given.reference,
         metric=given.metric,
@@ -69,22 +77,18 @@ def main(arguments: Sequence[str]) -> int:
         data_dir=given.data_dir,
         manual_dir=given.manual_dir,
     )
-    try:
-        for flag in ("json", "plot", "html"):
-            writers.check_file(f"--{flag}", getattr(given, flag))
-        if given.plot and not given.plot.endswith(".svg"):
-            raise ValueError(f"--plot: {given.plot}; a file *.svg is admitted")
-        if given.rounds < 0 or (given.cost == "latency" and not given.rounds):
-            raise ValueError(
-                f"--rounds: {given.rounds}; admitted are 0 and more, 0 not for latency"
-            )
-        if given.pairs < 0:
-            raise ValueError(f"--pairs: {given.pairs}; admitted are 0 and more")
-        compared = comparison.compare(matching.labels(given.workdirs), options)
-        plot = chart.quality_against(given.cost, compared.content)
-    except (ValueError, FileNotFoundError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    for flag in ("json", "plot", "html"):
+        writers.check_file(f"--{flag}", getattr(given, flag))
+    if given.plot and not given.plot.endswith(".svg"):
+        raise errors.UsageError(f"--plot: expected a file *.svg, got {given.plot}")
+    if given.rounds < 0 or (given.cost == "latency" and not given.rounds):
+        raise errors.UsageError(
+            f"--rounds: expected 0 and more, 0 not for latency, got {given.rounds}"
+        )
+    if given.pairs < 0:
+        raise errors.UsageError(f"--pairs: expected 0 and more, got {given.pairs}")
+    compared = comparison.compare(matching.labels(given.workdirs), options)
+    plot = chart.quality_against(given.cost, compared.content)
     print(tables.terminal(compared.content))
     if given.json:
         content = json.dumps(compared.content, indent=1, allow_nan=False) + "\n"
@@ -120,7 +124,3 @@ def _write_page(path: str, compared: comparison.Comparison, plot: str) -> None:
         gallery.Section("Side by side", "tables", tables.page(content)),
     ]
     gallery.write(path, report, image, before=before)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
