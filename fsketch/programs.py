@@ -33,6 +33,10 @@ def train(given: Sequence[str]) -> int:
     flags, config = _parsed("train", given)
     with _alone(flags, "train", given):
         try:
+            training.check(config)
+        except ValueError as error:  # before the stages, which may take long
+            raise errors.UsageError(f"--config: {error}") from error
+        try:
             config = stages.prepare(config, flags.workdir)
             training.train(config, flags.workdir)
         except training.Stopped:
@@ -143,7 +147,11 @@ def _alone(flags: argparse.Namespace, command: str, given: Sequence[str]) -> Ite
         locks.workdir(flags.workdir, f"fsketch {command}"),
         logs.to_file(pathlib.Path(flags.workdir, logs.FILE), _command(command, given)),
     ):
-        yield
+        try:
+            yield
+        except OSError as error:
+            error.filename = error.filename or flags.workdir  # an open file forgets its name
+            raise
 
 
 def _command(command: str, given: Sequence[str]) -> str:

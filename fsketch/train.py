@@ -30,7 +30,7 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
     Returns the final state, on the host.  SIGTERM or Ctrl-C saves and raises `Stopped`.
     """
     workdir = epath.Path(workdir)
-    _check(config)
+    check(config)
     method = methods.create(config)
     data, coarse_source = config.data, coarse.source(config, workdir)
 
@@ -273,7 +273,7 @@ def _step(method: interface.Method, data: ConfigDict) -> Callable:
     return step
 
 
-def _check(config: ConfigDict) -> None:
+def check(config: ConfigDict) -> None:
     """Raises ValueError for numbers that cannot work, naming the field."""
     positive = (
         "num_steps",

@@ -36,12 +36,14 @@ class Parser(argparse.ArgumentParser):
             **options,
         )
 
-    def parse_args(self, arguments: Sequence[str], namespace: Any = None) -> argparse.Namespace:
+    def parse_known_args(
+        self, arguments: Sequence[str], namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
         words: list[str] = []
         for word in arguments:
             flag, equals, value = word.partition("=")
             words += [flag, value] if equals and flag in self._lists else [word]
-        return super().parse_args(words, namespace)
+        return super().parse_known_args(words, namespace)
 
 
 class _Several(argparse.Action):

@@ -8,7 +8,7 @@ import pathlib
 
 
 def expanded(text: str) -> str:
-    """The path to use: "~/runs/kd/" -> "/home/me/runs/kd"."""
+    """The path to use: "~/runs/kd/" -> "HOME/runs/kd"."""
     if not text or "://" in text:
         return text
     return str(pathlib.Path(os.path.expanduser(text)))
