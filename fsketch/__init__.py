@@ -1,7 +1,7 @@
 """Face photo-sketch synthesis with knowledge distillation, in JAX and Flax.
 
 Importing the package starts nothing: no jax, no device, no flag.  The programs
-(`python -m fsketch.main` and its neighbours) call `fsketch.core.startup` first.
+(`fsketch/__main__.py`) call `fsketch.core.startup` first.
 """
 
 __version__ = "0.2.0"

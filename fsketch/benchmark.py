@@ -1,4 +1,4 @@
-"""python -m fsketch.benchmark: time and memory of a training step, on this machine.
+"""fsketch benchmark: time and memory of a training step, on this machine.
 
 Of KD, compared in one run, in turn, with the same step made of plain lax convolutions, and with
 the machine's own matrix product.  Each form runs in a process of its own, because flags of XLA
@@ -8,37 +8,28 @@ With --synthdistill, of the published SynthDistill (configs/synthdistill.py:face
 random weights of StyleGAN2 and of its teacher: what a run would take without their files.
 """
 
-from fsketch.core import startup
+import argparse
+import contextlib
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
 
-startup.prepare()  # before jax is imported
+import jax
+import jax.numpy as jnp
+from ml_collections import ConfigDict
 
-import argparse  # noqa: E402
-import contextlib  # noqa: E402
-import json  # noqa: E402
-import os  # noqa: E402
-import resource  # noqa: E402
-import statistics  # noqa: E402
-import subprocess  # noqa: E402
-import sys  # noqa: E402
-import time  # noqa: E402
-from collections.abc import Callable  # noqa: E402
-
-import jax  # noqa: E402
-import jax.numpy as jnp  # noqa: E402
-from ml_collections import ConfigDict  # noqa: E402
-
-from fsketch import methods, train  # noqa: E402
-from fsketch.configs import kd, synthdistill  # noqa: E402
-from fsketch.core import parallel, state, trees, types  # noqa: E402
-from fsketch.data import augment  # noqa: E402
-from fsketch.frozen import (  # noqa: E402
-    architectures,
-    embedders,
-    generators,
-    registry,
-)
-from fsketch.methods import interface  # noqa: E402
-from fsketch.nets import convolution, vgg  # noqa: E402
+from fsketch import methods, train
+from fsketch.configs import kd, synthdistill
+from fsketch.core import arguments, parallel, state, trees, types
+from fsketch.data import augment
+from fsketch.frozen import architectures, embedders, generators, registry
+from fsketch.methods import interface
+from fsketch.nets import convolution, vgg
 
 # form -> (plain convolutions?, environment)
 FORMS = {
@@ -210,9 +201,9 @@ def random_generator(name: str) -> generators.StyleGAN2:
     return generators.StyleGAN2(variables, net, json.dumps({"net": name, "path": ""}))
 
 
-def main(arguments: list[str]) -> int:
+def main(words: Sequence[str]) -> int:
     """Measures every form in turn, or one in this process; prints JSON."""
-    parser = argparse.ArgumentParser(prog="python -m fsketch.benchmark", description=__doc__)
+    parser = arguments.Parser("benchmark", description=__doc__)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--blocks", type=int, default=9)
     parser.add_argument("--size", type=int, default=256)
@@ -221,7 +212,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--rounds", type=int, default=2, help="processes per form, in turn")
     parser.add_argument("--form", choices=sorted(FORMS), help="measure one form in this process")
     parser.add_argument("--synthdistill", action="store_true", help="that step, of --batch faces")
-    args = parser.parse_args(arguments)
+    args = parser.parse_args(words)
     if args.synthdistill:
         print(json.dumps(measure_synthdistill(args.batch, repeats=args.repeats), indent=2))
         return 0
@@ -232,7 +223,7 @@ def main(arguments: list[str]) -> int:
     for _ in range(args.rounds):
         for form, (_, environment) in FORMS.items():
             child = subprocess.run(
-                [sys.executable, "-m", "fsketch.benchmark", "--form", form, *arguments],
+                [sys.executable, "-m", "fsketch", "benchmark", "--form", form, *words],
                 env={
                     **os.environ,
                     "XLA_FLAGS": "",
@@ -254,7 +245,3 @@ def main(arguments: list[str]) -> int:
     }
     print(json.dumps(medians, indent=2))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,6 @@
 """Evaluation of a method's predictions on a split, by a named protocol (scoring/protocols.py).
 
-Outputs are cut out of their padding and rounded to 8 bits, then scored as `fsketch.score` scores
+Outputs are cut out of their padding and rounded to 8 bits, then scored as `fsketch score` scores
 folders: the numbers of a workdir are those of the images that it writes.  Predictions that are
 embeddings are compared as `embedding_metrics` says.  No image's output depends on its neighbours;
 on CPU nor on the batch size or the number of devices, to the bit (prediction.py).
@@ -17,7 +17,7 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from fsketch import prediction, restore
-from fsketch.core import images, parallel, state, types, writers
+from fsketch.core import images, parallel, progress, state, types, writers
 from fsketch.data import augment, coarse, pipeline, sources
 from fsketch.methods import interface
 from fsketch.metrics import retrieval, verification
@@ -48,12 +48,13 @@ def evaluate(
     """Mean metrics over a split: "to_sketch/ssim", "to_photo/...", or those of embeddings.
 
     protocol: a key of `protocols.PROTOCOLS`; ValueError for images of a size it does not admit.
-    workdir: where given, the images that are compared go to WORKDIR/outputs, for `fsketch.score`.
+    workdir: where given, the images that are compared go to WORKDIR/outputs, for `fsketch score`.
     """
     chosen = protocols.get(protocol)
     scorers: dict[str, protocols.ImageScorer] = {}
     embeddings: dict[str, list[np.ndarray]] = {}
-    for example, outputs in predictions(predict, canvases, batch_size=batch_size):
+    made = predictions(predict, canvases, batch_size=batch_size)
+    for example, outputs in progress.track(made, "evaluating", len(canvases)):
         for name, value in outputs.items():
             if name.startswith("embedding"):
                 embeddings.setdefault(name, []).append(value)

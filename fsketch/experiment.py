@@ -5,17 +5,16 @@ interrupted one resumes.  A plain configuration is trained in WORKDIR itself.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import jax
 import tabulate
-from absl import logging
 from etils import epath
 from ml_collections import ConfigDict
 
 from fsketch import prepare as offline
 from fsketch import train as loop
-from fsketch.core import checkpoint
+from fsketch.core import checkpoint, progress
 
 
 def train(config: ConfigDict, workdir: str | epath.Path) -> None:
@@ -26,9 +25,9 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> None:
         return
     for stage, folder in stages(config, workdir):
         if is_finished(folder, stage.num_steps):
-            logging.info("stage %s is finished", folder.name)
+            progress.say(f"stage {folder.name} is finished")
             continue
-        logging.info("stage %s in %s", folder.name, folder)
+        progress.say(f"stage {folder.name} in {folder}")
         loop.train(offline.prepare(stage, folder), folder)
         jax.clear_caches()  # programs of one stage serve no other
     if jax.process_index() == 0:
@@ -38,9 +37,13 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> None:
 def prepare(config: ConfigDict, workdir: str | epath.Path) -> None:
     """Runs the offline stages of a configuration, or of all stages of an experiment."""
     workdir = epath.Path(workdir)
-    parts = stages(config, workdir) if "stages" in config else [(config, workdir)]
-    for part, folder in parts:
+    for part, folder in parts(config, workdir):
         offline.prepare(part, folder)
+
+
+def parts(config: ConfigDict, workdir: epath.Path) -> Iterable[tuple[ConfigDict, epath.Path]]:
+    """(configuration, workdir) of each stage, or of the one configuration."""
+    return stages(config, workdir) if "stages" in config else [(config, workdir)]
 
 
 def stages(config: ConfigDict, workdir: epath.Path) -> Iterator[tuple[ConfigDict, epath.Path]]:

@@ -1,7 +1,7 @@
 """Offline stages (fsketch/stages) that must be done before a method trains.
 
 A stage takes the configuration and the workdir and returns the configuration to train with.
-`train` mode runs it first; `--mode=prepare` runs it alone.
+`fsketch train` runs it first; `fsketch prepare` runs it alone.
 """
 
 from etils import epath

@@ -1,30 +1,26 @@
-"""python -m fsketch.score --protocol=cufs --truth=DIR --output=DIR [DIR ...]
+"""fsketch score --protocol=cufs --truth=DIR --output=DIR [DIR ...]
 
 Scores folders of images, or what an evaluation left in a workdir, by a named protocol.  Prints a
 table with its convention; --json, --html and --why say more.  Exit code 1, with every problem
 listed, if something does not fit; nothing is resized or left out silently.
 """
 
-from fsketch.core import startup
+import argparse
+import collections
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent import futures
+from pathlib import Path
 
-startup.prepare()  # before jax is imported
+import numpy as np
+from etils import epath
 
-import argparse  # noqa: E402
-import collections  # noqa: E402
-import hashlib  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Iterator, Sequence  # noqa: E402
-from concurrent import futures  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-import numpy as np  # noqa: E402
-from etils import epath  # noqa: E402
-
-from fsketch.core import errors, names, progress, writers  # noqa: E402
-from fsketch.frozen import metric_nets  # noqa: E402
-from fsketch.metrics import fid  # noqa: E402
-from fsketch.scoring import conventions, features, matching, measures, protocols, results  # noqa: E402
+from fsketch.core import arguments, errors, names, paths, progress, writers
+from fsketch.frozen import metric_nets
+from fsketch.metrics import fid
+from fsketch.scoring import conventions, features, matching, measures, protocols, results
 
 THREADS, AHEAD = 2, 16  # decoding threads, and ids that they may be ahead
 
@@ -220,23 +216,25 @@ def _spread(
     return result
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> arguments.Parser:
     """The command line."""
     known = ", ".join({**measures.IMAGE, **measures.SET})
-    result = argparse.ArgumentParser(
-        prog="python -m fsketch.score",
+    result = arguments.Parser(
+        "score",
         description="Score folders of images by a named protocol.",
         epilog=f"metrics: {known}",
     )
     add = result.add_argument
     add("--protocol", required=True, choices=protocols.PROTOCOLS)
-    add(
-        "--output", required=True, nargs="+", action="extend", metavar="[LABEL=]DIR",
-        help="folders of outputs, or workdirs after --mode=evaluate; any number",
+    result.several(
+        "--output", required=True, type=paths.labelled, metavar="[LABEL=]DIR",
+        help="folders of outputs, or workdirs after their evaluation; any number",
     )  # fmt: skip
-    add("--truth", metavar="DIR", help="the real images; a workdir brings its own")
-    add("--input", metavar="DIR", help="what the outputs were made from, for the page and --floor")
-    add(
+    result.path("--truth", metavar="DIR", help="the real images; a workdir brings its own")
+    result.path(
+        "--input", metavar="DIR", help="what the outputs were made from, for the page and --floor"
+    )
+    result.path(
         "--manifest", metavar="FILE",
         help="in place of --truth: a table id,photo,sketch,split (*.csv), or FS2K's anno_test.json",
     )  # fmt: skip
@@ -244,16 +242,16 @@ def parser() -> argparse.ArgumentParser:
     add("--direction", default="to_sketch", choices=matching.DIRECTIONS)
     add("--partial", action="store_true", help="admit outputs that lack some of the images")
     add("--floor", action="store_true", help="also score the inputs themselves, as an output")
-    add("--metrics", default="", metavar="A,B", help="in place of the protocol's")
-    add("--weights", default="", metavar="DIR", help="folder of converted weights")
-    add("--embedder", default="", help="for identity: pixels, hog, or a path, as of a run")
-    add("--cache", default="", metavar="DIR", help="keep Inception's features there")
+    result.several("--metrics", commas=True, metavar="A,B", help="in place of the protocol's")
+    result.path("--weights", default="", metavar="DIR", help="folder of converted weights")
+    result.path("--embedder", default="", help="for identity: pixels, hog, or a path, as of a run")
+    result.path("--cache", default="", metavar="DIR", help="keep Inception's features there")
     add("--resize", default="legacy", choices=("legacy", "clean"), help="before FID's Inception")
     add("--seed", type=int, default=0, help="of resampling and of NLDA's splits")
     add("--why", action="store_true", help="also score under other conventions of the field")
     add("--markdown", action="store_true", help="print tables as Markdown")
-    add("--json", metavar="FILE", help="write everything, each choice recorded")
-    add("--html", metavar="FILE", help="write a page with images and histograms")
+    result.path("--json", metavar="FILE", help="write everything, each choice recorded")
+    result.path("--html", metavar="FILE", help="write a page with images and histograms")
     return result
 
 
@@ -291,7 +289,7 @@ def matched(given: argparse.Namespace) -> matching.Matched:
     result = matching.attach(result, folders, stems, problems, partial=given.partial)
     if given.floor:
         if not result.inputs:
-            raise ValueError("--floor needs the inputs: --input, a manifest or a workdir")
+            raise errors.UsageError("--floor: expected with --input, a manifest or a workdir")
         result = result._replace(outputs={**result.outputs, matching.FLOOR: result.inputs})
     problems.close()
     for line in errors.noted(problems.notes):
@@ -300,7 +298,7 @@ def matched(given: argparse.Namespace) -> matching.Matched:
 
 
 def _check_flags(given: argparse.Namespace) -> None:
-    """ValueError for a flag that would be without effect."""
+    """UsageError for a flag that would be without effect."""
     of_table = given.manifest and not given.manifest.endswith(".json")
     for flag, is_idle, reason in (
         ("--truth", given.truth and given.manifest, "not with --manifest, which names the truths"),
@@ -309,15 +307,16 @@ def _check_flags(given: argparse.Namespace) -> None:
         ("--split", given.split and not of_table, "with --manifest=FILE.csv"),
     ):
         if is_idle:
-            raise ValueError(f"{flag}: admitted {reason}")
-    names = given.metrics.split(",")
-    if double := sorted({name for name in names if name and names.count(name) > 1}):
-        raise ValueError(f"--metrics: {', '.join(double)} twice; admitted is each metric once")
+            raise errors.UsageError(f"{flag}: expected {reason}")
+    if double := sorted({name for name in given.metrics if given.metrics.count(name) > 1}):
+        raise errors.UsageError(
+            f"--metrics: expected each metric once, got {', '.join(double)} twice"
+        )
 
 
-def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 scored, 1 refused."""
-    given = parser().parse_args(arguments)
+def main(words: Sequence[str]) -> int:
+    """The exit code 0; raises what `score` and `matched` raise."""
+    given = parser().parse_args(words)
     options = measures.Options(
         weights_dir=given.weights,
         embedder=given.embedder,
@@ -326,19 +325,9 @@ def main(arguments: Sequence[str]) -> int:
         direction=given.direction,
         seed=given.seed,
     )
-    try:
-        for flag in ("json", "html"):
-            writers.check_file(f"--{flag}", getattr(given, flag))
-        result = score(
-            matched(given),
-            given.protocol,
-            options,
-            metrics=[name for name in given.metrics.split(",") if name],
-            why=given.why,
-        )
-    except ValueError as error:  # DataError and WeightsError are
-        print(error, file=sys.stderr)
-        return 1
+    for flag in ("json", "html"):
+        writers.check_file(f"--{flag}", getattr(given, flag))
+    result = score(matched(given), given.protocol, options, metrics=given.metrics, why=given.why)
     print(results.table(result, is_markdown=given.markdown))
     if given.json:
         content = json.dumps(results.to_json(result), indent=1, allow_nan=False) + "\n"
@@ -349,7 +338,3 @@ def main(arguments: Sequence[str]) -> int:
 
         page.write(given.html, f"Scores, protocol {given.protocol}", {"": result})
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,21 +1,14 @@
-"""python -m fsketch.styles --teacher=PATH --data=NAME [--manual_dir=DIR] [STYLE ...]
+"""fsketch styles --teacher=PATH --data=NAME [--manual_dir=DIR] [STYLE ...]
 
 Ranks style images by their distance from real faces (metrics/style_distance.py), the most distinct
 first, from which IFRP takes its three training styles.  STYLE: a painting of
 fsketch/data/synthetic/paintings.py, an image file, or a folder of artworks; default: all paintings.
 
-    python -m fsketch.styles --paint=DIR       writes the paintings as PNG, to look at
+    fsketch styles --paint=DIR       writes the paintings as PNG, to look at
 
 Exit code 0: done; 1: an image or a data set is refused; 2: the arguments do not fit.
 """
 
-from fsketch.core import startup
-
-if __name__ == "__main__":
-    startup.prepare()  # before jax is imported
-
-import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fsketch.core import images, state, writers
+from fsketch.core import arguments, errors, images, state, writers
 from fsketch.data import sources, warp
 from fsketch.data.synthetic import paintings
 from fsketch.frozen import registry
@@ -66,27 +59,33 @@ def expand(given: Sequence[str]) -> list[str]:
     return found
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> arguments.Parser:
     """The command line."""
-    result = argparse.ArgumentParser(
-        prog="python -m fsketch.styles", description="Rank style images, or paint ours."
-    )
+    result = arguments.Parser("styles", description="Rank style images, or paint ours.")
     add = result.add_argument
-    add("styles", nargs="*", metavar="STYLE", help="paintings, image files, folders of artworks")
-    add("--paint", metavar="DIR", help="write our paintings there, and rank nothing")
-    add("--teacher", help="a run of configs/teacher.py, or converted weights (*.safetensors)")
-    add("--taps", default="", help="maps to compare, as relu1_2,relu2_2; default: the net's own")
+    result.path(
+        "styles", nargs="*", metavar="STYLE", help="paintings, image files, folders of artworks"
+    )
+    result.path("--paint", metavar="DIR", help="write our paintings there, and rank nothing")
+    result.path(
+        "--teacher",
+        default="",
+        help="a run of configs/teacher.py, or converted weights (*.safetensors)",
+    )
+    result.several(
+        "--taps", commas=True, help="maps to compare, as relu1_2,relu2_2; default: the net's own"
+    )
     add("--data", default="procedural_faces/small", help="data set whose photos are the real faces")
     add("--split", default="train[:64]")
-    add("--manual_dir", default="")
-    add("--data_dir", default="")
+    result.path("--manual_dir", default="", metavar="DIR", help="the data set's images")
+    result.path("--data_dir", default="", metavar="DIR", help="prepared data sets")
     add("--size_px", type=int, default=128, help="side of faces and style images")
     return result
 
 
-def main(arguments: Sequence[str]) -> int:
-    """The exit code."""
-    given = parser().parse_args(arguments)
+def main(words: Sequence[str]) -> int:
+    """The exit code 0; raises FileNotFoundError and ValueError for what cannot be read."""
+    given = parser().parse_args(words)
     if given.paint:
         Path(given.paint).mkdir(parents=True, exist_ok=True)
         for name in paintings.NAMES:
@@ -95,23 +94,13 @@ def main(arguments: Sequence[str]) -> int:
         print(f"{len(paintings.NAMES)} paintings in {given.paint}")
         return 0
     if not given.teacher:
-        print("--teacher: found none; admitted a run or a *.safetensors file", file=sys.stderr)
-        return 2
-    try:
-        taps = tuple(tap for tap in given.taps.split(",") if tap)
-        teacher = registry.load("maps", given.teacher, taps=taps)
-        pairs = sources.load(
-            given.data, given.split, data_dir=given.data_dir, manual_dir=given.manual_dir
-        )
-        ranking = rank(teacher, expand(given.styles), pairs.photo, size_px=given.size_px)
-    except (FileNotFoundError, ValueError) as error:  # DataError is one
-        print(error, file=sys.stderr)
-        return 1
+        raise errors.UsageError("--teacher: expected a run or a *.safetensors file, got none")
+    teacher = registry.load("maps", given.teacher, taps=tuple(given.taps))
+    pairs = sources.load(
+        given.data, given.split, data_dir=given.data_dir, manual_dir=given.manual_dir
+    )
+    ranking = rank(teacher, expand(given.styles), pairs.photo, size_px=given.size_px)
     print(f"distance from {len(pairs)} faces of {given.data} {given.split}")
     for name, distance in ranking:
         print(f"{distance:10.3f}  {name}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""python -m fsketch.synthesize --workdir=RUN --direction=to_sketch IN [IN ...] OUT
+"""fsketch synthesize --workdir=RUN --direction=to_sketch IN [IN ...] OUT
 
 Sketches of photos, or photos of sketches, by a run's checkpoint.  IN: images and folders of them,
 of any size; OUT: a folder, which gets an image of the same name and size for each.  Nothing but
@@ -20,18 +20,11 @@ Exit code 0: all done; 1: some failed, listed at the end with their reasons; 2: 
 not fit, and nothing was written.
 """
 
-from fsketch.core import startup
-
-if __name__ == "__main__":
-    startup.prepare()  # before jax is imported
-
 import argparse
 import collections
 import functools
 import itertools
 import os
-import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
@@ -43,7 +36,18 @@ import numpy as np
 from PIL import Image
 
 from fsketch import prediction, restore
-from fsketch.core import errors, image_files, images, names, parallel, state, types, writers
+from fsketch.core import (
+    arguments,
+    errors,
+    image_files,
+    images,
+    names,
+    parallel,
+    progress,
+    state,
+    types,
+    writers,
+)
 from fsketch.data import checks, pipeline
 from fsketch.methods import interface
 from fsketch.scoring import matching
@@ -55,7 +59,6 @@ LEVELS = {"BLACK": 0, "WHITE": 255}
 MAX_PX = 1024  # longer side of an image that is taken without being asked for
 PROGRAMS = 4  # compiled programs that are kept, one for each size of canvas
 THREADS = 4  # that decode and encode beside the device
-EVERY_SEC = 10.0  # between lines of progress, where stderr is no terminal
 
 # Draws coarse sketches: photos uint8[B, H, W, 3] of one size, without canvas -> uint8[B, H, W, 1].
 FirstStage = Callable[[np.ndarray], np.ndarray]
@@ -393,7 +396,6 @@ def run(
     Files are decoded and encoded in threads, at most two batches ahead of the device and behind.
     """
     failures: list[Failure] = []
-    progress = Progress(len(jobs))
     written: collections.deque[tuple[Job, futures.Future]] = collections.deque()
 
     def finish(most: int) -> None:
@@ -401,12 +403,12 @@ def run(
             job, future = written.popleft()
             if error := future.exception():
                 failures.append(Failure(job.given, f"cannot write {job.made}: {error}"))
-            progress.step()
+            bar.step()
 
     def canvas_of(size: tuple[int, int] | None) -> tuple[int, int]:
         return translator.canvas(size) if size and max(size) <= reading.max_px else (0, 0)
 
-    with futures.ThreadPoolExecutor(THREADS) as pool:
+    with futures.ThreadPoolExecutor(THREADS) as pool, progress.Bar("images", len(jobs)) as bar:
         # By canvas, since a program is compiled for each; first those of which nothing will come.
         sizes = pool.map(lambda job: size_of(job.given, reading), jobs)
         canvases = dict(zip(jobs, map(canvas_of, sizes), strict=True))
@@ -420,7 +422,7 @@ def run(
                     result = Failure(job.given, problem)
                 if isinstance(result, Failure):
                     failures.append(result)
-                    progress.step()
+                    bar.step()
                 else:
                     yield job, result
 
@@ -436,13 +438,12 @@ def run(
                         px = f"{image.shape[1]}x{image.shape[0]} px"
                         reason = f"failed at {px} in a batch of {batch_size}: {why}"
                         failures.append(Failure(job.given, reason))
-                        progress.step()
+                        bar.step()
                     continue
                 for (job, _), image in zip(chunk, made, strict=True):
                     written.append((job, pool.submit(_write, job.made, image, extension)))
                 finish(2 * batch_size)
         finish(0)
-    progress.close()
     places = {job.given: i for i, job in enumerate(jobs)}
     return sorted(failures, key=lambda failure: places[failure.path])
 
@@ -468,34 +469,6 @@ def _write(path: Path, image: np.ndarray | None, extension: str) -> None:
     FORMATS[extension](path, image)
 
 
-class Progress:
-    """Images done, rate and time left on stderr: one line that moves, or one every few seconds."""
-
-    def __init__(self, total: int) -> None:
-        self._total, self._done = total, 0
-        self._start = self._shown = time.monotonic()
-        self._every = 0.2 if sys.stderr.isatty() else EVERY_SEC
-
-    def step(self) -> None:
-        """One more image is done, or has failed."""
-        self._done += 1
-        now = time.monotonic()
-        if now - self._shown >= self._every:
-            self._shown = now
-            rate = self._done / (now - self._start)
-            left = round((self._total - self._done) / rate)
-            text = f"{self._done}/{self._total}  {rate:.1f} images/s  {left} s left"
-            moves = sys.stderr.isatty()
-            print(f"\r{text:60}" if moves else text, end="" if moves else "\n", file=sys.stderr)
-            sys.stderr.flush()
-
-    def close(self) -> None:
-        """The last line: how many in which time."""
-        seconds = time.monotonic() - self._start
-        text = f"{self._done} images in {seconds:.1f} s"
-        print(f"\r{text:60}" if sys.stderr.isatty() else text, file=sys.stderr)
-
-
 def level(text: str) -> int:
     """A grey level 0..255, by number or name."""
     if text in LEVELS:
@@ -512,17 +485,17 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> arguments.Parser:
     """The command line."""
-    result = argparse.ArgumentParser(
-        prog="python -m fsketch.synthesize",
+    result = arguments.Parser(
+        "synthesize",
         description="Sketches of photos, or photos of sketches, by a run's checkpoint.",
     )
     add = result.add_argument
-    add("--workdir", required=True, help="the run")
+    result.path("--workdir", required=True, help="the run")
     add("--direction", required=True, choices=DIRECTIONS)
-    add("inputs", nargs="+", metavar="IN", help="images, and folders of images")
-    add("out", metavar="OUT", help="folder for the results, which keep name and size")
+    result.path("inputs", nargs="+", metavar="IN", help="images, and folders of images")
+    result.path("out", metavar="OUT", help="folder for the results, which keep name and size")
     add("--checkpoint", default="best", choices=("best", "latest"))
     add("--recursive", action="store_true", help="enter folders in folders, and keep their tree")
     add("--format", default="png", choices=FORMATS, help="of the results; jpg is of quality 95")
@@ -541,9 +514,9 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 all done, 1 some failed, 2 the arguments do not fit."""
-    given = parser().parse_args(arguments)
+def main(words: Sequence[str]) -> int:
+    """The exit code: 0 all done, 1 some failed; UsageError where the arguments do not fit."""
+    given = parser().parse_args(words)
     reading = Reading(given.background, given.apply_exif, given.max_px)
     try:
         jobs, num_unread, notes = plan(
@@ -552,18 +525,13 @@ def main(arguments: Sequence[str]) -> int:
         todo = [job for job in jobs if given.overwrite or not job.made.exists()]
         translator = load_translator(given.workdir, given.direction, checkpoint=given.checkpoint)
     except (FileNotFoundError, ValueError) as error:  # DataError is one
-        print(error, file=sys.stderr)
-        return 2
+        raise errors.UsageError(str(error)) from error
     for note in notes:
-        print(names.shown(f"note: {note}"), file=sys.stderr)
+        progress.say(names.shown(f"note: {note}"))
     failures = run(translator, todo, reading, batch_size=given.batch_size, extension=given.format)
     made, there = len(todo) - len(failures), len(jobs) - len(todo)
     unread = f", {num_unread} not read" if num_unread else ""
     print(f"{made} written, {there} already there, {len(failures)} failed{unread}: {given.out}")
     for failure in failures:
-        print(names.shown(f"{failure.path}: {failure.reason}"), file=sys.stderr)
+        progress.say(names.shown(f"{failure.path}: {failure.reason}"))
     return 1 if failures else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

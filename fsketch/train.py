@@ -11,19 +11,18 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import logging
 from etils import epath
 from ml_collections import ConfigDict
 
 from fsketch import evaluate, methods, prediction, restore, training_log, warm_start
-from fsketch.core import checkpoint, parallel, state, trees, types, writers
+from fsketch.core import checkpoint, parallel, progress, state, trees, types, writers
 from fsketch.data import augment, coarse, pipeline
 from fsketch.frozen import registry
 from fsketch.methods import interface
 
 
 class Stopped(SystemExit):
-    """A signal stopped the run after saving; the exit code is 0."""
+    """A signal stopped the run after saving; the exit code is 0, or 130 after Ctrl-C."""
 
 
 def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
@@ -32,7 +31,7 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
     Returns the final state, on the host.  SIGTERM or Ctrl-C saves and raises `Stopped`.
     """
     workdir = epath.Path(workdir)
-    _check(config)
+    check(config)
     method = methods.create(config)
     data, coarse_source = config.data, coarse.source(config, workdir)
 
@@ -123,7 +122,7 @@ class _Training:
         before = checkpoint.from_json(meta["config"])
         _check_choice(before, self.config, self.workdir)
         training_log.log_difference(before, self.config, source)
-        logging.info("resumed from %s", source)
+        progress.say(f"resumed from {source}")
         restored = checkpoint.fill(fresh, arrays, source=source)
         best = checkpoint.best_score(self.checkpoints.best, last_step=meta["step"])
         if meta.get("is_best") and meta["score"] > best:
@@ -140,7 +139,11 @@ class _Training:
         with contextlib.closing(batches), training_log.StopSignal() as stop:
             on_devices = parallel.on_devices(batches)
             for step in range(self.start + 1, config.num_steps + 1):
+                if step == self.start + 1:
+                    progress.say("compiling the training step")
                 scalars = self._advance(step, next(on_devices))
+                if step == self.start + 1:
+                    window.compiled()
                 # Scalars are read one step late, so that the device never waits for the host,
                 # but always before anything is made of the state they belong to.
                 if pending:
@@ -166,8 +169,9 @@ class _Training:
                     if save or stopping:
                         self._save(step)
                 if stopping:
-                    logging.info("stopped after step %d and saved; run again to resume", step)
-                    raise Stopped(0)
+                    self.checkpoints.wait()
+                    progress.say(f"stopped after step {step} and saved; run again to resume")
+                    raise Stopped(stop.exit_code)
         self.checkpoints.wait()
         self._final_evaluation()
         return self._host()
@@ -208,7 +212,7 @@ class _Training:
             predict, self.sets.validation, batch_size=batch_size, protocol=config.protocol
         )
         self.writer.scalars(step, {f"validation/{k}": v for k, v in metrics.items()})
-        logging.info("step %d  validation  %s", step, training_log.line(metrics))
+        progress.say(f"step {step}  validation  {training_log.line(metrics)}")
         if config.best_metric:
             score = metrics[config.best_metric]
             if score > self.best:
@@ -252,12 +256,9 @@ class _Training:
         )
         values = {f"test/{name}": value for name, value in result["metrics"].items()}
         self.writer.scalars(result["step"], values)
-        logging.info(
-            "step %d  test (%d images, protocol %s)  %s",
-            result["step"],
-            result["num_images"],
-            result["protocol"],
-            training_log.line(result["metrics"]),
+        progress.say(
+            f"step {result['step']}  test ({result['num_images']} images, protocol "
+            f"{result['protocol']})  {training_log.line(result['metrics'])}"
         )
 
 
@@ -277,7 +278,7 @@ def _step(method: interface.Method, data: ConfigDict) -> Callable:
     return step
 
 
-def _check(config: ConfigDict) -> None:
+def check(config: ConfigDict) -> None:
     """Raises ValueError for numbers that cannot work, naming the field."""
     positive = (
         "num_steps",

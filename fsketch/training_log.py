@@ -1,7 +1,6 @@
 """What the log of a training says: versions, devices, configuration, losses, speed; signals."""
 
 import contextlib
-import datetime
 import math
 import pathlib
 import signal
@@ -18,7 +17,7 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from fsketch.configs import shared
-from fsketch.core import checkpoint, parallel, state, trees, types
+from fsketch.core import checkpoint, parallel, progress, state, trees, types
 from fsketch.methods import interface
 
 _MISSING = object()
@@ -37,6 +36,7 @@ class Window:
         self.config, self.step = config, start
         self.rows: list[dict[str, float]] = []
         self.time = time.perf_counter()
+        self.untimed = (0, 0.0)  # steps and seconds of compilation, left out of the speed
 
     def add(self, step: int, scalars: types.Scalars) -> None:
         """Reads a step's scalars; raises NonFiniteError at the first that is not finite."""
@@ -51,22 +51,25 @@ class Window:
             )
         self.rows.append(values)
 
+    def compiled(self) -> None:
+        """The first step has begun: the time until now was compilation."""
+        self.untimed = (1, time.perf_counter() - self.time)
+        progress.say(f"compiled in {progress.duration(self.untimed[1])}")
+
     def flush(self, step: int) -> dict[str, float]:
-        """Means over the window, logged as one line with speed and time left."""
-        seconds = max(time.perf_counter() - self.time, 1e-9)
-        steps = step - self.step
+        """Means over the window, said in one line with speed and time left."""
+        steps, seconds = step - self.step, time.perf_counter() - self.time
+        if steps > self.untimed[0]:
+            steps, seconds = steps - self.untimed[0], seconds - self.untimed[1]
+        seconds = max(seconds, 1e-9)
         means = {name: float(np.mean([row[name] for row in self.rows])) for name in self.rows[-1]}
         rate = steps * self.config.batch_size / seconds
-        left = datetime.timedelta(seconds=round((self.config.num_steps - step) * seconds / steps))
-        logging.info(
-            "step %d/%d  %.1f images/s  %s left  %s",
-            step,
-            self.config.num_steps,
-            rate,
-            left,
-            line(means),
+        left = progress.duration((self.config.num_steps - step) * seconds / steps)
+        progress.say(
+            f"step {step}/{self.config.num_steps}  {rate:.1f} images/s  {left} left  {line(means)}"
         )
-        self.rows, self.step, self.time = [], step, time.perf_counter()
+        self.rows, self.step = [], step
+        self.time, self.untimed = time.perf_counter(), (0, 0.0)
         return {**means, "images_per_sec": rate}
 
     @contextlib.contextmanager
@@ -78,12 +81,15 @@ class Window:
 
 
 class StopSignal:
-    """Turns SIGTERM and the first Ctrl-C into a flag; a second Ctrl-C interrupts at once."""
+    """Turns SIGTERM and the first Ctrl-C into a flag; a second Ctrl-C interrupts at once.
+
+    `exit_code` is that of the run: 0 after SIGTERM, 130 after Ctrl-C.
+    """
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
     def __enter__(self) -> "StopSignal":
-        self.received = False
+        self.received, self.exit_code = False, 0
         self.before = {s: signal.signal(s, self._receive) for s in self.SIGNALS}
         return self
 
@@ -96,6 +102,7 @@ class StopSignal:
         if self.received and number == signal.SIGINT:
             raise KeyboardInterrupt
         self.received = True
+        self.exit_code = 130 if number == signal.SIGINT else 0
 
     def agreed(self, step: int, every_steps: int) -> bool:
         """Whether to stop now: every process answers alike."""
@@ -121,11 +128,18 @@ def report(
     packages = ("fsketch", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
     versions = "  ".join(f"{name} {metadata.version(name)}" for name in packages)
     logging.info("versions: %s", versions)
-    kind = jax.devices()[0].device_kind
-    logging.info("devices: %d x %s in %d processes", jax.device_count(), kind, jax.process_count())
+    kind, processes = jax.devices()[0].device_kind, jax.process_count()
+    train, validation, test = num_pairs
+    progress.say(
+        f"{config.method} on {config.data.name}: {train} training, {validation} validation, {test} "
+        f"test pairs; {jax.device_count()} x {kind} in {processes} process{'es' * (processes > 1)}"
+    )
     logging.info("code: %s", _git_revision())
     logging.info("configuration (what differs from configs/shared.py):\n%s", changes(config))
     logging.info("pairs: %d training, %d validation, %d test", *num_pairs)
+    sizes = {role: trees.count(player.params) for role, player in host.players.items()}
+    listed = ", ".join(f"{role} {size / 1e6:.2f} M" for role, size in sizes.items())
+    progress.say(f"parameters: {listed}")
     for role, player in host.players.items():
         parameter_overview.log_parameter_overview(player.params, msg=f"player {role}")
     for role, net in frozen.items():

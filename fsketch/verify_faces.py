@@ -1,4 +1,4 @@
-"""python -m fsketch.verify_faces --sets=DIR --embedder NAME [NAME ...]
+"""fsketch verify --sets=DIR --embedder NAME [NAME ...]
 
 Verification of persons: LFW, CALFW, CPLFW, CFP-FP and AgeDB-30, as far as DIR holds them (the
 layouts: `fsketch/data/verification/face_sets.py`), or a pair list of one's own:
@@ -11,38 +11,35 @@ are read and checked only.  Exit code 1, with every bad file named, if something
 the arguments do not.
 """
 
-from fsketch.core import startup
+import argparse
+import json
+from collections.abc import Iterator, Sequence
 
-startup.prepare()  # before jax is imported
+from etils import epath
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Iterator, Sequence  # noqa: E402
-
-from etils import epath  # noqa: E402
-
-from fsketch.core import writers  # noqa: E402
-from fsketch.data.verification import face_pairs, face_sets  # noqa: E402
-from fsketch.scoring import face_verification  # noqa: E402
+from fsketch.core import arguments, errors, paths, progress, writers
+from fsketch.data.verification import face_pairs, face_sets
+from fsketch.scoring import face_verification
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> arguments.Parser:
     """The command line."""
-    result = argparse.ArgumentParser(
-        prog="python -m fsketch.verify_faces", description="Verification of persons by embeddings."
-    )
+    result = arguments.Parser("verify", description="Verification of persons by embeddings.")
     add = result.add_argument
-    add("--sets", metavar="DIR", help="the folder of the published sets")
-    add("--only", nargs="+", default=(), choices=face_sets.SETS, help="of these, and all of them")
-    add("--folder", metavar="DIR", help="a folder with a folder of images for each person")
-    add("--draw", metavar="FILE", help="with --folder: draw a pair list, write it and use it")
-    add("--pairs", metavar="FILE", help="with --folder: a pair list that was written")
+    result.path("--sets", metavar="DIR", help="the folder of the published sets")
+    result.several("--only", commas=True, known=face_sets.SETS, help="of these, and all of them")
+    result.path("--folder", metavar="DIR", help="a folder with a folder of images for each person")
+    result.path(
+        "--draw", metavar="FILE", help="with --folder: draw a pair list, write it and use it"
+    )
+    result.path("--pairs", metavar="FILE", help="with --folder: a pair list that was written")
     add("--seed", type=int, default=0, help="of --draw")
-    add("--embedder", nargs="+", default=(), metavar="NAME", help="floors, or workdirs of runs")
+    result.several(
+        "--embedder", type=paths.expanded, metavar="NAME", help="floors, or workdirs of runs"
+    )
     add("--no_flip", action="store_true", help="leave out the mirror images")
     add("--far", type=float, default=face_verification.FAR, help="of TAR@FAR")
-    add("--json", metavar="FILE", help="write everything, each choice recorded")
+    result.path("--json", metavar="FILE", help="write everything, each choice recorded")
     return result
 
 
@@ -57,40 +54,35 @@ def chosen_sets(given: argparse.Namespace) -> Iterator[face_sets.PairSet]:
             "layouts are listed in fsketch/data/verification/face_sets.py"
         )
     if absent := [name for name in face_sets.SETS if name not in names and not given.only]:
-        print(f"{given.sets}: not there: {', '.join(absent)}", file=sys.stderr)
+        progress.say(f"{given.sets}: not there: {', '.join(absent)}")
     yield from face_sets.load_all(given.sets, names=names)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 done, 1 refused; argparse exits with 2."""
-    command = parser()
-    given = command.parse_args(arguments)
+def main(words: Sequence[str]) -> int:
+    """The exit code 0; UsageError for flags that do not fit, ValueError for data that do not."""
+    given = parser().parse_args(words)
     if bool(given.sets) == bool(given.folder):
-        command.error("one of --sets and --folder is needed")
+        raise errors.UsageError("--sets, --folder: expected one of them")
     if bool(given.draw) + bool(given.pairs) != bool(given.folder):
-        command.error("--folder needs one of --draw and --pairs, which need --folder")
+        raise errors.UsageError("--folder: expected with one of --draw and --pairs")
     tables: dict[str, list[face_verification.Row]] = {name: [] for name in given.embedder}
     flip = not given.no_flip
-    try:
-        writers.check_file("--json", given.json)
-        embedders = {name: face_verification.embedder(name) for name in given.embedder}
-        if given.draw:
-            face_pairs.write(given.draw, face_pairs.draw(given.folder, seed=given.seed))
-        for pairs in chosen_sets(given):
-            print(
-                f"{pairs.name}: {len(pairs.is_same)} pairs in {pairs.num_folds} folds, "
-                f"{len(pairs.faces)} faces, from {pairs.source}",
-                file=sys.stderr,
+    writers.check_file("--json", given.json)
+    embedders = {name: face_verification.embedder(name) for name in given.embedder}
+    if given.draw:
+        face_pairs.write(given.draw, face_pairs.draw(given.folder, seed=given.seed))
+    for pairs in chosen_sets(given):
+        progress.say(
+            f"{pairs.name}: {len(pairs.is_same)} pairs in {pairs.num_folds} folds, "
+            f"{len(pairs.faces)} faces, from {pairs.source}"
+        )
+        for name, embed in embedders.items():
+            tables[name] += face_verification.verification_table(
+                embed, [pairs], flip=flip, far=given.far
             )
-            for name, embed in embedders.items():
-                tables[name] += face_verification.verification_table(
-                    embed, [pairs], flip=flip, far=given.far
-                )
-            if not embedders:
-                print("\n".join(f"note: {note}" for note in pairs.notes), file=sys.stderr)
-    except (ValueError, OSError) as error:  # DataError and WeightsError are ValueErrors
-        print(error, file=sys.stderr)
-        return 1
+        if not embedders:
+            for note in pairs.notes:
+                progress.say(f"note: {note}")
     if tables:
         print(face_verification.text(tables, flip=flip, far=given.far))
     if given.json:
@@ -98,7 +90,3 @@ def main(arguments: Sequence[str]) -> int:
         content = json.dumps(content, indent=1, allow_nan=False) + "\n"
         writers.write_whole(epath.Path(given.json), content.encode())
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

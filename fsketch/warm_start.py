@@ -5,7 +5,7 @@ import numpy as np
 from absl import logging
 
 from fsketch.convert import files
-from fsketch.core import checkpoint, state, trees, types
+from fsketch.core import checkpoint, progress, state, trees, types
 
 
 def started(fresh: state.TrainState, start_from: str) -> state.TrainState:
@@ -51,7 +51,7 @@ def _learned(fresh: state.TrainState, workdir: str) -> dict[str, tuple[types.PyT
         params = _filled(player.params, learned, source=f"{source}, {role}")
         stats = _filled(player.stats, kept, source=f"{source}, {role}")
         players[role] = (params, stats)
-    logging.info("%s: %s start from there", source, ", ".join(players))
+    progress.say(f"{source}: {', '.join(players)} start from there")
     return players
 
 

@@ -21,14 +21,14 @@
 #
 #   export NAME=faces ZONE=us-west4-a TYPE=v5litepod-8 SPOT=1 BUCKET=gs://mine/fsketch
 #   launch/tpu_vm.sh create && launch/tpu_vm.sh setup
-#   launch/tpu_vm.sh run python -m fsketch.main --config=configs/kd.py --workdir=runs/kd \
+#   launch/tpu_vm.sh run fsketch train --config=configs/kd.py --workdir=runs/kd \
 #       --config.batch_size=8      # a multiple of the number of chips
 #
 # The same run command resumes, whatever ended the last one.  A TPU that was taken away lost its disk:
 # on a new one, run fetches the workdir from BUCKET first, and what came after the last save is done
 # again.  The TPU's service account must be allowed to write there.  A workdir gs://... is refused: the
 # programs need a file system.
-# Several hosts (v5litepod-16, v4-16 and larger): --distributed is added to fsketch.main, and the
+# Several hosts (v5litepod-16, v4-16 and larger): --distributed is added to fsketch train, and the
 # workdir must be a folder that all hosts see under one path, such as a mounted NFS share; run checks
 # that.  BUCKET is then neither needed nor admitted.
 # None of this was run on a real TPU yet; the tests stand in for gcloud.
@@ -192,7 +192,7 @@ run() {
   hosts=$(num_hosts)
   if [ "$hosts" -gt 1 ]; then
     [ -z "${BUCKET:-}" ] || die "BUCKET is for one host, and $NAME has $hosts"
-    if [[ " $* " == *" fsketch.main "* ]]; then
+    if [[ " $* " =~ " fsketch.main " || " $* " =~ " fsketch "(train|evaluate|prepare)" " ]]; then
       [[ " $* " == *" --distributed "* ]] || set -- "$@" --distributed
       # Host 0 leaves a word in the workdir that the others must find before anything starts.
       local word=$RANDOM$RANDOM

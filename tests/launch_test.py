@@ -6,7 +6,6 @@ runs `ssh` commands here in a home folder for each host, and keeps a bucket in a
 
 import ast
 import importlib
-import importlib.util
 import json
 import os
 import pathlib
@@ -19,7 +18,9 @@ import sys
 import time
 
 import pytest
-from absl import flags
+
+from fsketch import programs, synthesize
+from fsketch.report import program as report
 
 ROOT = pathlib.Path(__file__).parents[1]
 SCRIPT = ROOT / "launch" / "tpu_vm.sh"
@@ -400,7 +401,7 @@ def test_several_hosts_need_one_workdir(cloud):
     (cloud.folder / "home1").mkdir()
     assert cloud("setup").returncode == 0
     cloud.calls()
-    command = ["run", "echo", "fsketch.main", "-v"]
+    command = ["run", "echo", "fsketch", "train", "-v"]
     result = cloud(*command, "--workdir=runs/kd")  # a folder of each host
     assert result.returncode != 0
     assert "runs/kd is not the folder that host 0 sees" in result.stderr
@@ -411,7 +412,7 @@ def test_several_hosts_need_one_workdir(cloud):
     assert cloud.outcome() == "ended 0"
     for home in ("home0", "home1"):
         log = (cloud.folder / home / "fsketch-runs" / "run.log").read_text()
-        assert f"echo fsketch.main -v --workdir={cloud.folder / 'share'} --distributed\n" in log
+        assert f"echo fsketch train -v --workdir={cloud.folder / 'share'} --distributed\n" in log
 
 
 @pytest.mark.programs
@@ -491,15 +492,17 @@ def test_the_code_is_python(notebook):
         ast.parse(shlex.split(command)[2])
 
 
-def known_flags(module, monkeypatch):
+# Of the programs that are called: where their flags are.
+PARSERS = {
+    "train": lambda: programs.parser("train"),
+    "synthesize": synthesize.parser,
+    "report": report.parser,
+}
+
+
+def known_flags(command):
     """Names of the flags of a program."""
-    monkeypatch.setenv("FSKETCH_STARTUP", "0")
-    found = importlib.import_module(module)
-    if importlib.util.find_spec(module).submodule_search_locations:
-        found = importlib.import_module(f"{module}.__main__")
-    if hasattr(found, "parser"):
-        return {option.lstrip("-") for option in found.parser()._option_string_actions}
-    return {flag.name for flag in flags.FLAGS.flags_by_module_dict()[module]}
+    return {option.lstrip("-") for option in PARSERS[command]()._option_string_actions}
 
 
 def has_field(config, field):
@@ -510,27 +513,27 @@ def has_field(config, field):
     return True
 
 
-def test_programs_flags_and_fields_of_the_notebook_exist(notebook, monkeypatch):
+def test_programs_flags_and_fields_of_the_notebook_exist(notebook):
     text = "\n".join(sources(notebook, "code") + sources(notebook, "markdown"))
     configs = set(re.findall(r"configs/(\w+)\.py(?::([\w=,]+))?", text))
     assert configs
     experiments = [
-        importlib.import_module(f"configs.{name}").get_config(*filter(None, [argument]))
+        importlib.import_module(f"fsketch.configs.{name}").get_config(*filter(None, [argument]))
         for name, argument in configs
     ]
     seen = set()
     for source in sources(notebook, "code"):
         for command in commands(source):
             words = shlex.split(command)
-            if words[:2] != ["python", "-m"]:
+            if words[0] != "fsketch":
                 continue
-            seen.add(words[2])
-            known = known_flags(words[2], monkeypatch)
-            for word in words[3:]:
+            seen.add(words[1])
+            known = known_flags(words[1])
+            for word in words[2:]:
                 name = word.removeprefix("--").split("=")[0]
-                if word.startswith("--") and not name.startswith("config."):
-                    assert name in known, f"{words[2]} {word}"
-    assert seen == {"fsketch.main", "fsketch.synthesize", "fsketch.report"}
+                if word.startswith("--") and name.split(".")[0] != "config":
+                    assert name in known, f"{words[1]} {word}"
+    assert seen == PARSERS.keys()
     fields = re.findall(r"--config\.([\w.]+)=", text)
     assert len(fields) > 5
     for field in fields:
@@ -539,9 +542,9 @@ def test_programs_flags_and_fields_of_the_notebook_exist(notebook, monkeypatch):
         assert (ROOT / path).exists(), path
 
 
-def test_an_unknown_flag_or_field_would_be_noticed(monkeypatch):
-    assert "workdri" not in known_flags("fsketch.main", monkeypatch)
-    assert "workdir" in known_flags("fsketch.main", monkeypatch)
-    config = importlib.import_module("configs.kd").get_config()
+def test_an_unknown_flag_or_field_would_be_noticed():
+    assert "workdri" not in known_flags("train")
+    assert "workdir" in known_flags("train")
+    config = importlib.import_module("fsketch.configs.kd").get_config()
     assert has_field(config, "data.manual_dir")
     assert not has_field(config, "data.manual_dri")

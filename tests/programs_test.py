@@ -6,6 +6,7 @@ Slower than the rest; the marker `programs` selects or leaves them out.
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import jax
 import numpy as np
 import pytest
 
+import fsketch
 from fsketch import train
 from fsketch.core import checkpoint
 
@@ -56,7 +58,7 @@ def command(pairs_folder, tiny_teacher, tmp_path_factory):
             "batch_size": 2, "eval_batch_size": 4, "num_samples": 2, "log_every_steps": 1,
         }  # fmt: skip
         return [
-            sys.executable, "-m", "fsketch.main", f"--config={ROOT / 'configs' / 'kd.py'}",
+            sys.executable, "-m", "fsketch", "train", f"--config={ROOT / 'configs' / 'kd.py'}",
             f"--workdir={workdir}", *(f"--config.{k}={v}" for k, v in fields.items()), *flags,
         ]  # fmt: skip
 
@@ -118,6 +120,10 @@ def test_killed_at_any_moment_a_run_resumes_to_the_same_end(command, tmp_path, c
     last = run(command(broken, *flags), JAX_COMPILATION_CACHE_DIR=cache)
     assert last.returncode == 0, last.stderr
     assert "resumed from" in last.stderr
+    for text in ("compiling the training step", "compiled in", f"{broken / 'outputs'}: ", "Next: "):
+        assert text in last.stderr
+    assert len(last.stderr.splitlines()) < 30
+    assert "configuration (what differs" in (broken / "log.txt").read_text()
     one, other = arrays(tmp_path / "whole"), arrays(broken)
     assert one.keys() == other.keys()
     for name in one:
@@ -161,11 +167,14 @@ def test_sigterm_saves_and_exits_cleanly_and_evaluate_needs_the_workdir_alone(
     ) as process:
         for line in process.stderr:
             if "step 3/" in line:
+                other = run([sys.executable, "-m", "fsketch", "evaluate", f"--workdir={tmp_path}"])
                 process.send_signal(signal.SIGTERM)
                 break
         rest = process.stderr.read()
         assert process.wait(timeout=100) == 0
     assert "saved; run again to resume" in rest
+    assert other.returncode == 1
+    assert f"got process {process.pid} on" in other.stderr and "(fsketch train)" in other.stderr
     assert len(steps(tmp_path)) == 1
     assert steps(tmp_path)[0] >= 3
 
@@ -194,8 +203,82 @@ def test_sigterm_saves_and_exits_cleanly_and_evaluate_needs_the_workdir_alone(
 )
 def test_unknown_fields_and_wrong_types_are_refused_by_name(command, tmp_path, flag, message):
     result = run(command(tmp_path, flag))
-    assert result.returncode != 0
-    assert message in result.stderr + result.stdout
+    assert result.returncode == 2
+    assert message in result.stderr and len(result.stderr.splitlines()) < 6
+    assert "Traceback" not in result.stderr
+
+
+# A disk without room for another checkpoint, as far as every system has one: no file may grow.
+FULL = """
+import resource, sys
+from fsketch import __main__ as front_door
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+sys.exit(front_door.main(sys.argv[1:]))
+"""
+
+
+def test_a_full_disk_is_one_message_with_the_path_and_the_way_on(command, tmp_path, cache):
+    flags = ["--config.save_every_steps=1", "--config.eval_every_steps=9"]
+    flags += ["--config.num_steps=1"]
+    first = run(command(tmp_path / "w", *flags), JAX_COMPILATION_CACHE_DIR=cache)
+    assert first.returncode == 0, first.stderr
+    arguments = command(tmp_path / "w", *flags[:-1], "--config.num_steps=2")
+    child = [sys.executable, "-c", FULL, *arguments[3:]]
+    result = run(child, JAX_COMPILATION_CACHE_DIR=cache)
+    assert result.returncode == 1
+    *_, what, safe, way_on = result.stderr.splitlines()
+    assert what.startswith(f"{tmp_path / 'w' / 'checkpoints'}/")
+    assert what.endswith("expected room for a file of this size, got: file too large")
+    assert safe == f"Safe: the checkpoint of step 1 in {tmp_path / 'w' / 'checkpoints'}"
+    assert way_on.startswith("To go on: fsketch train --config=")
+    assert "Traceback" not in result.stderr
+    last = run(arguments, JAX_COMPILATION_CACHE_DIR=cache)
+    assert last.returncode == 0, last.stderr
+    assert steps(tmp_path / "w")[-1] == 2
+
+
+def test_installed_it_works_from_any_folder(command, tmp_path, cache):
+    """A wheel beside a foreign package `configs`: front door, both entry points, package data."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    copy = tmp_path / "copy"  # a build leaves folders behind
+    shutil.copytree(
+        ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv*", "*.egg-info", "build")
+    )
+    built = run([*pip, "wheel", "--no-deps", f"--wheel-dir={tmp_path}", str(copy)])
+    if built.returncode:
+        pytest.skip(f"no wheel can be built here: {built.stderr[-300:]}")
+    (wheel,) = tmp_path.glob("fsketch-*.whl")
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    run([*pip, "install", "--no-deps", f"--target={site}", str(wheel)])
+    assert {path.name.split("-")[0] for path in site.iterdir()} == {"bin", "fsketch"}
+    for name in (
+        "tfds_builders/cufs/splits/ar_train.txt", "tfds_builders/cufs/README.md",
+        "gallery/page.css", "gallery/page.js", "configs/kd.py",
+    ):  # fmt: skip
+        assert (site / "fsketch" / name).is_file(), name
+
+    (elsewhere / "configs").mkdir(parents=True)
+    (elsewhere / "configs" / "__init__.py").write_text("raise ImportError('foreign')")
+    paths = {"PYTHONPATH": str(site), "JAX_COMPILATION_CACHE_DIR": cache}
+
+    def there(*arguments):
+        result = subprocess.run(
+            arguments, cwd=elsewhere, env=environment(**paths), capture_output=True, text=True
+        )
+        assert result.returncode == 0, result.stderr
+        return result
+
+    where = there(sys.executable, "-c", "import fsketch; print(fsketch.__file__)").stdout
+    assert where.startswith(str(site))
+    script = [sys.executable, str(site / "bin" / "fsketch")]
+    assert there(*script, "--version").stdout == f"fsketch {fsketch.__version__}\n"
+    flags = [flag for flag in command("w", "--config.num_steps=1")[5:] if flag != "--workdir=w"]
+    kd = ["--config=configs/kd.py", *flags]
+    there(*script, "train", *kd, "--workdir=w")
+    assert (elsewhere / "w" / "evaluation.json").is_file()
+    main = [sys.executable, "-m", "fsketch.main"]
+    assert "resumed from" in there(*main, *kd, "--workdir=w").stderr
+    assert json.loads(there(*main, "--mode=evaluate", "--workdir=w").stdout)["method"] == "kd"
 
 
 def free_port():

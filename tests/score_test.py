@@ -11,6 +11,7 @@ from skimage import metrics as skimage_metrics
 
 from fsketch import evaluate, score, train
 from fsketch.configs import kd
+from fsketch.core import errors
 from fsketch.scoring import features, matching, measures, protocols
 
 IDS = ("a", "b", "c")
@@ -47,7 +48,9 @@ def copies(folders, tmp_path):
 
 def run(root, *arguments, protocol="plain", outputs=("near", "far"), truth="truth"):
     flags = [f"--protocol={protocol}", "--output", *(str(root / name) for name in outputs)]
-    return score.main([*flags, *([f"--truth={root / truth}"] if truth else []), *arguments])
+    return errors.run(
+        score.main, [*flags, *([f"--truth={root / truth}"] if truth else []), *arguments]
+    )
 
 
 def pixels(path):
@@ -177,7 +180,10 @@ def _empty(root):
         (_sixteen_bits, ("far/b.png", "16 bits", "8 bits")),
         (_empty, ("far", "no image")),
         (lambda root: shutil.rmtree(root / "far"), ("far", "no such folder")),
-        (lambda root: (root / "far" / "list.txt").write_text("x"), ("list.txt", "expected image files, got no image")),
+        (
+            lambda root: (root / "far" / "list.txt").write_text("x"),
+            ("list.txt", "expected image files, got no image"),
+        ),
         (
             lambda root: shutil.copy(root / "far" / "b.png", root / "far" / "b.bmp"),
             ("far/b", "duplicate id"),
@@ -220,20 +226,20 @@ def test_a_flag_without_effect_is_refused(copies, capsys):
     table = copies / "pairs.csv"
     table.write_text("id,photo,sketch,split\n")
     for arguments, word in (
-        ([f"--manifest={table}"], "--truth: admitted not with --manifest"),
-        (["--split=test"], "--split: admitted with --manifest=FILE.csv"),
-        (["--metrics=ssim,ssim"], "--metrics: ssim twice"),
+        ([f"--manifest={table}"], "--truth: expected not with --manifest"),
+        (["--split=test"], "--split: expected with --manifest=FILE.csv"),
+        (["--metrics=ssim,ssim"], "--metrics: expected each metric once, got ssim twice"),
     ):
-        assert run(copies, *arguments) == 1
+        assert run(copies, *arguments) == 2
         assert word in capsys.readouterr().err
-    assert run(copies, f"--input={copies / 'photos'}", truth="") == 1
-    assert "--input: admitted with --truth" in capsys.readouterr().err
+    assert run(copies, f"--input={copies / 'photos'}", truth="") == 2
+    assert "--input: expected with --truth" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("flag", ["json", "html"])
 def test_a_file_that_cannot_be_written_is_refused_before_scoring(copies, capsys, flag):
     for path in (copies, copies / "no" / "file"):
-        assert run(copies, f"--{flag}={path}") == 1
+        assert run(copies, f"--{flag}={path}") == 2
         captured = capsys.readouterr()
         assert f"--{flag}: {path}: expected a file in a folder" in captured.err
         assert not captured.out
@@ -247,7 +253,7 @@ def test_what_is_not_there_is_named_once(copies, capsys):
         assert str(copies / name) in capsys.readouterr().err
     assert run(copies, truth="") == 1
     assert f"{copies / 'near'}: no workdir with outputs/" in capsys.readouterr().err
-    assert score.main(["--protocol=plain", "--output", ""]) == 1
+    assert errors.run(score.main, ["--protocol=plain", "--output", ""]) == 1
     assert "'': expected FOLDER or LABEL=FOLDER, got no folder" in capsys.readouterr().err
 
 
@@ -288,7 +294,7 @@ def test_missing_and_damaged_weights_say_what_to_get(copies, tmp_path, capsys):
     assert run(copies, *flags) == 1
     message = capsys.readouterr().err
     assert "alexnet.safetensors" in message
-    assert "python -m fsketch.convert alexnet" in message
+    assert "fsketch convert alexnet" in message
     bad = {"conv1/bias": np.full(64, np.nan, np.float32)}
     safetensors.numpy.save_file(bad, tmp_path / "alexnet.safetensors", metadata={"net": "alexnet"})
     assert run(copies, *flags) == 1

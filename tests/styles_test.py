@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from fsketch import styles
+from fsketch.core import errors
 from fsketch.data import records, sources
 from fsketch.data.synthetic import paintings
 from fsketch.frozen import registry
@@ -63,15 +64,15 @@ def test_folders_are_expanded_and_all_paintings_are_the_default(tmp_path):
 
 def test_the_command_paints_and_refuses(tmp_path, capsys, monkeypatch, tiny_teacher, photos):
     monkeypatch.setattr(paintings, "NAMES", ("mosaic",))
-    assert styles.main([f"--paint={tmp_path}", "--size_px=24"]) == 0
+    assert errors.run(styles.main, [f"--paint={tmp_path}", "--size_px=24"]) == 0
     painted = np.asarray(Image.open(tmp_path / "mosaic.png"))
     np.testing.assert_array_equal(painted, paintings.paint("mosaic", size_px=24))
-    assert styles.main([]) == 2
-    assert styles.main(["--teacher=none.safetensors"]) == 1
+    assert errors.run(styles.main, []) == 2
+    assert errors.run(styles.main, ["--teacher=none.safetensors"]) == 1
     assert "none.safetensors" in capsys.readouterr().err
     pairs = records.Pairs([{"photo": x} for x in photos], ("photo",), ["a", "b", "c"], np.arange(3))
     monkeypatch.setattr(sources, "load", lambda *args, **kwargs: pairs)
     arguments = [f"--teacher={tiny_teacher}", "--taps=conv1", "--size_px=36", "mosaic"]
-    assert styles.main(arguments) == 0
+    assert errors.run(styles.main, arguments) == 0
     out = capsys.readouterr().out
     assert "distance from 3 faces" in out and out.rstrip().endswith("mosaic")

@@ -16,7 +16,7 @@ from PIL import Image
 
 from fsketch import evaluate, methods, prediction, restore, synthesize
 from fsketch.configs import cyclegan, ide, kd, kd_plus, kt, pix2pix, teacher
-from fsketch.core import checkpoint, writers
+from fsketch.core import checkpoint, errors, writers
 from fsketch.data import augment, sources
 from fsketch.nets import convolution
 
@@ -78,7 +78,7 @@ def workdir(workdir_of):
 
 def run(workdir, *arguments, direction="to_sketch"):
     flags = [f"--workdir={workdir}", f"--direction={direction}"]
-    return synthesize.main([*flags, *(str(argument) for argument in arguments)])
+    return errors.run(synthesize.main, [*flags, *(str(argument) for argument in arguments)])
 
 
 def pixels(path):
@@ -462,18 +462,6 @@ def test_a_result_that_is_not_finite_is_a_failure(workdir, tmp_path, capsys, mon
     for bad in (np.zeros((4, 4)), np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 2), np.uint8)):
         with pytest.raises(ValueError, match="an image is uint8"):
             translate(bad)
-
-
-def test_progress_tells_rate_and_time_left(capsys, monkeypatch):
-    monkeypatch.setattr(synthesize, "EVERY_SEC", 0.0)
-    progress = synthesize.Progress(2)
-    progress.step()
-    progress.close()
-    first, last = capsys.readouterr().err.splitlines()
-    assert first.startswith("1/2  ")
-    assert "images/s" in first
-    assert "s left" in first
-    assert last.startswith("1 images in ")
 
 
 def test_jpeg_is_written_whole_at_high_quality(tmp_path):

@@ -143,20 +143,21 @@ def test_image_pools_resume_exactly(tiny, tmp_path):
     config = tiny(cyclegan)
     config.pool_size = 4  # full after one step of eight, exchanged in the others
     whole = run(config, tmp_path / "whole", num_steps=3)
-    with pytest.raises(train.Stopped):
-        stop_after(2, lambda: run(config, tmp_path / "parts", num_steps=3))
+    with pytest.raises(train.Stopped) as stopped:
+        stop_after(2, lambda: run(config, tmp_path / "parts", num_steps=3), number=signal.SIGINT)
+    assert stopped.value.code == 130
     parts = run(config, tmp_path / "parts", num_steps=3)
     assert int(parts.memory["sketch"].count) == 4
     assert_same(arrays(whole), arrays(parts))
 
 
-def stop_after(step, function):
-    """Calls the function with a SIGTERM that arrives while its step `step` is under way."""
+def stop_after(step, function, *, number=signal.SIGTERM):
+    """Calls the function with a signal that arrives while its step `step` is under way."""
     original = train._Training._advance
 
     def advance(self, now, parts):
         if now == step:
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
         return original(self, now, parts)
 
     train._Training._advance = advance

@@ -32,7 +32,7 @@ def read(path: str) -> tuple[str, dict[str, Any]]:
     header, flat = _read_safetensors(path)
     if "net" not in header:
         raise ValueError(
-            f"{path}: no net is named in its header; convert weights with python -m fsketch.convert"
+            f"{path}: no net is named in its header; convert weights with fsketch convert"
         )
     for part in {part for name in flat for part in name.split("/")}:
         names.check(part, f"{path}: a name of an array")

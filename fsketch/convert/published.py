@@ -281,5 +281,5 @@ def advice(name: str, out: str) -> str:
     weights = WEIGHTS[name]
     return (
         f"get {weights.file} of {weights.project}, then: "
-        f"python -m fsketch.convert {name} {weights.file} {out}"
+        f"fsketch convert {name} {weights.file} {out}"
     )

@@ -1,7 +1,12 @@
-"""Errors that a user can mend, told without a traceback."""
+"""Errors that a user can mend, told without a traceback; the one handler of all programs."""
 
+import errno
 import itertools
-from collections.abc import Mapping, Sequence
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fsketch.core import names
@@ -68,3 +73,79 @@ def noted(notes: Sequence[str]) -> list[str]:
     """Notes as lines of a message, the first `LISTED` and the number of the others."""
     rest = len(notes) - LISTED
     return [f"note: {note}" for note in notes[:LISTED]] + [f"and {rest:,} more notes"] * (rest > 0)
+
+
+class UsageError(ValueError):
+    """A program was called in a way that it does not know: exit code 2."""
+
+
+# What programs raise on purpose; anything else is a mistake of ours, and says so.
+_ON_PURPOSE = (OSError, ValueError, FloatingPointError)
+
+# What a file or folder had to be, by the operating system's error.
+_EXPECTED = {
+    errno.ENOSPC: "room on its disk",
+    errno.EDQUOT: "room on its disk",
+    errno.EFBIG: "room for a file of this size",
+    errno.EROFS: "a place that can be written",
+    errno.EACCES: "a place that this user may use",
+    errno.EPERM: "a place that this user may use",
+    errno.ENOENT: "an existing file or folder",
+    errno.ENOTDIR: "a folder",
+    errno.EEXIST: "a folder",
+    errno.EISDIR: "a file",
+}
+# Orbax' file layer puts the path and the operating system's error into text.
+_TENSORSTORE = re.compile(r""".*"(/[^"]*)".*\[os_error_code='(\d+)'\]""", re.DOTALL)
+
+
+def run(
+    program: Callable[[Sequence[str]], int | None],
+    arguments: Sequence[str],
+    *,
+    verbose: bool = False,
+) -> int:
+    """The exit code of a program: its own (None is 0), or that of the exception that ended it.
+
+    1 for what went wrong, 2 for how it was called, 130 for Ctrl-C; each is told in one message on
+    stderr, with its notes (`BaseException.add_note`), and if `verbose` with its traceback.
+    """
+    try:
+        return program(arguments) or 0
+    except (Exception, KeyboardInterrupt) as error:
+        if verbose:
+            traceback.print_exc()
+        if not isinstance(error, BrokenPipeError):  # nobody reads
+            print(message(error), file=sys.stderr)
+        if isinstance(error, UsageError):
+            return 2
+        return 130 if isinstance(error, KeyboardInterrupt) else 1
+
+
+def message(error: BaseException) -> str:
+    """What a person must know of an exception, and its notes."""
+    if isinstance(error, KeyboardInterrupt):
+        text = "interrupted"
+    elif at_file := _of_file(error):
+        path, code = at_file
+        text = f"{path}: expected {_EXPECTED[code]}, got: {os.strerror(code).lower()}"
+    elif isinstance(error, _ON_PURPOSE):
+        text = str(error) or type(error).__name__
+    else:
+        text = (
+            f"{type(error).__name__}: {error}\n"
+            "This is a mistake of the program; --verbosity=1 shows where it happened."
+        )
+    return "\n".join([text, *getattr(error, "__notes__", ())])
+
+
+def _of_file(error: BaseException | None) -> tuple[str, int] | None:
+    """(path, the operating system's error) of an exception that a file caused."""
+    while error:
+        if isinstance(error, OSError) and error.filename and error.errno in _EXPECTED:
+            return os.fspath(error.filename), error.errno
+        found = _TENSORSTORE.match(str(error))
+        if found and int(found[2]) in _EXPECTED:
+            return found[1], int(found[2])
+        error = None if isinstance(error, _ON_PURPOSE) else error.__cause__
+    return None

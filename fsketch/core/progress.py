@@ -1,5 +1,9 @@
-"""How far long work has come, on stderr."""
+"""What a program tells the person who waits: lines, and how far long work has come.
 
+All of it goes to stderr (stdout is for what a program answers) and to the log file of a run.
+"""
+
+import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -7,20 +11,63 @@ from typing import TypeVar
 
 import tqdm
 
+EVERY_SEC = 10.0  # between lines of progress where stderr is no terminal
+SAID = "fsketch.said"  # the logger of what stands on the terminal already
+
 Item = TypeVar("Item")
-EVERY_SEC = 10.0  # between two lines
 
 
-def track(iterable: Iterable[Item], what: str, total: int) -> Iterator[Item]:
-    """The items; a bar on a terminal, elsewhere "scoring: 40 of 100, 12 s left" every 10 s."""
-    if sys.stderr.isatty():
-        yield from tqdm.tqdm(iterable, desc=what, total=total, leave=False, delay=1)
-        return
-    start = last = time.monotonic()
-    for count, item in enumerate(iterable, 1):
-        yield item
+def say(text: str) -> None:
+    """One line for the person; a bar that is shown moves down."""
+    tqdm.tqdm.write(text, file=sys.stderr)
+    sys.stderr.flush()
+    logging.getLogger(SAID).info("%s", text)
+
+
+def track(iterable: Iterable[Item], what: str, total: int | None) -> Iterator[Item]:
+    """The items, one by one, while a `Bar` counts them."""
+    with Bar(what, total) as bar:
+        for item in iterable:
+            yield item
+            bar.step()
+
+
+class Bar:
+    """`what: done/total`, rate and time left: a bar on a terminal, else a line every 10 s.
+
+    total: None if nobody knows.
+    """
+
+    def __init__(self, what: str, total: int | None) -> None:
+        self._what, self._total, self._done = what, total, 0
+        self._start = self._shown = time.monotonic()
+        self._bar = tqdm.tqdm(
+            desc=what, total=total, leave=False, file=sys.stderr, disable=not sys.stderr.isatty()
+        )
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.close()
+
+    def step(self, *, count: int = 1) -> None:
+        """So many more are done."""
+        self._done += count
+        self._bar.update(count)
         now = time.monotonic()
-        if now - last >= EVERY_SEC and count < total:
-            left = (now - start) / count * (total - count)
-            print(f"{what}: {count} of {total}, {left:.0f} s left", file=sys.stderr, flush=True)
-            last = now
+        if self._bar.disable and now - self._shown >= EVERY_SEC:
+            self._shown = now
+            rate = self._done / (now - self._start)
+            text = f"{self._what}: {self._done}  {rate:.3g}/s"
+            if self._total is not None:
+                left = duration((self._total - self._done) / rate)
+                text = f"{self._what}: {self._done}/{self._total}  {rate:.3g}/s  {left} left"
+            say(text)
+
+
+def duration(seconds: float) -> str:
+    """ "45 s", "12 min", "3.5 h": as exact as a person wants it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

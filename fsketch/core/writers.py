@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorboardX
 from etils import epath
 from PIL import Image
+
+from fsketch.core import errors
 
 
 class Writer:
@@ -25,6 +26,8 @@ class Writer:
         if is_first:
             self._root.mkdir(parents=True, exist_ok=True)
             self._forget_after(start)
+            import tensorboardX  # it imports jax, which programs without a run do not need
+
             self._events = tensorboardX.SummaryWriter(
                 str(self._root / "events"), purge_step=start + 1
             )
@@ -93,13 +96,13 @@ def _write_image(path: epath.Path, image: np.ndarray, **options: Any) -> None:
 
 
 def check_file(flag: str, path: str | None) -> None:
-    """ValueError where a flag names a file that cannot be made; None and "" name none."""
+    """UsageError where a flag names a file that cannot be made; None and "" name none."""
     if not path:
         return
     file = epath.Path(path)
     if file.is_dir() or not file.parent.is_dir():
         found = "a folder" if file.is_dir() else f"no folder {file.parent}"
-        raise ValueError(f"{flag}: {path}: expected a file in a folder, got {found}")
+        raise errors.UsageError(f"{flag}: {path}: expected a file in a folder, got {found}")
 
 
 def write_whole(path: epath.Path, content: bytes) -> None:

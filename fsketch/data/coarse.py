@@ -64,7 +64,7 @@ def source(config: ConfigDict, workdir: str | epath.Path) -> Source | None:
     place = folder(config, workdir)
     path = place / "index.npz"
     if not path.exists():
-        raise FileNotFoundError(f"{path}: not there; --mode=prepare makes it")
+        raise FileNotFoundError(f"{path}: not there; `fsketch prepare` makes it")
     index = model.load(path)
     check_settings(index, settings(config.patches), path)
     given, wanted = DIRECTIONS[config.direction]
@@ -157,7 +157,7 @@ def read(pairs: records.Pairs, source: Source) -> Sequence[np.ndarray]:
     if missing := [id for id in pairs.id if not source.path(id).exists()]:
         raise FileNotFoundError(
             f"{source.folder}: no coarse image of {len(missing)} of {len(pairs)} pairs, the first "
-            f"is {missing[0]}; --mode=prepare makes them"
+            f"is {missing[0]}; `fsketch prepare` makes them"
         )
     return lazy.Lazy(range(len(pairs)), functools.partial(_read, pairs, source))
 

@@ -92,7 +92,7 @@ def read(folder: Path, report: checks.Report) -> dict[str, Any] | None:
     """The manifest of a folder; None, with the problems reported, if it is not complete."""
     path = folder / MANIFEST
     if not path.is_file():
-        report.problem(MANIFEST, got="no such file", expected="a folder of --mode=prepare")
+        report.problem(MANIFEST, got="no such file", expected="a folder of `fsketch prepare`")
         return None
     try:
         manifest = json.loads(path.read_text())
@@ -113,7 +113,7 @@ def read(folder: Path, report: checks.Report) -> dict[str, Any] | None:
             report.problem(
                 shard.name,
                 got="no such file",
-                expected="all shards (run --mode=prepare again, it goes on where it was)",
+                expected="all shards (run `fsketch prepare` again, it goes on where it was)",
             )
             continue
         try:

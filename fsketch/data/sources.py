@@ -9,21 +9,19 @@ is named after the content of its source, see `prepare`.
 """
 
 import contextlib
-import fcntl
-import os
+import io
+import logging
 import shutil
-import socket
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
 
 from fsketch import tfds_builders
-from fsketch.core import errors
+from fsketch.core import errors, locks, progress
 from fsketch.core import names as file_names
 from fsketch.data import checks, digests, records
 
@@ -36,7 +34,7 @@ def names() -> list[str]:
 
 
 def prepare(name: str, *, data_dir: str, manual_dir: str = "") -> Any:
-    """Builds a data set unless it is built already, and says on stderr which.
+    """Builds a data set unless it is built already.
 
     The result lies in `data_dir/<data set>-<digest>/`: the digest is the first 12
     hex digits of the sha256 over (relative path, size, content) of all files under
@@ -64,30 +62,32 @@ def prepare(name: str, *, data_dir: str, manual_dir: str = "") -> Any:
     root = _root(name, builder_cls, data_dir=data_dir, manual_dir=manual_dir)
     builder = builder_cls(config=config, data_dir=str(root))
     if _is_prepared(builder):
-        _say(f"{name}: reusing {builder.data_dir}")
+        logging.info("%s: reusing %s", name, builder.data_dir)
         return builder
 
     root.mkdir(parents=True, exist_ok=True)
-    with _turn(root / f".{config or builder_cls.name}.lock", name):
+    with locks.turn(root / f".{config or builder_cls.name}.lock", f"preparing {name}"):
         builder = builder_cls(config=config, data_dir=str(root))
         if _is_prepared(builder):  # by another process, while this one waited
-            _say(f"{name}: reusing {builder.data_dir}")
+            logging.info("%s: reusing %s", name, builder.data_dir)
             return builder
         for left_over in Path(builder.data_dir).parent.glob(
             f"{tfds.core.constants.INCOMPLETE_PREFIX}*"
         ):
-            _say(f"{name}: removing {left_over.name}, left by a killed preparation")
+            progress.say(f"{name}: removing {left_over.name}, left by a killed preparation")
             shutil.rmtree(left_over, ignore_errors=True)
-        _say(f"{name}: preparing {builder.data_dir}")
-        if not sys.stderr.isatty():
-            tfds.disable_progress_bar()
+        progress.say(f"{name}: preparing {builder.data_dir}")
+        tfds.disable_progress_bar()
+        builder._generate_examples = _counted(builder._generate_examples, f"preparing {name}")
         start_sec = time.monotonic()
-        builder.download_and_prepare(
-            download_config=tfds.download.DownloadConfig(manual_dir=manual_dir or None),
-            file_format="array_record",
-        )
+        # TFDS prints that it downloads, and unknown sizes.
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder.download_and_prepare(
+                download_config=tfds.download.DownloadConfig(manual_dir=manual_dir or None),
+                file_format="array_record",
+            )
         counts = ", ".join(f"{k} {v.num_examples}" for k, v in builder.info.splits.items())
-        _say(f"{name}: {counts} pairs in {time.monotonic() - start_sec:.1f} s")
+        progress.say(f"{name}: {counts} pairs in {time.monotonic() - start_sec:.1f} s")
     return builder
 
 
@@ -212,14 +212,14 @@ def _reads_folder(name: str, builder_cls: Any) -> bool:
     return bool(builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS) and not is_drawn
 
 
+def _counted(generate: Callable[..., Iterator], what: str) -> Callable[..., Iterator]:
+    """A builder's `_generate_examples` that tells how far it is, in place of TFDS' own bars."""
+    return lambda *arguments: progress.track(generate(*arguments), what, None)
+
+
 def _is_prepared(builder: Any) -> bool:
     """TFDS writes this file last, and renames the folder into place after it."""
     return Path(builder.data_dir, "dataset_info.json").is_file()
-
-
-def _say(text: str) -> None:
-    """Progress goes to stderr: stdout is for what a program answers."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def _lookup(name: str) -> tuple[Any, str | None]:
@@ -277,30 +277,3 @@ def _source(builder_cls: Any, manual_dir: str) -> Path:
             expected=f"the folder to read\n{builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS}",
         )
     return source
-
-
-@contextlib.contextmanager
-def _turn(path: Path, name: str) -> Iterator[None]:
-    """One process at a time; the kernel drops the lock of a process that dies."""
-    with path.open("a+") as file:
-        try:
-            _lock(file, fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            _say(f"{name}: waiting while {holder} prepares it ({path})")
-            _lock(file, 0)
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
-        yield
-
-
-def _lock(file: TextIO, flag: int) -> None:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | flag)
-    except BlockingIOError:
-        raise
-    except OSError as error:
-        expected = "data_dir must be on a file system with locks"
-        raise OSError(error.errno, f"{error.strerror}; {expected}", file.name) from error

@@ -221,7 +221,7 @@ def _coarse(batch: types.Batch) -> jax.Array:
     if "coarse" not in batch:
         raise ValueError(
             "the batch has no `coarse` sketches; the first stage makes them: "
-            "python -m fsketch.main --mode=prepare --config=configs/ide.py --workdir=..."
+            "fsketch prepare --config=configs/ide.py --workdir=..."
         )
     return batch["coarse"]
 

@@ -8,7 +8,7 @@ Terms      content: the maps `content_tap` of the photo and of what was made of 
            matrices of the maps `teacher.taps`; total_variation.
 
 It needs photos alone.  What it makes stands in a sketch's place, in colour (data.sketch_channels =
-3), so that `fsketch.synthesize --direction=to_sketch` stylises images with a run; the scores of an
+3), so that `fsketch synthesize --direction=to_sketch` stylises images with a run; the scores of an
 evaluation compare with the pairs' sketches and say nothing of the style.
 """
 

@@ -1,4 +1,4 @@
-"""python -m fsketch.report.ifrp_tables TABLE --parent=DIR [--data=fs2k] [-- --config.FIELD=VALUE]
+"""fsketch report ifrp TABLE --parent=DIR [--data=fs2k] [-- --config.FIELD=VALUE]
 
 A table of IFRP's paper (arXiv 1904.04241) made again: trains its rows where they are missing, one
 workdir each in DIR, evaluates them on the three test sets and prints them in the paper's order,
@@ -11,7 +11,6 @@ tables of losses and of rotations name is [inferred].  FRR and FCR, in percent, 
 metrics/retrieval.py by --embedder.
 """
 
-import argparse
 import json
 import shlex
 import subprocess
@@ -26,7 +25,7 @@ from etils import epath
 
 from fsketch.configs import data as data_sets
 from fsketch.configs import ifrp
-from fsketch.core import writers
+from fsketch.core import arguments, errors, writers
 from fsketch.data import shards
 from fsketch.metrics import retrieval
 from fsketch.scoring import features, matching, measures, text
@@ -262,29 +261,29 @@ def terminal(table: Table, found: Mapping[str, Mapping[str, float]]) -> str:
     return text.table(["", *table.columns], rows)
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(words: Sequence[str]) -> int:
     """The exit code: 0 printed, else that of the run that failed."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    flags = arguments[end + 1 :]
-    parser = argparse.ArgumentParser(
-        prog="python -m fsketch.report.ifrp_tables",
-        description="Tables of IFRP's paper made again.",
-    )
+    end = words.index("--") if "--" in words else len(words)
+    flags = words[end + 1 :]
+    parser = arguments.Parser("report ifrp", description="Tables of IFRP's paper made again.")
     parser.add_argument("table", choices=TABLES)
-    parser.add_argument("--parent", required=True, type=Path, help="where the workdirs are or go")
+    parser.path("--parent", required=True, help="where the workdirs are or go")
     parser.add_argument("--data", default="fs2k", choices=list(data_sets.PORTRAITS)[1:])
-    parser.add_argument("--embedder", default="", help="for FRR and FCR; as of fsketch.score")
+    parser.path("--embedder", default="", help="for FRR and FCR; as of fsketch score")
     parser.add_argument("--dry_run", action="store_true", help="print what would be run")
-    parser.add_argument("--json", metavar="FILE")
-    given = parser.parse_args(arguments[:end])
+    parser.path("--json", metavar="FILE", help="write everything")
+    given = parser.parse_args(words[:end])
+    parent = Path(given.parent)
     if any(flag.startswith("--config.loss_weights") for flag in flags):
-        parser.error("flags after --: --config.loss_weights would overrule the rows of the table")
+        raise errors.UsageError(
+            "flags after --: expected none of --config.loss_weights, which tell the rows apart"
+        )
     table = TABLES[given.table]
     found: dict[str, Any] = {}
     for row in table.rows:
         if not row.config:
             continue
-        for command in commands(row, data=given.data, parent=given.parent, flags=flags):
+        for command in commands(row, data=given.data, parent=parent, flags=flags):
             print(shlex.join(command), file=sys.stderr, flush=True)
             if given.dry_run:
                 continue
@@ -294,7 +293,7 @@ def main(arguments: Sequence[str]) -> int:
                 return code
         if not given.dry_run:
             found[row.label] = scores(
-                given.parent / row.workdir, data=given.data, embedder=given.embedder
+                parent / row.workdir, data=given.data, embedder=given.embedder
             )
     if given.dry_run:
         return 0
@@ -304,7 +303,3 @@ def main(arguments: Sequence[str]) -> int:
                    for row in table.rows}  # fmt: skip
         writers.write_whole(epath.Path(given.json), (json.dumps(content, indent=1) + "\n").encode())
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

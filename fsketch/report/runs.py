@@ -112,7 +112,7 @@ def read(label: str, workdir: Path) -> Run:
 
 def evaluate_command(workdir: Path) -> str:
     """What writes a workdir's evaluation.json and outputs/."""
-    return f"python -m fsketch.main --mode=evaluate --workdir={workdir}"
+    return f"fsketch evaluate --workdir={workdir}"
 
 
 def training(workdir: Path, latest: checkpoint.Meta) -> Training:

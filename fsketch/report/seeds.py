@@ -1,19 +1,17 @@
-"""python -m fsketch.report.seeds LABEL=WORKDIR [LABEL=WORKDIR ...] [--json=FILE]
+"""fsketch report seeds LABEL=WORKDIR [LABEL=WORKDIR ...] [--json=FILE]
 
 Experiments that were run several times: workdirs of one LABEL differ in their seed alone.  Prints
 mean and 95 % interval of every metric over seeds, then the differences of each experiment to the
 one named before it, seed by seed.  It tells whether an ordering is more than the luck of a seed;
-how sure a score is on its test images is what fsketch.report says.
+how sure a score is on its test images is what `fsketch report` says.
 
 Intervals are Student's t, for runs drawn independently from a normal distribution.  Exit code 1,
 with every problem listed, for runs that are not evaluated or do not belong together.
 """
 
-import argparse
 import itertools
 import json
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +20,7 @@ import numpy as np
 from etils import epath
 from scipy import special
 
-from fsketch.core import checkpoint, writers
+from fsketch.core import arguments, checkpoint, paths, writers
 from fsketch.scoring import text
 
 # Where a run lies and is read from, which no experiment depends on.
@@ -128,20 +126,14 @@ def terminal(content: Mapping[str, Mapping[str, Mapping[str, Mean]]]) -> str:
     return "\n\n".join(blocks)
 
 
-def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 reported, 1 refused."""
-    parser = argparse.ArgumentParser(
-        prog="python -m fsketch.report.seeds", description="Experiments over several seeds."
-    )
-    parser.add_argument("runs", nargs="+", metavar="LABEL=WORKDIR")
-    parser.add_argument("--json", metavar="FILE")
-    given = parser.parse_args(arguments)
-    try:
-        writers.check_file("--json", given.json)
-        content = summary(read(given.runs))
-    except (ValueError, FileNotFoundError) as error:
-        print(error, file=sys.stderr)
-        return 1
+def main(words: Sequence[str]) -> int:
+    """The exit code 0; raises ValueError and FileNotFoundError for runs that do not fit."""
+    parser = arguments.Parser("report seeds", description="Experiments over several seeds.")
+    parser.add_argument("runs", nargs="+", type=paths.labelled, metavar="LABEL=WORKDIR")
+    parser.path("--json", metavar="FILE", help="write everything")
+    given = parser.parse_args(words)
+    writers.check_file("--json", given.json)
+    content = summary(read(given.runs))
     print(terminal(content))
     if given.json:
         written = json.dumps(_plain(content), indent=1) + "\n"
@@ -166,7 +158,3 @@ def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
         else:
             result[name] = value
     return result
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

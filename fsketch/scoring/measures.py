@@ -25,7 +25,7 @@ Score = Callable[[jax.Array, jax.Array], jax.Array]
 class Options(NamedTuple):
     """What metrics with networks or random subsets need to know."""
 
-    weights_dir: str = ""  # folder of converted weights (python -m fsketch.convert)
+    weights_dir: str = ""  # folder of converted weights (fsketch convert)
     embedder: str = ""  # what identities are compared by, see scoring/features.py
     resize: str = "legacy"  # before Inception: "legacy" (pytorch-fid) or "clean" (clean-fid)
     cache_dir: str = ""  # where Inception's features are kept; "" = nowhere

@@ -1,7 +1,7 @@
 """Named protocols: what is compared, in which geometry, by which metrics.
 
 A protocol fixes everything that moves a score (size, padding, grey or colour, 8 bit), so that a
-number means the same wherever it was computed: `fsketch.score` on folders and the evaluation of a
+number means the same wherever it was computed: `fsketch score` on folders and the evaluation of a
 run both go through `ImageScorer`.  Images are uint8 in 0..255; sizes are width x height.
 """
 

@@ -3,7 +3,6 @@
 `fsketch/data/coarse.py` keeps what is made here and joins it with its pairs.
 """
 
-import time
 from collections.abc import Callable, Sequence
 
 import jax
@@ -13,12 +12,10 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from fsketch.core import images, parallel
+from fsketch.core import images, parallel, progress
 from fsketch.data import coarse, sources
 from fsketch.patches import model
 from fsketch.stages import folders
-
-EVERY_SEC = 10.0  # between lines of progress
 
 
 def coarse_images(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
@@ -99,26 +96,22 @@ def _make(index: model.Index, source: coarse.Source, requests: Sequence[coarse.R
         _check_size(index, request.id, request.image.shape[:2])
     share = requests[jax.process_index() :: jax.process_count()]
     left = [request for request in share if not coarse.is_done(source, request)]
-    logging.info("%s: %d of %d images are there", source.folder, len(share) - len(left), len(share))
+    there = len(share) - len(left)
+    progress.say(f"coarse images in {source.folder}: {there} of {len(share)} are there")
     if not left:
         return
     translate = _translator(index)
     devices = jax.local_device_count()
-    start = shown = time.monotonic()
-    for first in range(0, len(left), devices):
-        group = left[first : first + devices]
-        made = translate(
-            np.stack([request.image for request in group]),
-            np.stack([index.admitted(request.identity) for request in group]),
-        )
-        for request, image in zip(group, made, strict=True):
-            coarse.write(source, request, image)
-        now, done = time.monotonic(), first + len(group)
-        if now - shown >= EVERY_SEC or done == len(left):
-            shown, rate = now, done / (now - start)
-            seconds = (len(left) - done) / rate
-            line = "coarse images: %d/%d  %.2f images/s  %.0f s left"
-            logging.info(line, done, len(left), rate, seconds)
+    with progress.Bar("coarse images", len(left)) as bar:
+        for first in range(0, len(left), devices):
+            group = left[first : first + devices]
+            made = translate(
+                np.stack([request.image for request in group]),
+                np.stack([index.admitted(request.identity) for request in group]),
+            )
+            for request, image in zip(group, made, strict=True):
+                coarse.write(source, request, image)
+                bar.step()
 
 
 def _translator(index: model.Index) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:

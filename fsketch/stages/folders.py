@@ -1,17 +1,15 @@
 """Folders that stages make and runs share: how they are named, and whose turn it is to make one."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterator
 
 import jax
-from absl import logging
 from etils import epath
 from ml_collections import ConfigDict
 
-from fsketch.core import checkpoint
+from fsketch.core import checkpoint, locks
 
 
 def hashed(config: ConfigDict, parent: epath.Path, name: str, *, of: str = "") -> epath.Path:
@@ -30,11 +28,5 @@ def turn(path: epath.Path) -> Iterator[None]:
     if jax.process_index():
         yield
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with (path.parent / f".{path.name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            logging.info("waiting for another run that makes %s", path)
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with locks.turn(path.parent / f".{path.name}.lock", f"making {path}"):
         yield

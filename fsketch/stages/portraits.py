@@ -20,7 +20,6 @@ import hashlib
 import io
 import json
 import os
-import time
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,13 +27,12 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import logging
 from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from fsketch import restore, train
-from fsketch.core import checkpoint, images, names, trees, writers
+from fsketch.core import checkpoint, images, names, progress, trees, writers
 from fsketch.data import checks, faces, shards, warp
 from fsketch.data.synthetic import paintings
 from fsketch.stages import folders, teachers
@@ -98,7 +96,7 @@ def _networks(
                 f"portraits.networks: {settings.networks} holds no runs of "
                 f"{', '.join(absent)}; make them by\n"
                 + "\n".join(
-                    "    python -m fsketch.main --config=configs/style.py "
+                    "    fsketch train --config=configs/style.py "
                     f"--config.style.image={styles[name]} --workdir={given[name]}"
                     for name in absent
                 )
@@ -124,7 +122,7 @@ def _networks(
             nested.data.data_dir = config.data.data_dir
         with folders.turn(paths[name]):
             if checkpoint.last_step(paths[name]) != nested.num_steps:
-                logging.info("training the network of style %s in %s, once", name, paths[name])
+                progress.say(f"training the network of style {name} in {paths[name]}, once")
                 train.train(teachers.trained_nets(nested, paths[name]), paths[name])
     return paths
 
@@ -209,16 +207,9 @@ def make(
         multihost_utils.sync_global_devices("manifest of portraits")
     all_shards = shards.shards(content)
     todo = [s for s in all_shards[process::processes] if not (folder / s.name).is_file()]
-    logging.info("portraits in %s: %d of %d shards to make", folder, len(todo), len(all_shards))
-    start_sec, done = time.monotonic(), 0
-    for number, shard in enumerate(todo, 1):
-        done += _make_shard(folder, shard, content, found, stylists)
-        rate = done / max(time.monotonic() - start_sec, 1e-9)
-        left_sec = (time.monotonic() - start_sec) / number * (len(todo) - number)
-        logging.info(
-            "portraits: shard %d of %d (process %d of %d)  %.1f portraits/s  %d s left",
-            number, len(todo), process + 1, processes, rate, left_sec,
-        )  # fmt: skip
+    progress.say(f"portraits in {folder}: {len(todo)} of {len(all_shards)} shards to make")
+    for shard in progress.track(todo, "shards of portraits", len(todo)):
+        _make_shard(folder, shard, content, found, stylists)
     if processes > 1:
         multihost_utils.sync_global_devices("portraits made")
 
@@ -229,8 +220,8 @@ def _make_shard(
     content: dict,
     found: faces.Faces,
     stylists: Callable[[str], Stylist],
-) -> int:
-    """Writes one shard; the number of its portraits."""
+) -> None:
+    """Writes one shard."""
     settings = content["settings"]
     geometry = {"share": settings["crop"], "size_px": settings["size_px"]}
     upright = {i: warp.square(found.photo(i), **geometry) for i in shard.places}
@@ -264,7 +255,6 @@ def _make_shard(
             file.writestr(zipfile.ZipInfo(f"{name}.png"), checks.encode(flat).getvalue())
         file.writestr(zipfile.ZipInfo(shards.POSES), json.dumps(poses))
     writers.write_whole(folder / shard.name, buffer.getvalue())
-    return len(poses)
 
 
 def load_stylist(workdir: str | os.PathLike) -> tuple[Stylist, str]:

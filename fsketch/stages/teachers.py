@@ -1,11 +1,10 @@
 """Default frozen nets, where a configuration names none: trained once, beside the workdir."""
 
-from absl import logging
 from etils import epath
 from ml_collections import ConfigDict
 
 from fsketch import methods, train
-from fsketch.core import checkpoint
+from fsketch.core import checkpoint, progress
 from fsketch.frozen import registry
 from fsketch.stages import folders
 
@@ -26,11 +25,11 @@ def trained_nets(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
         nested.data.data_dir = nested.data.data_dir or config.data.data_dir
         with folders.turn(path):
             if checkpoint.last_step(path) == nested.num_steps:
-                logging.info("no %s.path: the default net in %s is used", section, path)
+                progress.say(f"no {section}.path: the default net in {path} is used")
             else:
-                logging.info("no %s.path: training the default net in %s, once", section, path)
+                progress.say(f"no {section}.path: training the default net in {path}, once")
                 train.train(nested, path)
-                logging.info("the default net is trained; now the run itself")
+                progress.say("the default net is trained; now the run itself")
         config[section].path = str(path)
     return config
 

@@ -4,8 +4,8 @@ import caffe_writer as writer
 import numpy as np
 import pytest
 
-from fsketch.convert import __main__ as program
-from fsketch.convert import caffe_weights, files, published, tables
+from fsketch.convert import caffe_weights, files, program, published, tables
+from fsketch.core import errors
 
 RNG = np.random.default_rng(0)
 KERNEL = RNG.normal(size=(4, 3, 2, 2)).astype(np.float32)
@@ -131,7 +131,7 @@ def squeezenet():
 def test_squeezenet_from_caffe(squeezenet, tmp_path):
     write_net(tmp_path / "s.caffemodel", squeezenet, v1=False)
     out = str(tmp_path / "s.safetensors")
-    assert program.main(["squeezenet_v1.0", str(tmp_path / "s.caffemodel"), out]) == 0
+    assert errors.run(program.main, ["squeezenet_v1.0", str(tmp_path / "s.caffemodel"), out]) == 0
     _, params = files.read(out)
     np.testing.assert_array_equal(
         params["fire4"]["expand3"]["kernel"],
@@ -153,6 +153,6 @@ def test_wrong_nets_are_refused_with_the_reason(change, message, squeezenet, tmp
     arrays = {key: array for key, array in (squeezenet | change).items() if array is not None}
     write_net(tmp_path / "s.caffemodel", arrays, v1=False)
     out = str(tmp_path / "s.safetensors")
-    assert program.main(["squeezenet_v1.0", str(tmp_path / "s.caffemodel"), out]) == 1
+    assert errors.run(program.main, ["squeezenet_v1.0", str(tmp_path / "s.caffemodel"), out]) == 1
     error = capsys.readouterr().err
     assert message.replace("\\", "") in error and "s.caffemodel as squeezenet_v1.0" in error

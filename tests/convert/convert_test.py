@@ -10,8 +10,8 @@ import safetensors.numpy
 import torch_writer
 from skimage import data, transform
 
-from fsketch.convert import __main__ as program
-from fsketch.convert import files, published, tables
+from fsketch.convert import files, program, published, tables
+from fsketch.core import errors
 from fsketch.nets import squeezenet
 
 HEADS = sorted(tables.LPIPS_CHANNELS)
@@ -32,7 +32,7 @@ def theirs():
 def converted(arrays, tmp_path):
     np.savez(tmp_path / "in.npz", **arrays)
     out = str(tmp_path / "out.safetensors")
-    code = program.main(["squeezenet_v1.0", str(tmp_path / "in.npz"), out])
+    code = errors.run(program.main, ["squeezenet_v1.0", str(tmp_path / "in.npz"), out])
     return code, out
 
 
@@ -74,19 +74,24 @@ def test_only_a_new_safetensors_file_is_written(theirs, tmp_path, capsys):
     before = source.read_bytes()
     (tmp_path / "folder.safetensors").mkdir()
     for out in ("in.safetensors", "out.npz", "folder.safetensors"):
-        assert program.main(["squeezenet_v1.0", str(source), str(tmp_path / out)]) == 1
+        assert errors.run(program.main, ["squeezenet_v1.0", str(source), str(tmp_path / out)]) == 1
         assert f"OUT: found {tmp_path / out}" in capsys.readouterr().err
     assert source.read_bytes() == before
     assert not (tmp_path / "out.npz").exists()
     (tmp_path / "file").write_text("")
-    assert program.main(["squeezenet_v1.0", str(source), str(tmp_path / "file" / "o.safetensors")])
+    assert errors.run(
+        program.main, ["squeezenet_v1.0", str(source), str(tmp_path / "file" / "o.safetensors")]
+    )
     assert "file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["x.npz", "x.pth", "x.pt", "x.safetensors", "x.tar.gz"])
 def test_a_file_that_holds_no_weights_is_refused(name, tmp_path, capsys):
     (tmp_path / name).write_bytes(b"neither an archive nor a pickle")
-    assert program.main(["squeezenet_v1.0", str(tmp_path / name), str(tmp_path / "y")]) == 1
+    assert (
+        errors.run(program.main, ["squeezenet_v1.0", str(tmp_path / name), str(tmp_path / "y")])
+        == 1
+    )
     assert name in capsys.readouterr().err
     assert not (tmp_path / "y").exists()
 
@@ -101,11 +106,11 @@ def test_a_truncated_npz_is_refused(theirs, tmp_path):
 
 @pytest.mark.parametrize("name", published.WEIGHTS)
 def test_a_missing_file_is_named_with_its_origin_and_the_command(name, tmp_path, capsys):
-    assert program.main([name, str(tmp_path / "absent.pth"), "OUT"]) == 1
+    assert errors.run(program.main, [name, str(tmp_path / "absent.pth"), "OUT"]) == 1
     message = capsys.readouterr().err
     weights = published.WEIGHTS[name]
     assert "absent.pth" in message and weights.project in message
-    assert f"python -m fsketch.convert {name} {weights.file} OUT" in message
+    assert f"fsketch convert {name} {weights.file} OUT" in message
 
 
 def test_a_classifier_is_known_and_left(tmp_path, capsys):
@@ -119,7 +124,7 @@ def test_a_classifier_is_known_and_left(tmp_path, capsys):
     arrays |= {key: np.zeros(1) for key in tables.ALEXNET_UNUSED}
     path, out = str(tmp_path / "in.pth"), str(tmp_path / "out.safetensors")
     torch_writer.write_arrays(path, arrays)
-    assert program.main(["alexnet", path, out]) == 0
+    assert errors.run(program.main, ["alexnet", path, out]) == 0
     net, params = files.read(out)
     assert net == "alexnet" and set(params) == {f"conv{number}" for number in range(1, 6)}
     np.testing.assert_array_equal(params["conv2"]["bias"], np.arange(192))
@@ -127,7 +132,7 @@ def test_a_classifier_is_known_and_left(tmp_path, capsys):
     assert files.source_sha256(out) == digest and digest in capsys.readouterr().out
 
     torch_writer.write_arrays(path, arrays | {"classifier.0.weight": np.zeros(1)})
-    assert program.main(["alexnet", path, out]) == 1
+    assert errors.run(program.main, ["alexnet", path, out]) == 1
     assert "unknown in the file: classifier.0.weight" in capsys.readouterr().err
 
 
@@ -142,7 +147,7 @@ def test_one_table_serves_every_format(suffix, tmp_path):
     }
     path, out = str(tmp_path / f"in{suffix}"), str(tmp_path / "new" / "out.safetensors")
     write[suffix](path)
-    assert program.main(["dists", path, out]) == 0
+    assert errors.run(program.main, ["dists", path, out]) == 0
     _, params = files.read(out)
     for key, array in arrays.items():
         assert params[key].shape == (1, 1, 1, 1475)
@@ -155,7 +160,7 @@ def test_the_real_heads_of_lpips_are_weights_of_a_distance(net, shared_data, tmp
     if not heads.is_file():
         pytest.skip("no LPIPS heads in ../shared/data/weights")
     out = str(tmp_path / "heads.safetensors")
-    assert program.main([f"lpips_{net}", str(heads), out]) == 0
+    assert errors.run(program.main, [f"lpips_{net}", str(heads), out]) == 0
     _, params = files.read(out)
     assert {tap: head.size for tap, head in params.items()} == tables.LPIPS_CHANNELS[net]
     for tap, head in params.items():
@@ -165,7 +170,7 @@ def test_the_real_heads_of_lpips_are_weights_of_a_distance(net, shared_data, tmp
 def test_foreign_safetensors_are_refused(tmp_path):
     path = str(tmp_path / "foreign.safetensors")
     safetensors.numpy.save_file({"a": np.zeros(1, np.float32)}, path)
-    with pytest.raises(ValueError, match=r"fsketch\.convert"):
+    with pytest.raises(ValueError, match=r"fsketch convert"):
         files.read(path)
     (tmp_path / "broken.safetensors").write_bytes(b"12345678901234567890")
     with pytest.raises(ValueError, match="not a safetensors file"):
@@ -177,7 +182,7 @@ def test_the_real_squeezenet_recognises_a_cat(shared_data, tmp_path):
     if not weights.is_file():
         pytest.skip("no SqueezeNet weights in ../shared/data/weights")
     out = str(tmp_path / "squeezenet.safetensors")
-    assert program.main(["squeezenet_v1.0", str(weights), out]) == 0
+    assert errors.run(program.main, ["squeezenet_v1.0", str(weights), out]) == 0
     _, params = files.read(out)
     image = data.chelsea()[:, 75:375]  # 300 x 300 px of a cat
     image = transform.resize(image, (227, 227), anti_aliasing=True) * 2 - 1

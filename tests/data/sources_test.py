@@ -1,4 +1,3 @@
-import fcntl
 import os
 import re
 import shutil
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fsketch.core import errors
+from fsketch.core import errors, locks
 from fsketch.data import digests, prepare, sources
 from fsketch.tfds_builders.cufs import cufs_dataset_builder as cufs
 
@@ -58,7 +57,7 @@ def test_built_once_then_reused(folder, capsys):
     assert "paired_folder: train 6 pairs in" in capsys.readouterr().err
     sources.prepare("paired_folder", **_folders(folder))
     out = capsys.readouterr().err
-    assert "reusing" in out and "preparing" not in out
+    assert "preparing" not in out
 
 
 def test_a_changed_folder_is_never_served_from_old_data(folder):
@@ -142,14 +141,11 @@ def test_two_processes_one_builds_and_the_other_waits(folder, tmp_path):
     digest = digests.folder_digest(folder)
     root = tmp_path / "out" / f"paired_folder-{digest}"
     root.mkdir(parents=True)
-    with (root / ".paired_folder.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        lock.write("process 1 on earth")
-        lock.flush()
+    with locks.turn(root / ".paired_folder.lock", "a test"):
         code = "print(len(sources.load('paired_folder', 'train', **folders).id))"
         processes = [_start(code, folder) for _ in range(2)]
         for process in processes:
-            assert "waiting while process 1 on earth prepares it" in process.stdout.readline()
+            assert f"waiting for process {os.getpid()} on " in process.stdout.readline()
     outputs = [process.communicate(timeout=60)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert sorted("preparing" in output for output in outputs) == [False, True]
@@ -192,22 +188,21 @@ sources.prepare('paired_folder', **folders)
 
 def test_the_program_prints_counts_or_the_report(folder, tmp_path, capsys):
     arguments = ["paired_folder", f"--manual_dir={folder}", f"--data_dir={tmp_path / 'out'}"]
-    assert prepare.main(arguments) == 0
+    assert errors.run(prepare.main, arguments) == 0
     assert "train      6 pairs" in capsys.readouterr().out
     (folder / "photos/p1.png").unlink()
-    assert prepare.main(arguments) == 1
+    assert errors.run(prepare.main, arguments) == 1
     assert (
         "sketches/p1.png: expected a photo and a sketch for each id, got no"
         in capsys.readouterr().err
     )
-    assert prepare.main(["paired", "--manual_dir=."]) == 1
+    assert errors.run(prepare.main, ["paired", "--manual_dir=."]) == 1
     assert "expected cufs/cuhk" in capsys.readouterr().err
 
 
 def test_tensorflow_is_not_loaded(folder):
     code = """
 import sys
-from fsketch.data import sources
 sources.load('paired_folder', 'train', **folders)
 print({'tensorflow', 'torch', 'apache_beam'} & set(sys.modules))
 """

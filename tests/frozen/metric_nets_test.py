@@ -67,7 +67,7 @@ def test_every_missing_file_is_named_with_its_origin_and_the_command(folder):
         weights = published.WEIGHTS[name]
         path = folder / f"{name}.safetensors"
         assert line.startswith(f"{path}: missing") and weights.project in line
-        assert line.endswith(f"python -m fsketch.convert {name} {weights.file} {path}")
+        assert line.endswith(f"fsketch convert {name} {weights.file} {path}")
 
 
 NAN = np.full((1, 1, 1, 1475), np.nan, np.float32)
@@ -89,7 +89,7 @@ def test_unusable_files_are_named_with_the_remedy(spoil, message, tmp_path):
     path = tmp_path / "dists.safetensors"
     line = str(caught.value).splitlines()[-1]
     assert line.startswith(f"{path}: ")
-    assert line.endswith(f"python -m fsketch.convert dists weights.pt {path}")
+    assert line.endswith(f"fsketch convert dists weights.pt {path}")
     assert "vgg16.safetensors: missing" in str(caught.value)
 
 

@@ -14,8 +14,7 @@ import pytest
 from flax import traverse_util
 from golden import embedder_draws as draws
 
-from fsketch.convert import __main__ as program
-from fsketch.convert import published
+from fsketch.convert import program, published
 from fsketch.core import state, trees
 from fsketch.frozen import architectures, registry
 from fsketch.nets import facenet, iresnet, mobilefacenet, tinynet

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fsketch.convert import __main__ as program
-from fsketch.convert import files, tables
+from fsketch.convert import files, program, tables
 from fsketch.core import trees
 from fsketch.nets import inception
 

@@ -14,14 +14,13 @@ from flax import linen as nn
 
 from fsketch import evaluate, methods, prediction, restore, train
 from fsketch.configs import kd, pix2pix
-from fsketch.core import checkpoint, state, trees
+from fsketch.core import checkpoint, errors, state, trees
 from fsketch.data import augment
 from fsketch.frozen import teachers
 from fsketch.methods import students
 from fsketch.nets import layers, resnet
 from fsketch.nets import students as nets
-from fsketch.report import __main__ as program
-from fsketch.report import comparison, cost, distances, plots, runs, tables
+from fsketch.report import comparison, cost, distances, plots, program, runs, tables
 from fsketch.scoring import text
 
 RUNS = ("taught", "alone")
@@ -51,7 +50,7 @@ def reported(trained, tiny_teacher):
     """(JSON, root of report.svg and report.html) of both runs; timings once."""
     files = {kind: trained / f"report.{kind}" for kind in ("json", "html")}
     flags = [f"--{kind}={path}" for kind, path in files.items()]
-    code = program.main(
+    code = errors.run(program.main, 
         [
             *(str(trained / name) for name in RUNS), *flags, f"--plot={trained / 'report.svg'}",
             f"--teacher={tiny_teacher}", "--rounds=2",
@@ -72,7 +71,10 @@ def copies(trained, tmp_path):
 def refused(copies, capsys, *flags):
     """The message of a report that is refused."""
     arguments = [str(copies / name) for name in RUNS]
-    assert program.main([*arguments, "--rounds=0", f"--json={copies / 'r.json'}", *flags]) == 1
+    assert (
+        errors.run(program.main, [*arguments, "--rounds=0", f"--json={copies / 'r.json'}", *flags])
+        == 1
+    )
     assert not (copies / "r.json").exists()
     return capsys.readouterr().err
 
@@ -418,7 +420,7 @@ def test_runs_that_do_not_compare_are_refused_or_marked(copies, capsys):
     assert "alone: split: test[:4], taught has test" in message
     arguments = [str(copies / name) for name in RUNS]
     flags = ["--allow_different", "--rounds=0", f"--json={copies / 'r.json'}"]
-    assert program.main([*arguments, *flags]) == 0
+    assert errors.run(program.main, [*arguments, *flags]) == 0
     assert f"alone to_sketch {tables.MARK}" in capsys.readouterr().out
     content = json.loads((copies / "r.json").read_text())
     assert len(content["runs"]["alone"]["different"]) == 2

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from fsketch.configs import kd
-from fsketch.core import checkpoint
+from fsketch.core import checkpoint, errors
 from fsketch.report import seeds
 
 
@@ -37,7 +37,7 @@ def workdir(tmp_path):
 def test_means_intervals_and_differences_by_seed(workdir, tmp_path, capsys):
     arguments = [workdir("a", seed, score) for seed, score in enumerate((0.5, 0.6, 0.7))]
     arguments += [workdir("b", seed, score) for seed, score in ((2, 0.8), (0, 0.6), (5, 0.1))]
-    assert seeds.main([*arguments, f"--json={tmp_path / 's.json'}"]) == 0
+    assert errors.run(seeds.main, [*arguments, f"--json={tmp_path / 's.json'}"]) == 0
     content = json.loads((tmp_path / "s.json").read_text())
     mean = content["means"]["a"]["to_sketch/ssim"]
     # t for two degrees of freedom, deviation 0.1, three seeds.
@@ -54,7 +54,7 @@ def test_means_intervals_and_differences_by_seed(workdir, tmp_path, capsys):
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_direction_that_only_some_have_is_shown_for_them(workdir, capsys, order):
     arguments = [workdir("both", 0, 0.5, others={"to_photo/ssim": 0.3}), workdir("one", 0, 0.7)]
-    assert seeds.main(arguments[::order]) == 0
+    assert errors.run(seeds.main, arguments[::order]) == 0
     shown = capsys.readouterr().out
     blocks = dict(block.split("\n", 1) for block in shown.strip().split("\n\n"))
     heads = [head.split()[0] for head in blocks]
@@ -80,7 +80,7 @@ def test_all_that_does_not_belong_together_is_named(workdir, capsys):
         "c=nowhere",
         "nowhere",
     ]
-    assert seeds.main(arguments) == 1
+    assert errors.run(seeds.main, arguments) == 1
     message = capsys.readouterr().err
     for part in (
         "batch_size of a differ; only the seed may",

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from fsketch import verify_faces
-from fsketch.core import state
+from fsketch.core import errors, state
 from fsketch.data.verification import face_pairs, face_sets
 from fsketch.frozen import registry
 from fsketch.metrics import verification
@@ -191,7 +191,7 @@ def test_the_program_on_a_list_of_one_s_own(folder, tmp_path, capsys, monkeypatc
     monkeypatch.setattr(face_pairs, "draw", lambda *a, seed: draw(*a, seed=seed, num_folds=4))
     mine, result = str(tmp_path / "mine.csv"), tmp_path / "result.json"
     arguments = ["--folder", str(folder), "--embedder", "pixels", "pca", "--json", str(result)]
-    assert verify_faces.main([*arguments, "--draw", mine]) == 0
+    assert errors.run(verify_faces.main, [*arguments, "--draw", mine]) == 0
     drawn = capsys.readouterr()
     assert "mine: 24 pairs in 4 folds, 24 faces, from mine.csv" in drawn.err
     assert [line.split()[:3] for line in drawn.out.splitlines()[4:6]] == [
@@ -201,9 +201,9 @@ def test_the_program_on_a_list_of_one_s_own(folder, tmp_path, capsys, monkeypatc
     content = json.loads(result.read_text())
     assert content["flip"] is True and content["far"] == 1e-3
     assert len(content["embedders"]["pixels"]["mine"]["accuracy_of_folds"]) == 4
-    assert verify_faces.main([*arguments, "--pairs", mine]) == 0
+    assert errors.run(verify_faces.main, [*arguments, "--pairs", mine]) == 0
     assert capsys.readouterr().out == drawn.out
-    assert verify_faces.main([*arguments, "--draw", mine]) == 1
+    assert errors.run(verify_faces.main, [*arguments, "--draw", mine]) == 1
     assert "drawn once and then kept" in capsys.readouterr().err
 
 
@@ -211,26 +211,24 @@ def test_an_embedder_that_is_not_there_is_refused_before_a_list_is_drawn(tmp_pat
     drawn = tmp_path / "pairs.csv"
     for name in (str(tmp_path / "absent"), str(tmp_path / "absent.safetensors"), str(tmp_path)):
         arguments = ["--folder", str(tmp_path), "--draw", str(drawn), "--embedder", name]
-        assert verify_faces.main(arguments) == 1
+        assert errors.run(verify_faces.main, arguments) == 1
         assert name in capsys.readouterr().err
         assert not drawn.exists()
-    assert verify_faces.main(["--folder", str(tmp_path), "--pairs", str(drawn)]) == 1
+    assert errors.run(verify_faces.main, ["--folder", str(tmp_path), "--pairs", str(drawn)]) == 1
     error = capsys.readouterr().err
     assert str(tmp_path) in error and drawn.name in error
 
 
 def test_the_program_refuses(tmp_path, capsys):
-    assert verify_faces.main(["--sets", str(tmp_path), "--embedder", "pixels"]) == 1
+    assert errors.run(verify_faces.main, ["--sets", str(tmp_path), "--embedder", "pixels"]) == 1
     assert "none of the sets lfw, calfw" in capsys.readouterr().err
-    assert verify_faces.main(["--sets", str(tmp_path), "--only", "lfw"]) == 1
+    assert errors.run(verify_faces.main, ["--sets", str(tmp_path), "--only", "lfw"]) == 1
     assert "got none of them" in capsys.readouterr().err
     (tmp_path / "agedb_30.bin").write_bytes(b"cposix\nsystem\n.")
-    assert verify_faces.main(["--sets", str(tmp_path)]) == 1
+    assert errors.run(verify_faces.main, ["--sets", str(tmp_path)]) == 1
     assert (
         "agedb_30.bin: expected a pickle of images and flags, got names posix.system"
         in capsys.readouterr().err
     )
     for arguments in ([], ["--folder", "x"], ["--sets", "x", "--pairs", "y"]):
-        with pytest.raises(SystemExit) as caught:
-            verify_faces.main(arguments)
-        assert caught.value.code == 2
+        assert errors.run(verify_faces.main, arguments) == 2

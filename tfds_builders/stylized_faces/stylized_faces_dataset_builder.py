@@ -1,7 +1,7 @@
 """Unaligned stylised portraits (sketch, in colour) and the aligned real faces of them (photo).
 
     config       side   made of
-    prepared     any    the folder that `--mode=prepare` made (fsketch/stages/portraits.py)
+    prepared     any    the folder that `fsketch prepare` made (fsketch/stages/portraits.py)
     procedural   64     drawn faces, in three seen and seven unseen styles, and pencil sketches
     tiny         32     the same with fewer faces and styles, for tests
 
@@ -38,7 +38,7 @@ SOURCES = (*drawn_faces.SOURCES, "synthetic/imitation", "synthetic/paintings", "
 MOVES = {"rotation_deg": 30.0, "shift": 0.1, "scale": (0.9, 1.1)}  # configs/data.py
 
 _INSTRUCTIONS = """\
-The folder of portraits that an experiment's --mode=prepare made beside its workdir:
+The folder of portraits that an experiment's `fsketch prepare` made beside its workdir:
   <manual_dir>/manifest.json and <manual_dir>/shard-NNNNN-of-NNNNN.zip, all of them."""
 
 
@@ -78,7 +78,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     BUILDER_CONFIGS = [  # noqa: RUF012, the form TFDS reads
-        PortraitsConfig(name="prepared", description="Portraits made by --mode=prepare."),
+        PortraitsConfig(name="prepared", description="Portraits made by `fsketch prepare`."),
         PortraitsConfig(
             name="procedural",
             description="64 px, drawn faces behind image filters; 3 seen, 7 unseen styles.",

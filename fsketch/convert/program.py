@@ -1,4 +1,4 @@
-"""python -m fsketch.convert NAME FILE OUT: published weights -> our *.safetensors.
+"""fsketch convert NAME FILE OUT: published weights -> our *.safetensors.
 
 Checks that every key is used once or declared unused, every parameter filled, every shape right
 and every number finite; the file's SHA-256 is kept in the result.
@@ -7,12 +7,13 @@ and every number finite; the file's SHA-256 is kept in the result.
 import argparse
 import hashlib
 import pathlib
-import sys
+from collections.abc import Sequence
 
 import safetensors
 from flax import traverse_util
 
 from fsketch.convert import files, published
+from fsketch.core import arguments
 
 
 def convert(name: str, path: str, out: str) -> str:
@@ -44,36 +45,33 @@ def convert(name: str, path: str, out: str) -> str:
     return digest
 
 
-def main(arguments: list[str]) -> int:
+def main(words: Sequence[str]) -> int:
+    """The exit code 0; raises OSError and ValueError for files that do not fit."""
     known = "\n".join(
         f"  {name:16} {form.file} of {form.project}"
         for name, weights in published.WEIGHTS.items()
         for form in (weights, *weights.others)
     )
-    parser = argparse.ArgumentParser(
-        prog="python -m fsketch.convert",
+    parser = arguments.Parser(
+        "convert",
         description=__doc__,
         epilog=f"published files by name:\n{known}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", choices=published.WEIGHTS, metavar="NAME", help="see below")
-    parser.add_argument(
+    parser.path(
         "file",
+        metavar="FILE",
         help="the published weights: pth, pt, npz, safetensors, caffemodel, onnx or pkl",
     )
-    parser.add_argument("out", help="where to write (*.safetensors)")
-    args = parser.parse_args(arguments)
+    parser.path("out", metavar="OUT", help="where to write (*.safetensors)")
+    given = parser.parse_args(words)
     try:
-        digest = convert(args.name, args.file, args.out)
+        digest = convert(given.name, given.file, given.out)
     except FileNotFoundError as error:
-        print(f"{error}\n{published.advice(args.name, args.out)}", file=sys.stderr)
-        return 1
-    except (OSError, ValueError, safetensors.SafetensorError) as error:
-        print(error, file=sys.stderr)
-        return 1
-    print(f"{args.out}: {args.name} from {args.file} (SHA-256 {digest})")
+        error.add_note(published.advice(given.name, given.out))
+        raise
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"{given.file}: {error}") from error
+    print(f"{given.out}: {given.name} from {given.file} (SHA-256 {digest})")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

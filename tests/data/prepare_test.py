@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from fsketch.core import errors
-from fsketch.data import checks, sources, verify
+from fsketch.data import checks, prepare, sources
 from fsketch.tfds_builders.cufs import cufs_dataset_builder as cufs
 
 
@@ -32,7 +32,7 @@ def folder(tmp_path) -> Path:
 
 
 def _run(capsys, *arguments) -> tuple[int, str]:
-    code = verify.main([str(a) for a in arguments])
+    code = errors.run(prepare.main, [*map(str, arguments), "--check"])
     return code, capsys.readouterr().out
 
 
@@ -209,24 +209,23 @@ def test_geometry_reports_the_mean_photo_s_eyes_and_black_borders(short_lists, t
     ],
 )
 def test_arguments_that_do_not_fit_are_exit_code_2(folder, capsys, name, place, message):
-    assert verify.main([name, f"--manual_dir={folder.parent / place}"]) == 2
+    assert errors.run(prepare.main, [name, f"--manual_dir={folder.parent / place}", "--check"]) == 2
     assert message in capsys.readouterr().err
 
 
 def test_a_report_that_cannot_be_written_is_exit_code_2(folder, capsys):
     arguments = ["paired_folder", f"--manual_dir={folder}", f"--json={folder / 'no/report.json'}"]
-    assert verify.main(arguments) == 2
+    assert errors.run(prepare.main, [*arguments, "--check"]) == 2
     assert "--json: " in capsys.readouterr().err
-    with pytest.raises(SystemExit) as caught:
-        verify.main(["paired_folder"])
-    assert caught.value.code == 2
+    for wrong in (["paired_folder", "--check"], arguments):
+        assert errors.run(prepare.main, wrong) == 2
+        assert ": expected with --" in capsys.readouterr().err
 
 
 def test_as_a_program_without_tensorflow(folder):
     code = f"""
 import sys
-from fsketch.data import verify
-code = verify.main(["paired_folder", "--manual_dir={folder}"])
+code = prepare.main(["paired_folder", "--manual_dir={folder}", "--check"])
 print(code, {{"tensorflow", "torch"}} & set(sys.modules))
 """
     process = subprocess.run(

@@ -1,4 +1,6 @@
-"""python -m fsketch.report WORKDIR [WORKDIR ...] [--json=FILE] [--plot=FILE] [--html=FILE]
+"""fsketch report WORKDIR [WORKDIR ...] [--json=FILE] [--plot=FILE] [--html=FILE]
+
+`fsketch report seeds ...` and `fsketch report ifrp ...` are seeds.py and ifrp_tables.py.
 
 Teacher, students and ablations side by side: parameters, FLOP, latency, size, quality with
 paired differences, feature distances to the teacher, cost of training; ratios to a reference.
@@ -6,39 +8,39 @@ Workdirs are runs after their evaluation.  Exit code 1, with every problem liste
 are not evaluated or do not compare; nothing is written then.
 """
 
-from fsketch.core import startup
+import json
+from collections.abc import Sequence
+from pathlib import Path
 
-startup.prepare()  # before jax is imported
+from etils import epath
+from matplotlib import figure
 
-import argparse  # noqa: E402
-import json  # noqa: E402
-import sys  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-from etils import epath  # noqa: E402
-from matplotlib import figure  # noqa: E402
-
-from fsketch.core import writers  # noqa: E402
-from fsketch.report import comparison, plots, tables  # noqa: E402
-from fsketch.scoring import matching, page  # noqa: E402
-from fsketch.scoring.page import charts  # noqa: E402
+from fsketch.core import arguments, errors, paths, writers
+from fsketch.report import comparison, ifrp_tables, plots, seeds, tables
+from fsketch.scoring import matching, page
+from fsketch.scoring.page import charts
 
 SUFFIXES = (".svg", ".png", ".pdf")  # of plots
 
+# Words in place of the first workdir.
+OTHERS = {"seeds": seeds.main, "ifrp": ifrp_tables.main}
 
-def parser() -> argparse.ArgumentParser:
+
+def parser() -> arguments.Parser:
     """The command line."""
-    result = argparse.ArgumentParser(
-        prog="python -m fsketch.report",
+    result = arguments.Parser(
+        "report",
         description="Compare distilled students, their ablations and their teacher.",
     )
     add = result.add_argument
-    add("workdirs", nargs="+", metavar="[LABEL=]WORKDIR", help="runs, each after its evaluation")
+    add(
+        "workdirs", nargs="+", type=paths.labelled, metavar="[LABEL=]WORKDIR",
+        help="runs, each after its evaluation; or the word seeds or ifrp: fsketch report seeds -h",
+    )  # fmt: skip
     add("--reference", default="", metavar="LABEL", help="what ratios are to; the first run")
     add("--metric", default="", metavar="DIRECTION/NAME", help="of the plot, e.g. to_sketch/fsim")
     add("--cost", default="parameters", choices=plots.COSTS, help="the plot's horizontal axis")
-    add(
+    result.path(
         "--teacher", default="", metavar="PATH",
         help="a run of configs/teacher.py or a *.safetensors file: runs without a teacher of "
         "their own are compared with its features",
@@ -50,18 +52,26 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--allow_different", action="store_true", help="admit runs that do not compare, marked")
     add("--seed", type=int, default=0, help="of resampling")
-    add("--data_dir", default="", help="with a --teacher that no run has: prepared data sets")
-    add("--manual_dir", default="", help="likewise: where the images of the data set lie now")
+    result.path(
+        "--data_dir", default="", help="with a --teacher that no run has: prepared data sets"
+    )
+    result.path(
+        "--manual_dir", default="", help="likewise: where the images of the data set lie now"
+    )
     add("--markdown", action="store_true", help="print tables as Markdown")
-    add("--json", metavar="FILE", help="write everything, with versions and device")
-    add("--plot", metavar="FILE", help="write quality against cost as *.svg, *.png or *.pdf")
-    add("--html", metavar="FILE", help="write a page of tables, plot and images")
+    result.path("--json", metavar="FILE", help="write everything, with versions and device")
+    result.path(
+        "--plot", metavar="FILE", help="write quality against cost as *.svg, *.png or *.pdf"
+    )
+    result.path("--html", metavar="FILE", help="write a page of tables, plot and images")
     return result
 
 
-def main(arguments: Sequence[str]) -> int:
-    """The exit code: 0 reported, 1 refused."""
-    given = parser().parse_args(arguments)
+def main(words: Sequence[str]) -> int:
+    """The exit code 0; raises ValueError and FileNotFoundError for runs that do not fit."""
+    if words and words[0] in OTHERS:
+        return OTHERS[words[0]](words[1:])
+    given = parser().parse_args(words)
     options = comparison.Options(
         reference=given.reference,
         metric=given.metric,
@@ -73,20 +83,18 @@ def main(arguments: Sequence[str]) -> int:
         data_dir=given.data_dir,
         manual_dir=given.manual_dir,
     )
-    try:
-        for flag in ("json", "plot", "html"):
-            writers.check_file(f"--{flag}", getattr(given, flag))
-        if given.plot and Path(given.plot).suffix not in SUFFIXES:
-            raise ValueError(f"--plot: expected *{', *'.join(SUFFIXES)}, got {given.plot}")
-        if given.rounds < 0 or (given.cost == "latency" and not given.rounds):
-            raise ValueError(f"--rounds: expected 0 or more, 1 for latency, got {given.rounds}")
-        if given.pairs < 0:
-            raise ValueError(f"--pairs: expected 0 or more, got {given.pairs}")
-        compared = comparison.compare(matching.labels(given.workdirs), options)
-        plot = plots.quality_against(given.cost, compared.content)
-    except (ValueError, FileNotFoundError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    for flag in ("json", "plot", "html"):
+        writers.check_file(f"--{flag}", getattr(given, flag))
+    if given.plot and Path(given.plot).suffix not in SUFFIXES:
+        raise errors.UsageError(f"--plot: expected *{', *'.join(SUFFIXES)}, got {given.plot}")
+    if given.rounds < 0 or (given.cost == "latency" and not given.rounds):
+        raise errors.UsageError(
+            f"--rounds: expected 0 and more, 0 not for latency, got {given.rounds}"
+        )
+    if given.pairs < 0:
+        raise errors.UsageError(f"--pairs: expected 0 and more, got {given.pairs}")
+    compared = comparison.compare(matching.labels(given.workdirs), options)
+    plot = plots.quality_against(given.cost, compared.content)
     print(tables.terminal(compared.content, is_markdown=given.markdown))
     if given.json:
         content = json.dumps(compared.content, indent=1, allow_nan=False) + "\n"
@@ -114,7 +122,3 @@ def _write_page(path: str, compared: comparison.Comparison, plot: figure.Figure)
         plot=charts.inline(plot, "cost", "Quality against cost; the numbers are in the tables"),
         tables=tables.tables(content, with_quality=is_mixed),
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,36 @@
+"""Paths as people write them: every flag and configuration field that names one goes through here.
+
+`~` is the home folder, a slash at the end means nothing; "" (none) and addresses with "://" stay.
+"""
+
+import os
+import pathlib
+
+
+def expanded(text: str) -> str:
+    """The path to use: "~/runs/kd/" -> "HOME/runs/kd"."""
+    if not text or "://" in text:
+        return text
+    return str(pathlib.Path(os.path.expanduser(text)))
+
+
+def absolute(text: str | os.PathLike) -> str:
+    """As `expanded`, from the root and without links: two names of one place are equal."""
+    path = expanded(os.fspath(text))
+    return path if "://" in path else os.path.realpath(path)
+
+
+def labelled(text: str) -> str:
+    """As `expanded`, of "LABEL=PATH" the part behind the label."""
+    label, equals, path = text.partition("=")
+    if not equals or label.startswith("~"):
+        return expanded(text)
+    return f"{label}={expanded(path)}"
+
+
+def listed(text: str) -> str:
+    """As `expanded`, of each part of "A,B,C"; text in which no part begins with ~ stays."""
+    parts = text.split(",")
+    if not any(part.startswith("~") for part in parts):
+        return text
+    return ",".join(expanded(part) for part in parts)
