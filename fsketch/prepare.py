@@ -7,7 +7,7 @@ A stage takes the configuration and the workdir and returns the configuration to
 from etils import epath
 from ml_collections import ConfigDict
 
-from fsketch.stages import coarse_images, portraits, teachers
+from fsketch.stages import coarse_images, default_nets, portraits
 
 
 def prepare(config: ConfigDict, workdir: str | epath.Path) -> ConfigDict:
@@ -22,4 +22,4 @@ def prepare(config: ConfigDict, workdir: str | epath.Path) -> ConfigDict:
         config = portraits.stylised_portraits(config, workdir)
     if "patches" in config:
         config = coarse_images.coarse_images(config, workdir)
-    return teachers.trained_nets(config, workdir)
+    return default_nets.trained(config, workdir)

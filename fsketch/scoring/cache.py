@@ -38,7 +38,7 @@ def cached(
     path = epath.Path(cache_dir) / f"{name}.npz"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with locks.turn(path):
+        with locks.turn(path.with_name(f".{path.name}.lock"), f"making {path.name}"):
             if not path.exists():
                 _write(path, np.asarray(extract(images), np.float32), num_images=len(images))
     return _read(path, name=name, num_images=len(images))

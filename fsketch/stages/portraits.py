@@ -35,7 +35,7 @@ from fsketch import restore, train
 from fsketch.core import checkpoint, images, names, progress, trees, writers
 from fsketch.data import checks, faces, shards, warp
 from fsketch.data.synthetic import paintings
-from fsketch.stages import folders, teachers
+from fsketch.stages import default_nets, folders
 
 PORTRAITS = "stylized_faces/prepared"  # the data set that reads a folder of them
 FACES_PER_SHARD = 64
@@ -123,7 +123,7 @@ def _networks(
         with folders.turn(paths[name]):
             if checkpoint.last_step(paths[name]) != nested.num_steps:
                 progress.say(f"training the network of style {name} in {paths[name]}, once")
-                train.train(teachers.trained_nets(nested, paths[name]), paths[name])
+                train.train(default_nets.trained(nested, paths[name]), paths[name])
     return paths
 
 

@@ -66,7 +66,7 @@ def test_embedded_ones_read_no_folder_and_prepared_ones_do(tmp_path):
     (tmp_path / "in/x").write_text("")
     with pytest.raises(errors.DataError, match="since stylized_faces/tiny reads no folder"):
         sources.prepare("stylized_faces/tiny", data_dir=str(tmp_path), manual_dir=str(tmp_path))
-    with pytest.raises(errors.DataError, match="--mode=prepare made beside its workdir"):
+    with pytest.raises(errors.DataError, match="`fsketch prepare` made beside its workdir"):
         sources.prepare("stylized_faces/prepared", data_dir=str(tmp_path))
     with pytest.raises(
         errors.DataError,

@@ -13,7 +13,7 @@ from PIL import Image
 from fsketch import score, synthesize, verify_faces
 from fsketch.convert import files
 from fsketch.core import checkpoint, errors, names
-from fsketch.data import checks, faces, prepare, shards, sources, verify
+from fsketch.data import checks, faces, prepare, shards, sources
 from fsketch.data import fs2k as annotations
 from fsketch.data.synthetic import paintings
 from fsketch.data.verification import face_pairs, face_sets, lists
@@ -67,9 +67,10 @@ def tree(folder):
 def refused(tmp_path, capsys, name="paired_folder"):
     """What `prepare` and `verify` say of tmp_path/a/b/in; nothing else is written."""
     before, where = tree(tmp_path), f"--manual_dir={tmp_path / 'a/b/in'}"
-    assert prepare.main([name, where, f"--data_dir={tmp_path / 'prepared'}"]) == 1
+    words = [name, where, f"--data_dir={tmp_path / 'prepared'}"]
+    assert errors.run(prepare.main, words) == 1
     said = capsys.readouterr().err
-    assert verify.main([name, where]) == 1
+    assert prepare.main([*words, "--check"]) == 1
     assert "PROBLEM" in (found := capsys.readouterr().out)
     assert "\x1b" not in said + found
     assert tree(tmp_path) == before
@@ -234,7 +235,7 @@ def test_tables_that_are_scored(tmp_path, capsys, column, bad):
     table = tmp_path / "table.csv"
     table.write_text(f"{','.join(row)}\n{','.join(row.values())}\n")
     arguments = ["--protocol=plain", f"--manifest={table}", f"--output={tmp_path / 'made'}"]
-    assert score.main(arguments) == 1
+    assert errors.run(score.main, arguments) == 1
     said = capsys.readouterr().err
     if (column, bad) in (("photo", "sub/dir"), ("sketch", "sub/dir")):
         assert "no such file" in said
@@ -254,7 +255,9 @@ def test_pairs_that_are_verified(tmp_path, capsys, file):
     (tmp_path / "faces").mkdir()
     table = tmp_path / "mine.csv"
     table.write_text(f"fold,file_a,file_b,same\n1,{file},a/1.png,0\n")
-    assert verify_faces.main([f"--folder={tmp_path / 'faces'}", f"--pairs={table}"]) == 1
+    assert (
+        errors.run(verify_faces.main, [f"--folder={tmp_path / 'faces'}", f"--pairs={table}"]) == 1
+    )
     said = capsys.readouterr().err
     assert f"mine.csv line 2 file_a {names.quoted(file)}: expected " in said and "\x1b" not in said
     with pytest.raises(errors.DataError, match="expected a path below the folder"):
@@ -279,7 +282,7 @@ def test_synthesize_prints_no_control_characters(tmp_path, capsys, monkeypatch):
         lambda translator, jobs, reading, **more: [synthesize.Failure(jobs[0].given, "why")],
     )  # fmt: skip
     arguments = ["--workdir=run", "--direction=to_sketch", str(tmp_path / "in"), str(tmp_path)]
-    assert synthesize.main(arguments) == 1
+    assert errors.run(synthesize.main, arguments) == 1
     said = capsys.readouterr().err
     assert "a\\x1b[2Jb.png: why" in said and "c\\x1b[2Jd.txt" in said and "\x1b" not in said
 

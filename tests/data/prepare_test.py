@@ -225,6 +225,7 @@ def test_a_report_that_cannot_be_written_is_exit_code_2(folder, capsys):
 def test_as_a_program_without_tensorflow(folder):
     code = f"""
 import sys
+from fsketch.data import prepare
 code = prepare.main(["paired_folder", "--manual_dir={folder}", "--check"])
 print(code, {{"tensorflow", "torch"}} & set(sys.modules))
 """

@@ -32,6 +32,7 @@ def config(tmp_path, monkeypatch):
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(rng.integers(0, 256, (20, 18, 3)).astype(np.uint8)).save(path)
     config = shared.get_config()
+    config.method = "pix2pix"
     data_sets.add_portraits(config, style.tiny())
     data_sets.use_portraits(config, "orl")
     config.data.data_dir = str(tmp_path / "data")

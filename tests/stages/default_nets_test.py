@@ -3,7 +3,7 @@
 from fsketch import prepare, train
 from fsketch.configs import ide, kd, synthdistill
 from fsketch.core import checkpoint
-from fsketch.stages import teachers
+from fsketch.stages import default_nets
 
 
 def test_a_default_net_is_trained_where_a_term_needs_it(tiny, tmp_path, monkeypatch):
@@ -30,7 +30,7 @@ def test_the_default_teacher_is_trained_once_and_reused(tiny, tmp_path):
     assert set((tmp_path / first.teacher.path).rglob("*")) == events
     with config.unlocked():
         config.teacher.config.seed = 1
-    assert str(teachers.folder(config.teacher.config, tmp_path / "run")) != first.teacher.path
+    assert str(default_nets.folder(config.teacher.config, tmp_path / "run")) != first.teacher.path
 
 
 def test_an_embedder_is_trained_beside_the_workdir_if_none_is_given(tiny, tmp_path, monkeypatch):
@@ -40,7 +40,7 @@ def test_an_embedder_is_trained_beside_the_workdir_if_none_is_given(tiny, tmp_pa
     with config.unlocked():
         config.embedder.path = ""
     found = prepare.prepare(config, tmp_path / "run").embedder.path
-    assert trained == [teachers.folder(config.embedder.config, tmp_path / "run")]
+    assert trained == [default_nets.folder(config.embedder.config, tmp_path / "run")]
     assert found == str(trained[0])
 
 

@@ -9,7 +9,7 @@ from fsketch.frozen import registry
 from fsketch.stages import folders
 
 
-def trained_nets(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
+def trained(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     """The configuration with a path for each frozen net that its method needs.
 
     A net without a path is trained by the configuration in its section, unless that was done before
