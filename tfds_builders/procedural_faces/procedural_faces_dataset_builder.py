@@ -38,6 +38,7 @@ BATCH = 16  # images drawn by one call
 SOURCES = (
     "synthetic/drawing",
     "synthetic/face_shape",
+    "synthetic/face_traits",
     "synthetic/pencil",
     "synthetic/procedural",
 )

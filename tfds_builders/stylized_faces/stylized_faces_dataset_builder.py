@@ -34,7 +34,12 @@ from fsketch.tfds_builders.procedural_faces import procedural_faces_dataset_buil
 
 SEED = 2026
 # All that decides on the images of `procedural`: modules of fsketch.data, the faces' builder, this.
-SOURCES = (*drawn_faces.SOURCES, "synthetic/imitation", "synthetic/paintings", "shards", "warp")
+SOURCES = (
+    *drawn_faces.SOURCES,
+    *(f"synthetic/{name}" for name in ("imitation", "paintings", "textures")),
+    "shards",
+    "warp",
+)
 MOVES = {"rotation_deg": 30.0, "shift": 0.1, "scale": (0.9, 1.1)}  # configs/data.py
 
 _INSTRUCTIONS = """\

@@ -27,6 +27,7 @@ from PIL import Image
 
 from fsketch.core import errors, names
 from fsketch.data import checks
+from fsketch.data.synthetic import textures
 
 Array = np.ndarray
 Random = np.random.Generator
@@ -84,198 +85,102 @@ def folder(path: str | Path) -> list[str]:
     return [str(found[stem]) for stem in sorted(found)]
 
 
-def _rgb(*codes: str) -> Array:
-    """float64[N, 3] in [0, 1] from "rrggbb"."""
-    return np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in codes]) / 255
-
-
-def _ramp(value: Array, colours: Array) -> Array:
-    """Colours along a scale 0 ... 1, linear between them: [H, W] -> [H, W, 3]."""
-    at = np.linspace(0, 1, len(colours))
-    return np.stack([np.interp(value, at, colours[:, c]) for c in range(3)], -1)
-
-
-def _step(value: Array, low: float, high: float) -> Array:
-    """Smooth ramp: 0 below `low`, 1 above `high`, the other way round if low > high."""
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def _noise(x: Array, y: Array, random: Random, *, cells: float, octaves: int = 1) -> Array:
-    """Value noise in [0, 1], mean about 0.5, `cells` lattice cells to the unit."""
-    total, weight = 0.0, 0.0
-    for octave in range(octaves):
-        scale = cells * 2**octave
-        lattice = random.random((64, 64))
-        u, v = x * scale, y * scale
-        iu, iv = np.floor(u).astype(int), np.floor(v).astype(int)
-        fu, fv = u - iu, v - iv
-        fu, fv = fu * fu * (3 - 2 * fu), fv * fv * (3 - 2 * fv)
-        a, b = lattice[iv % 64, iu % 64], lattice[iv % 64, (iu + 1) % 64]
-        c, d = lattice[(iv + 1) % 64, iu % 64], lattice[(iv + 1) % 64, (iu + 1) % 64]
-        upper, lower = a * (1 - fu) + b * fu, c * (1 - fu) + d * fu
-        total = total + 0.5**octave * (upper * (1 - fv) + lower * fv)
-        weight += 0.5**octave
-    return total / weight
-
-
-def _bent(x: Array, y: Array, random: Random, *, cells: float, reach: float) -> tuple[Array, Array]:
-    """The coordinates, moved by up to reach / 2 each."""
-    u = x + reach * (_noise(x, y, random, cells=cells) - 0.5)
-    return u, y + reach * (_noise(x, y, random, cells=cells) - 0.5)
-
-
-def _scattered(random: Random, per_side: int, *, jitter: float = 0.8) -> Array:
-    """Points [N, 2] of a jittered grid that covers the unit square and a rim around it."""
-    grid = np.stack(np.meshgrid(*[np.arange(-1, per_side + 1)] * 2), -1).reshape(-1, 2)
-    return (grid + 0.5 + jitter * (random.random(grid.shape) - 0.5)) / per_side
-
-
-def _cells(x: Array, y: Array, points: Array, per_side: int) -> tuple[Array, Array, Array]:
-    """For each pixel (index of the nearest point, distance to it, to the next one).
-
-    The points are those of `_scattered`; the 3 x 3 around a pixel are looked at.
-    """
-    row = per_side + 2
-    ix, iy = (np.clip(np.floor(c * per_side), 0, per_side - 1).astype(int) for c in (x, y))
-    index = np.zeros(x.shape, int)
-    first, second = np.full(x.shape, np.inf), np.full(x.shape, np.inf)
-    for dy in (-1, 0, 1):
-        for dx in (-1, 0, 1):
-            candidate = (iy + 1 + dy) * row + ix + 1 + dx
-            distance = np.hypot(x - points[candidate, 0], y - points[candidate, 1])
-            nearer = distance < first
-            second = np.where(nearer, first, np.minimum(second, distance))
-            index = np.where(nearer, candidate, index)
-            first = np.where(nearer, distance, first)
-    return index, first, second
-
-
-def _smear(grain: Array, angle: Array, *, length: float, steps: int = 12) -> Array:
-    """Line integral convolution: the grain [H, W] averaged along the direction field [H, W].
-
-    length: of the averaged line, in sides of the image; borders repeat.
-    """
-    side = grain.shape[0]
-    rows, columns = np.mgrid[:side, :side].astype(float)
-    total = grain.copy()
-    for sign in (1.0, -1.0):
-        u, v = columns.copy(), rows.copy()
-        for _ in range(steps):
-            iu, iv = (np.clip(np.rint(c), 0, side - 1).astype(int) for c in (u, v))
-            stride = sign * 0.5 * length * side / steps
-            u, v = u + stride * np.cos(angle[iv, iu]), v + stride * np.sin(angle[iv, iu])
-            iu, iv = (np.clip(np.rint(c), 0, side - 1).astype(int) for c in (u, v))
-            total += grain[iv, iu]
-    return total / (2 * steps + 1)
-
-
-def _grain(x: Array, y: Array, random: Random, *, cells: float) -> Array:
-    """Noise for `_smear` whose grains have one size relative to the image: 1 / cells."""
-    return _noise(x, y, random, cells=cells)
-
-
-def _stretched(value: Array) -> Array:
-    """To [0, 1] between the 2nd and the 98th percentile."""
-    low, high = np.quantile(value, (0.02, 0.98))
-    return np.clip((value - low) / max(high - low, 1e-9), 0, 1)
-
-
-def _whirls(x: Array, y: Array, random: Random, *, number: int) -> Array:
-    """Direction of a flow around some centres, radians [H, W]."""
-    u, v = np.full(x.shape, 0.5), 0.4 * np.sin(6 * x + 2 * y)
-    for px, py in _scattered(random, number):
-        strength, radius = random.choice((-1, 1)) * (0.7 + random.random()), 0.6 / number
-        dx, dy = x - px, y - py
-        weight = strength * np.exp(-(dx * dx + dy * dy) / (2 * radius**2)) / radius
-        u, v = u - weight * dy, v + weight * dx
-    return np.arctan2(v, u)
-
-
-def _relief(height: Array) -> Array:
-    """Light on a surface from the upper left, about 1; the height in sides of the image."""
-    dy, dx = np.gradient(height * height.shape[0])
-    return 1 - (dx + dy) / np.sqrt(1 + dx * dx + dy * dy)
-
-
 def _pencil(x: Array, y: Array, random: Random) -> Array:
-    tone = _stretched(_noise(x, y, random, cells=4, octaves=2))
-    angle = -0.9 + 1.6 * (_noise(x, y, random, cells=2.5) - 0.5)
-    strokes = _stretched(_smear(_grain(x, y, random, cells=110), angle, length=0.11))
-    fine = _stretched(_smear(_grain(x, y, random, cells=150), angle + 0.6, length=0.06))
-    ink = _step(0.75 * strokes + 0.25 * fine + 0.75 * (tone - 0.5), 0.4, 0.95)
-    paper = 0.95 - 0.05 * _noise(x, y, random, cells=90, octaves=2)
-    return paper[..., None] * _rgb("fffdf6") * (1 - 0.82 * ink[..., None] * (1 - _rgb("2a2a30")))
+    tone = textures.stretched(textures.noise(x, y, random, cells=4, octaves=2))
+    angle = -0.9 + 1.6 * (textures.noise(x, y, random, cells=2.5) - 0.5)
+    strokes = textures.stretched(
+        textures.smear(textures.grain(x, y, random, cells=110), angle, length=0.11)
+    )
+    fine = textures.stretched(
+        textures.smear(textures.grain(x, y, random, cells=150), angle + 0.6, length=0.06)
+    )
+    ink = textures.step(0.75 * strokes + 0.25 * fine + 0.75 * (tone - 0.5), 0.4, 0.95)
+    paper = 0.95 - 0.05 * textures.noise(x, y, random, cells=90, octaves=2)
+    return (
+        paper[..., None]
+        * textures.rgb("fffdf6")
+        * (1 - 0.82 * ink[..., None] * (1 - textures.rgb("2a2a30")))
+    )
 
 
 def _hatching(x: Array, y: Array, random: Random) -> Array:
-    tone = _stretched(_noise(x, y, random, cells=3, octaves=2))
-    bend = 0.02 * _noise(x, y, random, cells=6)
-    colour = np.broadcast_to(_rgb("f3e6c8"), (*x.shape, 3)).copy()
+    tone = textures.stretched(textures.noise(x, y, random, cells=3, octaves=2))
+    bend = 0.02 * textures.noise(x, y, random, cells=6)
+    colour = np.broadcast_to(textures.rgb("f3e6c8"), (*x.shape, 3)).copy()
     for turn, code, threshold in ((0.55, "27313f", 0.0), (-0.7, "8c3b24", 0.45)):
         across = (x * np.cos(turn) + y * np.sin(turn) + bend) * 34
         line = np.abs(across % 1 - 0.5) * 2  # 0 on the line, 1 between
         width = 0.68 * np.clip((tone - threshold) / (1 - threshold), 0, 1) + 0.03 * (
             tone > threshold
         )
-        ink = _step(line, width + 0.12, width - 0.12)[..., None]
-        colour = colour * (1 - ink) + ink * _rgb(code)
+        ink = textures.step(line, width + 0.12, width - 0.12)[..., None]
+        colour = colour * (1 - ink) + ink * textures.rgb(code)
     return colour
 
 
 def _woodcut(x: Array, y: Array, random: Random) -> Array:
-    height = _noise(x, y, random, cells=3, octaves=2)
-    tone = _stretched(_noise(x, y, random, cells=2.5, octaves=2))
-    line = np.abs((height * 26 + 0.5 * _noise(x, y, random, cells=40)) % 1 - 0.5) * 2
-    white = _step(line, 0.75 - 0.75 * tone, 1.05 - 0.75 * tone)
-    return white[..., None] * _rgb("f5efe0") + (1 - white[..., None]) * _rgb("141210")
+    height = textures.noise(x, y, random, cells=3, octaves=2)
+    tone = textures.stretched(textures.noise(x, y, random, cells=2.5, octaves=2))
+    line = np.abs((height * 26 + 0.5 * textures.noise(x, y, random, cells=40)) % 1 - 0.5) * 2
+    white = textures.step(line, 0.75 - 0.75 * tone, 1.05 - 0.75 * tone)
+    return white[..., None] * textures.rgb("f5efe0") + (1 - white[..., None]) * textures.rgb(
+        "141210"
+    )
 
 
 def _stippling(x: Array, y: Array, random: Random) -> Array:
-    value = _stretched(_noise(x, y, random, cells=2.5, octaves=2))
-    palette = _rgb("1b3a8f", "2e8fb8", "57a55a", "e9c93c", "ee8a2d", "d9432f", "f4d9c0")
-    colour = np.broadcast_to(_rgb("f1ead8"), (*x.shape, 3)).copy()
+    value = textures.stretched(textures.noise(x, y, random, cells=2.5, octaves=2))
+    palette = textures.rgb("1b3a8f", "2e8fb8", "57a55a", "e9c93c", "ee8a2d", "d9432f", "f4d9c0")
+    colour = np.broadcast_to(textures.rgb("f1ead8"), (*x.shape, 3)).copy()
     for _ in range(3):  # layers of dots, the later over the earlier
-        points = _scattered(random, 38)
-        index, distance, _ = _cells(x, y, points, 38)
+        points = textures.scattered(random, 38)
+        index, distance, _ = textures.cells(x, y, points, 38)
         at = np.clip((points * (len(value) - 1)).astype(int), 0, len(value) - 1)
         mood = value[at[:, 1], at[:, 0]] + 0.32 * (random.random(len(points)) - 0.5)
         dots = palette[np.clip((mood * len(palette)).astype(int), 0, len(palette) - 1)]
         radius = (0.3 + 0.2 * random.random(len(points)))[index] / 38
-        ink = _step(distance, 1.12 * radius, 0.85 * radius)[..., None]
+        ink = textures.step(distance, 1.12 * radius, 0.85 * radius)[..., None]
         colour = colour * (1 - ink) + ink * dots[index]
     return colour
 
 
 def _mosaic(x: Array, y: Array, random: Random) -> Array:
-    u, v = (30 * c for c in _bent(x, y, random, cells=3, reach=0.035))
+    u, v = (30 * c for c in textures.bent(x, y, random, cells=3, reach=0.035))
     u = u + 0.5 * (np.floor(v) % 2)  # courses, as masons lay them
     iu, iv = np.floor(u).astype(int), np.floor(v).astype(int)
     inset = np.minimum(0.5 - np.abs(u - iu - 0.5), 0.5 - np.abs(v - iv - 0.5))
-    value = _stretched(_noise(iu / 30, iv / 30, random, cells=3.5, octaves=2))
+    value = textures.stretched(textures.noise(iu / 30, iv / 30, random, cells=3.5, octaves=2))
     own = random.random((128, 128, 3))[iv % 128, iu % 128]
-    palette = _rgb("12324f", "1f6f8b", "3fa796", "f2c14e", "e4572e", "7a2e4d", "f7ead0")
+    palette = textures.rgb("12324f", "1f6f8b", "3fa796", "f2c14e", "e4572e", "7a2e4d", "f7ead0")
     choice = np.clip(value + 0.25 * (own[..., 0] - 0.5), 0, 0.999) * len(palette)
     stone = palette[choice.astype(int)] * (0.82 + 0.3 * own[..., 1:2])
     stone = stone * (1 + 0.15 * (0.5 - (v - iv)))[..., None]
-    face = _step(inset, 0.03, 0.14)[..., None]
-    return stone * face + (1 - face) * _rgb("cfc6b4") * 0.8
+    face = textures.step(inset, 0.03, 0.14)[..., None]
+    return stone * face + (1 - face) * textures.rgb("cfc6b4") * 0.8
 
 
 def _glass(x: Array, y: Array, random: Random) -> Array:
-    points = _scattered(random, 8)
-    index, first, second = _cells(x, y, points, 8)
-    palette = _rgb("c1121f", "f48c06", "ffd166", "2a9d4b", "1d6fd1", "4b2ca0", "0b7a75", "e85d9e")
+    points = textures.scattered(random, 8)
+    index, first, second = textures.cells(x, y, points, 8)
+    palette = textures.rgb(
+        "c1121f", "f48c06", "ffd166", "2a9d4b", "1d6fd1", "4b2ca0", "0b7a75", "e85d9e"
+    )
     own = random.random((len(points), 2))
     pane = palette[(own[:, 0] * len(palette)).astype(int)][index]
-    glow = 0.55 + 0.65 * _step(first, 0.1, 0.0) + 0.25 * (_noise(x, y, random, cells=25) - 0.5)
-    lead = _step(second - first, 0.008, 0.016)[..., None]
-    return pane * glow[..., None] * lead + (1 - lead) * _rgb("0d0d10")
+    glow = (
+        0.55
+        + 0.65 * textures.step(first, 0.1, 0.0)
+        + 0.25 * (textures.noise(x, y, random, cells=25) - 0.5)
+    )
+    lead = textures.step(second - first, 0.008, 0.016)[..., None]
+    return pane * glow[..., None] * lead + (1 - lead) * textures.rgb("0d0d10")
 
 
 def _facets(x: Array, y: Array, random: Random) -> Array:
-    colour = np.broadcast_to(_rgb("8a7a63"), (*x.shape, 3)).copy()
-    palette = _rgb("3b3a36", "6f6451", "a08a63", "c9b78e", "5a6b6e", "8e9a97", "7b4f36", "e2d6b5")
+    colour = np.broadcast_to(textures.rgb("8a7a63"), (*x.shape, 3)).copy()
+    palette = textures.rgb(
+        "3b3a36", "6f6451", "a08a63", "c9b78e", "5a6b6e", "8e9a97", "7b4f36", "e2d6b5"
+    )
     for scale in (0.5, 0.34, 0.26, 0.2, 0.16):
         for _ in range(12):
             px, py, turn, pick, reach = random.random(5) * (1, 1, np.pi, 1, 1)
@@ -283,59 +188,65 @@ def _facets(x: Array, y: Array, random: Random) -> Array:
             v = (y - py) * np.cos(turn) - (x - px) * np.sin(turn)
             skew = random.normal() * 0.6
             distance = np.maximum(np.abs(u + skew * v), np.abs(v) * (0.7 + reach)) / scale
-            inside = _step(distance, 0.5, 0.485)[..., None]
+            inside = textures.step(distance, 0.5, 0.485)[..., None]
             shade = 0.72 + 0.75 * np.clip(u / scale + 0.5, 0, 1)  # each plane has its own light
             plane = palette[int(pick * len(palette))] * shade[..., None]
-            edge = (_step(np.abs(distance - 0.495), 0.012, 0.004) * 0.7)[..., None]
+            edge = (textures.step(np.abs(distance - 0.495), 0.012, 0.004) * 0.7)[..., None]
             colour = colour * (1 - inside) + inside * plane
-            colour = colour * (1 - edge) + edge * _rgb("241d16")
-    brush = _stretched(_smear(_grain(x, y, random, cells=90), 0.7 + 0 * x, length=0.05))
+            colour = colour * (1 - edge) + edge * textures.rgb("241d16")
+    brush = textures.stretched(
+        textures.smear(textures.grain(x, y, random, cells=90), 0.7 + 0 * x, length=0.05)
+    )
     return colour * (0.9 + 0.2 * brush[..., None])
 
 
 def _candy(x: Array, y: Array, random: Random) -> Array:
-    points = _scattered(random, 11, jitter=0.95)
-    u, v = _bent(x, y, random, cells=9, reach=0.02)
-    index, first, second = _cells(u, v, points, 11)
-    palette = _rgb("ff4f79", "ffb400", "3ec1d3", "7bd389", "9b5de5", "ff7b54", "f9f871", "2d6cdf")
+    points = textures.scattered(random, 11, jitter=0.95)
+    u, v = textures.bent(x, y, random, cells=9, reach=0.02)
+    index, first, second = textures.cells(u, v, points, 11)
+    palette = textures.rgb(
+        "ff4f79", "ffb400", "3ec1d3", "7bd389", "9b5de5", "ff7b54", "f9f871", "2d6cdf"
+    )
     drop = palette[(random.random(len(points)) * len(palette)).astype(int)][index]
     edge = second - first
     ring = 0.5 + 0.5 * np.cos(first * 190)  # stripes, as in boiled sweets
     striped = (random.random(len(points)) < 0.45)[index]
     sweet = drop * (0.85 + 0.15 * ring * striped)[..., None] + 0.35 * (ring * striped)[..., None]
-    body = _step(edge, 0.006, 0.05)[..., None]
+    body = textures.step(edge, 0.006, 0.05)[..., None]
     shine = np.exp(
         -(((x - points[index, 0] + 0.018) ** 2 + (y - points[index, 1] + 0.02) ** 2) / 2.2e-4)
     )
-    rim = _step(edge, 0.004, 0.01)[..., None]
+    rim = textures.step(edge, 0.004, 0.01)[..., None]
     colour = sweet * (0.6 + 0.4 * body) + 0.75 * shine[..., None]
-    return colour * rim + (1 - rim) * _rgb("3a1830")
+    return colour * rim + (1 - rim) * textures.rgb("3a1830")
 
 
 def _waves(x: Array, y: Array, random: Random) -> Array:
-    colour = _ramp(y, _rgb("f1e4c3", "e9d3a4", "d8c9a8"))
-    palette = _rgb("20456b", "2f6690", "7fa7bd", "16324f")
+    colour = textures.ramp(y, textures.rgb("f1e4c3", "e9d3a4", "d8c9a8"))
+    palette = textures.rgb("20456b", "2f6690", "7fa7bd", "16324f")
     for layer in range(9):
         level = 0.08 + 0.115 * layer
         phase, pitch = random.random() * 6.3, 2.2 + 1.2 * random.random()
         swell = 0.05 * np.sin(2 * np.pi * pitch * x + phase)
         crest = 0.025 * np.abs(np.sin(np.pi * pitch * 2.3 * x + phase)) ** 0.6
         depth = y - level - swell + crest
-        water = _step(depth, -0.002, 0.002)[..., None]
-        stripes = _step(np.abs((depth * 42) % 1 - 0.5), 0.2, 0.28)
-        body = _ramp(stripes, np.stack([palette[layer % 4], palette[(layer + 2) % 4]]))
+        water = textures.step(depth, -0.002, 0.002)[..., None]
+        stripes = textures.step(np.abs((depth * 42) % 1 - 0.5), 0.2, 0.28)
+        body = textures.ramp(stripes, np.stack([palette[layer % 4], palette[(layer + 2) % 4]]))
         colour = colour * (1 - water) + water * body
-        claws = 0.012 + 0.016 * _noise(x, y, random, cells=45, octaves=2)
-        foam = (_step(depth, 0, 0.003) * _step(depth, claws + 0.004, claws))[..., None]
-        colour = colour * (1 - foam) + foam * _rgb("fbf6e6")
-        rim = (_step(np.abs(depth), 0.004, 0.0015) * 0.9)[..., None]
-        colour = colour * (1 - rim) + rim * _rgb("122338")
+        claws = 0.012 + 0.016 * textures.noise(x, y, random, cells=45, octaves=2)
+        foam = (textures.step(depth, 0, 0.003) * textures.step(depth, claws + 0.004, claws))[
+            ..., None
+        ]
+        colour = colour * (1 - foam) + foam * textures.rgb("fbf6e6")
+        rim = (textures.step(np.abs(depth), 0.004, 0.0015) * 0.9)[..., None]
+        colour = colour * (1 - rim) + rim * textures.rgb("122338")
     return colour
 
 
 def _feathers(x: Array, y: Array, random: Random) -> Array:
-    colour = np.broadcast_to(_rgb("10221f"), (*x.shape, 3)).copy()
-    palette = _rgb("0f5c5c", "1c8c7d", "c8742b", "e9b44c", "3c2a4d", "94c9a9", "8b2f3c")
+    colour = np.broadcast_to(textures.rgb("10221f"), (*x.shape, 3)).copy()
+    palette = textures.rgb("0f5c5c", "1c8c7d", "c8742b", "e9b44c", "3c2a4d", "94c9a9", "8b2f3c")
     rows = 8
     for row in range(-1, rows + 1):
         for column in range(-1, rows):
@@ -345,61 +256,81 @@ def _feathers(x: Array, y: Array, random: Random) -> Array:
             u = (x - px) * np.cos(turn) + (y - py) * np.sin(turn)
             v = ((y - py) * np.cos(turn) - (x - px) * np.sin(turn)) * rows / 2.1  # 0 root, 1 tip
             half = 0.085 * np.sqrt(np.clip(np.sin(np.pi * np.clip(v, 0, 1) ** 0.8), 0, 1))
-            vane = _step(np.abs(u) - half, 0.003, -0.002) * (v > 0) * (v < 1)
+            vane = textures.step(np.abs(u) - half, 0.003, -0.002) * (v > 0) * (v < 1)
             barbs = 0.5 + 0.5 * np.sin(230 * (np.abs(u) * 1.1 - 0.24 * v + 0.01 * np.sign(u)))
-            bands = _step(np.sin(15 * v + np.abs(u) * 30), -0.2, 0.3)
+            bands = textures.step(np.sin(15 * v + np.abs(u) * 30), -0.2, 0.3)
             body = palette[one] * (1 - bands[..., None]) + palette[two] * bands[..., None]
             body = body * (0.55 + 0.5 * barbs[..., None]) * (1.1 - 4 * np.abs(u)[..., None])
-            shaft = (_step(np.abs(u), 0.0045, 0.002) * 0.85)[..., None]
-            body = body * (1 - shaft) + shaft * _rgb("f2e3c0")
+            shaft = (textures.step(np.abs(u), 0.0045, 0.002) * 0.85)[..., None]
+            body = body * (1 - shaft) + shaft * textures.rgb("f2e3c0")
             colour = colour * (1 - vane[..., None]) + vane[..., None] * body
     return colour
 
 
 def _marble(x: Array, y: Array, random: Random) -> Array:
-    fold = _noise(x, y, random, cells=2.5, octaves=6)
-    second = _noise(*_bent(x, y, random, cells=4, reach=0.3), random, cells=4, octaves=6)
+    fold = textures.noise(x, y, random, cells=2.5, octaves=6)
+    second = textures.noise(
+        *textures.bent(x, y, random, cells=4, reach=0.3), random, cells=4, octaves=6
+    )
     vein = np.abs(np.sin(np.pi * (5 * x + 3 * y + 5 * fold)))
     fine = np.abs(np.sin(np.pi * (7 * y - 5 * x + 8 * second)))
-    ground = _ramp(_stretched(fold + 0.6 * second), _rgb("2f5d57", "6fa08f", "cfdcc9", "f4f1e6"))
+    ground = textures.ramp(
+        textures.stretched(fold + 0.6 * second),
+        textures.rgb("2f5d57", "6fa08f", "cfdcc9", "f4f1e6"),
+    )
     dark = (0.9 * np.exp(-5 * vein))[..., None]
     pale = (0.9 * np.exp(-9 * fine))[..., None]
-    colour = ground * (1 - dark) + dark * _rgb("12262b")
-    return colour * (1 - pale) + pale * _rgb("f3ead2")
+    colour = ground * (1 - dark) + dark * textures.rgb("12262b")
+    return colour * (1 - pale) + pale * textures.rgb("f3ead2")
 
 
 def _swirls(x: Array, y: Array, random: Random) -> Array:
-    angle = _whirls(x, y, random, number=3)
-    stroke = _stretched(_smear(_grain(x, y, random, cells=70), angle, length=0.16, steps=16))
-    value = _stretched(
-        _smear(_noise(x, y, random, cells=7, octaves=2), angle, length=0.3, steps=16)
+    angle = textures.whirls(x, y, random, number=3)
+    stroke = textures.stretched(
+        textures.smear(textures.grain(x, y, random, cells=70), angle, length=0.16, steps=16)
+    )
+    value = textures.stretched(
+        textures.smear(
+            textures.noise(x, y, random, cells=7, octaves=2), angle, length=0.3, steps=16
+        )
     )
     tone = np.clip(0.6 * value + 0.55 * stroke - 0.08, 0, 1)
-    colour = _ramp(tone, _rgb("0b1a3f", "163c7a", "2f6fb0", "86b6cf", "f0e3a2", "f2b632"))
-    return colour * (0.62 + 0.38 * _relief(0.007 * stroke))[..., None]
+    colour = textures.ramp(
+        tone, textures.rgb("0b1a3f", "163c7a", "2f6fb0", "86b6cf", "f0e3a2", "f2b632")
+    )
+    return colour * (0.62 + 0.38 * textures.relief(0.007 * stroke))[..., None]
 
 
 def _scream(x: Array, y: Array, random: Random) -> Array:
-    bend = 0.13 * np.sin(4.2 * x + 1.3) + 0.16 * (_noise(x, y, random, cells=2.2, octaves=2) - 0.5)
+    bend = 0.13 * np.sin(4.2 * x + 1.3) + 0.16 * (
+        textures.noise(x, y, random, cells=2.2, octaves=2) - 0.5
+    )
     level = y + bend * (1.2 - 0.5 * y)
     angle = np.arctan2(-0.55 * np.cos(4.2 * x + 1.3), np.ones_like(x))
-    stroke = _stretched(_smear(_grain(x, y, random, cells=80), angle, length=0.28, steps=20))
+    stroke = textures.stretched(
+        textures.smear(textures.grain(x, y, random, cells=80), angle, length=0.28, steps=20)
+    )
     band = level * 9 + 0.7 * (stroke - 0.5)
     own = random.random(64)
     mood = np.clip(level + 0.28 * (own[np.floor(band).astype(int) % 64] - 0.5), 0, 1)
-    palette = _rgb("b3201b", "e2552a", "f39a3b", "f3cf73", "6d8f86", "27506b", "13263e", "3d2a24")
-    colour = _ramp(mood, palette)
-    rim = (_step(np.abs(band % 1 - 0.5), 0.44, 0.5) * 0.5)[..., None]
-    colour = colour * (1 - rim) + rim * _rgb("2a1712")
+    palette = textures.rgb(
+        "b3201b", "e2552a", "f39a3b", "f3cf73", "6d8f86", "27506b", "13263e", "3d2a24"
+    )
+    colour = textures.ramp(mood, palette)
+    rim = (textures.step(np.abs(band % 1 - 0.5), 0.44, 0.5) * 0.5)[..., None]
+    colour = colour * (1 - rim) + rim * textures.rgb("2a1712")
     return colour * (0.72 + 0.42 * stroke)[..., None]
 
 
 def _shapes(x: Array, y: Array, random: Random) -> Array:
-    ground = _ramp(
-        _noise(x, y, random, cells=2.5, octaves=3), _rgb("f7efd9", "ecd9c0", "cfe0dc", "f3e3b5")
+    ground = textures.ramp(
+        textures.noise(x, y, random, cells=2.5, octaves=3),
+        textures.rgb("f7efd9", "ecd9c0", "cfe0dc", "f3e3b5"),
     )
     colour = ground
-    palette = _rgb("c8102e", "0b3c8c", "f2b705", "1b1b1b", "1c7c54", "e67e22", "6a3d9a", "f5b8c4")
+    palette = textures.rgb(
+        "c8102e", "0b3c8c", "f2b705", "1b1b1b", "1c7c54", "e67e22", "6a3d9a", "f5b8c4"
+    )
     for kind in ["bar"] * 12 + ["disc"] * 16 + ["ring"] * 12 + ["wedge"] * 8 + ["line"] * 14:
         px, py, turn = *random.random(2), random.random() * np.pi
         size, tint = 0.02 + 0.1 * random.random() ** 1.5, palette[random.integers(len(palette))]
@@ -413,9 +344,11 @@ def _shapes(x: Array, y: Array, random: Random) -> Array:
             "wedge": np.maximum(np.abs(v) - 0.45 * (u + size), u - size),
             "line": np.maximum(np.abs(v + 2 * u * u) - 0.0035, np.abs(u) - 0.3),
         }[kind]
-        inside = (_step(distance, 0.003, -0.002) * (0.8 if kind != "line" else 1.0))[..., None]
+        inside = (textures.step(distance, 0.003, -0.002) * (0.8 if kind != "line" else 1.0))[
+            ..., None
+        ]
         if kind == "line":
-            tint = _rgb("161616")[0]
+            tint = textures.rgb("161616")[0]
         if kind == "disc":
             tint = tint * (1.15 - 0.35 * np.clip(radius / size, 0, 1))[..., None]
         colour = colour * (1 - inside) + inside * tint

@@ -9,17 +9,17 @@ paper bare around the head. Ink lies in [0, 1]; layers multiply the paper.
 import jax
 import jax.numpy as jnp
 
-from fsketch.data.synthetic import drawing, face_shape
+from fsketch.data.synthetic import drawing, face_shape, face_traits
 
 Array = jax.Array
-Traits, Fields = face_shape.Traits, face_shape.Fields
+Traits, Fields = face_traits.Traits, face_shape.Fields
 
 EXAGGERATION = 1.12  # distances from the mean face, as caricature has it
 
 
 def draw(identity: Array, view: Array, *, height_px: int, width_px: int) -> Array:
     """A pencil sketch of one face, float32[H, W, 1] in [-1, 1]."""
-    t = face_shape.traits(identity, view, exaggeration=EXAGGERATION)
+    t = face_traits.traits(identity, view, exaggeration=EXAGGERATION)
     u, v, px = face_shape.frame(height_px, width_px)
     page_u, page_v = _page(identity, view, u, v)
     hand_u, hand_v = _wobble(u, v, page_u, page_v)

@@ -20,13 +20,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from fsketch.core.types import Key
-from fsketch.data.synthetic import drawing, face_shape, pencil
+from fsketch.data.synthetic import drawing, face_shape, face_traits, pencil
 
 Array = jax.Array
-Traits, Fields = face_shape.Traits, face_shape.Fields
+Traits, Fields = face_traits.Traits, face_shape.Fields
 
-IDENTITY_DIM: int = face_shape.IDENTITY_DIM
-VIEW_DIM: int = face_shape.VIEW_DIM
+IDENTITY_DIM: int = face_traits.IDENTITY_DIM
+VIEW_DIM: int = face_traits.VIEW_DIM
 
 
 def _rgb(red: Array | float, green: Array | float, blue: Array | float) -> Array:
@@ -83,7 +83,7 @@ def render_photo(
     window: face_shape.Window = face_shape.WHOLE,
 ) -> Array:
     """The photo alone, float32[H, W, 3] in [-1, 1], of the part `window` of the frame."""
-    t = face_shape.traits(identity, view)
+    t = face_traits.traits(identity, view)
     u, v, px = face_shape.frame(height_px, width_px, window=window)
     f = face_shape.fields(t, u, v)
     light, shine = _light(t, face_shape.relief(t, f, u, v))

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from fsketch.data.synthetic import drawing, face_shape, pencil, procedural
+from fsketch.data.synthetic import drawing, face_shape, face_traits, pencil, procedural
 
 SMALL = {"height_px": 80, "width_px": 64}
 NUM_IDENTITIES, NUM_VIEWS = 16, 4
@@ -81,7 +81,7 @@ def test_eyes_are_at_their_anchors(portraits):
 
 
 def test_mean_face_is_symmetric_but_for_the_light():
-    t = face_shape.traits(jnp.zeros(procedural.IDENTITY_DIM), jnp.zeros(procedural.VIEW_DIM))
+    t = face_traits.traits(jnp.zeros(procedural.IDENTITY_DIM), jnp.zeros(procedural.VIEW_DIM))
     u, v, _ = face_shape.frame(40, 32)
     fields = face_shape.fields(t, u, v)
     for name in ("face", "ear", "eye", "iris", "brow", "nostril", "upper_lip", "rim"):
@@ -120,9 +120,9 @@ def test_sketch_is_not_the_photo_in_grey(crowd):
 
 def test_artist_exaggerates_shape_only():
     identity, view = _identities(1)[0], jnp.zeros(procedural.VIEW_DIM)
-    mean = face_shape.traits(jnp.zeros_like(identity), view).shape
-    plain = face_shape.traits(identity, view)
-    drawn = face_shape.traits(identity, view, exaggeration=pencil.EXAGGERATION)
+    mean = face_traits.traits(jnp.zeros_like(identity), view).shape
+    plain = face_traits.traits(identity, view)
+    drawn = face_traits.traits(identity, view, exaggeration=pencil.EXAGGERATION)
     expected = mean.ear_size + pencil.EXAGGERATION * (plain.shape.ear_size - mean.ear_size)
     np.testing.assert_allclose(drawn.shape.ear_size, expected, rtol=1e-5)
     np.testing.assert_array_equal(drawn.looks, plain.looks)
