@@ -103,6 +103,8 @@ def check_other(name, *words):
         assert words[0] == "install" and extras() >= set(asked)
     elif name == "export":
         assert all(SETTING.match(word) for word in words)
+    elif words == ("setup",) and not (ROOT / ".git").exists():
+        pytest.skip("launch/tpu_vm.sh setup copies what git tracks")
     elif name.startswith("launch/"):
         place = {"NAME": "n", "ZONE": "z", "TYPE": "v5litepod-8", "HOSTS": "1"}
         done = subprocess.run(
