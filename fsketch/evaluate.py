@@ -7,7 +7,7 @@ on CPU nor on the batch size or the number of devices, to the bit (prediction.py
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 
 import jax
@@ -17,11 +17,16 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from fsketch import prediction, restore
-from fsketch.core import images, parallel, progress, state, types, writers
+from fsketch.core import images, parallel, progress, sheets, state, types, writers
 from fsketch.data import augment, coarse, pipeline, sources
+from fsketch.data.synthetic import paintings
 from fsketch.methods import interface
 from fsketch.metrics import retrieval, verification
 from fsketch.scoring import matching, measures, protocols
+
+# Rows of a sample sheet: images of the pairs, and images that were made, by kind.
+LABELS = {"photo": "photo", "sketch": "sketch", "coarse": "coarse image"}
+MADE = {"sketch": "sketch made from the photo", "photo": "photo made from the sketch"}
 
 
 def predictions(
@@ -156,29 +161,32 @@ def sample_sheet(
     *,
     num_samples: int,
     batch_size: int,
+    above: Mapping[str, Sequence[np.ndarray]],
 ) -> np.ndarray | None:
-    """A contact sheet of the first pairs by row: photo, drawn sketch, coarse image, fakes.
+    """A contact sheet of the first pairs, by labelled row; None if no images are predicted.
 
-    What there is none of has no row.  None for a method that predicts no images.
+    Rows: those `above`, e.g. the style image; then photos, sketches and coarse images, as far as
+    the pairs have them; then what was made.
     """
     first = canvases.take(range(min(num_samples, len(canvases))))
-    rows: dict[str, list[np.ndarray]] = {
-        "photo": [],
-        "sketch": [],
-        "coarse": [],
-        "fake sketch": [],
-        "fake photo": [],
-    }
+    rows = {label: [] for label in (*LABELS.values(), *MADE.values())}
     for example, outputs in predictions(predict, first, batch_size=batch_size):
         box = example["box"]
         for kind in first.channels:
-            rows[kind].append(pipeline.cut(example[kind], box))
-        for kind in prediction.DIRECTIONS.values():
-            if kind in outputs:
-                rows[f"fake {kind}"].append(images.to_uint8(pipeline.cut(outputs[kind], box)))
-    if not rows["fake sketch"] and not rows["fake photo"]:
+            rows[LABELS[kind]].append(pipeline.cut(example[kind], box))
+        for kind in MADE.keys() & outputs.keys():
+            rows[MADE[kind]].append(images.to_uint8(pipeline.cut(outputs[kind], box)))
+    if not any(rows[label] for label in MADE.values()):
         return None
-    return images.grid([row for row in rows.values() if row])
+    return sheets.sheet({**above, **{label: row for label, row in rows.items() if row}})
+
+
+def style_row(config: ConfigDict) -> dict[str, list[np.ndarray]]:
+    """A row for `sample_sheet`: the image that a style network learns from; none for others."""
+    if "style" not in config:
+        return {}
+    size_px, seed = config.data.crop_px, config.style.seed
+    return {"style": [paintings.load(config.style.image, size_px=size_px, seed=seed)]}
 
 
 def load_canvases(

@@ -202,7 +202,11 @@ class _Training:
         # Sheets show test pairs only where no others are held out: eyes tune on them, too.
         shown = self.sets.test if self.sets.validation is None else self.sets.validation
         sheet = evaluate.sample_sheet(
-            predict, shown, num_samples=config.num_samples, batch_size=batch_size
+            predict,
+            shown,
+            num_samples=config.num_samples,
+            batch_size=batch_size,
+            above=evaluate.style_row(config),
         )
         if sheet is not None:
             self.writer.samples(step, sheet)

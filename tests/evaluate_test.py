@@ -8,7 +8,7 @@ from flax import linen as nn
 
 from fsketch import evaluate, methods, prediction, restore
 from fsketch.configs import cyclegan
-from fsketch.core import checkpoint, parallel, state
+from fsketch.core import checkpoint, parallel, sheets, state
 from fsketch.data import pipeline
 from fsketch.methods import interface
 
@@ -31,7 +31,7 @@ def test_examples_alone_and_all_at_once_agree(monkeypatch):
 
 
 @pytest.mark.parametrize("with_coarse", [False, True])
-def test_a_sample_sheet_has_a_row_for_all_that_there_is(with_coarse):
+def test_a_sample_sheet_has_a_row_for_all_that_there_is(with_coarse, monkeypatch):
     """Three pairs of 4 x 2 px on 4 px canvases, 2 shown; values: photo 10, sketch 20, coarse 30."""
 
     def kind(value, depth):
@@ -42,22 +42,29 @@ def test_a_sample_sheet_has_a_row_for_all_that_there_is(with_coarse):
     canvases = pipeline.Canvases(
         kind(10, 3), kind(20, 1), box, list("abc"), np.arange(3), coarse=coarse
     )
-    sheet = evaluate.sample_sheet(
+    shown = {}
+    monkeypatch.setattr(sheets, "sheet", shown.update)
+    evaluate.sample_sheet(
         lambda batch: {"sketch": np.ones((len(batch["photo"]), 4, 4, 1), np.float32)},
         canvases,
         num_samples=2,
         batch_size=2,
+        above={"style": [np.full((4, 2, 3), 40, np.uint8)]},
     )
-    rows = sheet[2::6, 2, 0].tolist()  # the first pixel of each cell of 4 + 2 rows
-    assert rows == [10, 20, *([30] if with_coarse else []), 255]
-    assert sheet.shape == (6 * len(rows) + 2, 2 * 4 + 2, 3)
+    values = {"style": 40, "photo": 10, "sketch": 20, "coarse image": 30}
+    values["sketch made from the photo"] = 255
+    if not with_coarse:
+        del values["coarse image"]
+    assert {label: int(row[0].min()) for label, row in shown.items()} == values
+    assert list(shown) == list(values)
+    assert {image.shape[:2] for row in shown.values() for image in row} == {(4, 2)}
 
 
 def test_what_predicts_no_image_has_no_sheet():
     photo = np.zeros((2, 4, 4, 3), np.uint8)
     faces = pipeline.Canvases(photo, None, np.tile([0, 0, 4, 4], (2, 1)), ["a", "b"], np.arange(2))
     sheet = evaluate.sample_sheet(
-        lambda batch: {"embedding": np.zeros((2, 8))}, faces, num_samples=2, batch_size=2
+        lambda batch: {"embedding": np.zeros((2, 8))}, faces, num_samples=2, batch_size=2, above={}
     )
     assert sheet is None
 

@@ -3,8 +3,6 @@
 Seams carry float32[..., H, W, C] in [-1, 1]; disks carry uint8 in [0, 255].
 """
 
-from collections.abc import Sequence
-
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -81,20 +79,3 @@ def laid(image: np.ndarray, canvas: tuple[int, int], *, fill: int | None) -> np.
     if fill is None:
         return np.pad(image, [*pads, (0, 0)], mode="symmetric")
     return np.pad(image, [*pads, (0, 0)], constant_values=fill)
-
-
-def grid(rows: Sequence[Sequence[np.ndarray]], *, gap_px: int = 2) -> np.ndarray:
-    """Images uint8[H, W, 1 or 3] in rows -> one uint8[H', W', 3] contact sheet on white.
-
-    Rows may differ in length and images in size; every cell has the largest size.
-    """
-    images = [image for row in rows for image in row]
-    height = max(image.shape[0] for image in images) + gap_px
-    width = max(image.shape[1] for image in images) + gap_px
-    columns = max(len(row) for row in rows)
-    sheet = np.full((len(rows) * height + gap_px, columns * width + gap_px, 3), 255, np.uint8)
-    for r, row in enumerate(rows):
-        for c, image in enumerate(row):
-            top, left = r * height + gap_px, c * width + gap_px
-            sheet[top : top + image.shape[0], left : left + image.shape[1]] = image
-    return sheet

@@ -53,12 +53,3 @@ def test_laid_fills_around_or_mirrors():
     ]
     far = images.laid(image, (2, 12), fill=None)[0, :, 0]
     assert far.tolist() == [1, 1, 2, 2] * 3  # mirrored again and again
-
-
-def test_grid_places_cells_on_white():
-    black = np.zeros((2, 3, 1), np.uint8)
-    sheet = images.grid([[black, black], [black]], gap_px=1)
-    assert sheet.shape == (2 * 3 + 1, 2 * 4 + 1, 3)
-    assert (sheet[1:3, 1:4] == 0).all()
-    assert (sheet[1:3, 5:8] == 0).all()
-    assert (sheet[4:6, 5:8] == 255).all()  # the second row is shorter
