@@ -221,7 +221,7 @@ def test_an_embedder_that_is_not_there_is_refused_before_a_list_is_drawn(tmp_pat
 
 def test_the_program_refuses(tmp_path, capsys):
     assert errors.run(verify_faces.main, ["--sets", str(tmp_path), "--embedder", "pixels"]) == 1
-    assert "none of the sets lfw, calfw" in capsys.readouterr().err
+    assert "expected one of the sets lfw, calfw" in capsys.readouterr().err
     assert errors.run(verify_faces.main, ["--sets", str(tmp_path), "--only", "lfw"]) == 1
     assert "got none of them" in capsys.readouterr().err
     (tmp_path / "agedb_30.bin").write_bytes(b"cposix\nsystem\n.")
