@@ -68,12 +68,12 @@ def copies(trained, tmp_path):
     return tmp_path
 
 
-def refused(copies, capsys, *flags):
+def refused(copies, capsys, *flags, code=1):
     """The message of a report that is refused."""
     arguments = [str(copies / name) for name in RUNS]
     assert (
         errors.run(program.main, [*arguments, "--rounds=0", f"--json={copies / 'r.json'}", *flags])
-        == 1
+        == code
     )
     assert not (copies / "r.json").exists()
     return capsys.readouterr().err
@@ -403,7 +403,7 @@ def test_a_run_without_an_evaluation_is_refused_with_the_command(copies, capsys)
     shutil.rmtree(copies / "taught" / "outputs")
     message = refused(copies, capsys)
     for name in RUNS:
-        assert f"--mode=evaluate --workdir={copies / name}" in message
+        assert f"fsketch evaluate --workdir={copies / name}" in message
     assert "expected evaluation.json, got none" in message
     assert "expected outputs/, got none" in message
     (copies / "alone" / "evaluation.json").write_text('{"metrics"')

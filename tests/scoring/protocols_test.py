@@ -16,7 +16,7 @@ def test_a_protocol_names_metrics_that_exist(name):
 
 
 def test_an_unknown_protocol_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'cufs2'.*cufs, cufsf"):
+    with pytest.raises(ValueError, match=r"cufs, cufsf.*got 'cufs2'"):
         protocols.get("cufs2")
 
 
