@@ -39,7 +39,7 @@ def test_lpips_from_files_equals_the_reference(folder):
     truth, output = draws.images()
     expected = GOLDEN["lpips_alex"]["score"]
     np.testing.assert_allclose(metric(truth, output), expected, rtol=0, atol=1e-5)
-    with pytest.raises(ValueError, match=r"\(24, 61\) px are too small: relu3"):
+    with pytest.raises(ValueError, match=r"expected relu3"):
         metric(truth[:, :24], output[:, :24])
 
 
