@@ -76,7 +76,7 @@ NAN = np.full((1, 1, 1, 1475), np.nan, np.float32)
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda f: (f / "dists.safetensors").write_bytes(b"no weights"), "not a safetensors file"),
+        (lambda f: (f / "dists.safetensors").write_bytes(b"no weights"), "a safetensors file, got"),
         (lambda f: write(f, "dists", net="lpips_alex"), "expected 'dists' in it, got 'lpips_alex'"),
         (lambda f: write(f, "dists", {"alpha": NAN}), "its arrays are not those of the net"),
         (lambda f: write(f, "dists", {"alpha": NAN, "beta": 0 * NAN}), "not finite: alpha, beta"),

@@ -129,5 +129,5 @@ def test_wrong_arguments_are_refused(variables):
             NET.apply(variables, w, method="image", **options)
     with pytest.raises(ValueError, match="expected one or 8 per image at 32 px"):
         NET.apply(variables, jnp.zeros((1, 7, WIDTH)), noise="none", method="image")
-    with pytest.raises(ValueError, match="size_px: .*got 48"):
+    with pytest.raises(ValueError, match=r"size_px: .*got 48"):
         jax.eval_shape(NET.clone(size_px=48).init, jax.random.key(0), w)
