@@ -85,7 +85,7 @@ def first_stage(
 
     def draw(batch: np.ndarray) -> np.ndarray:
         _check_size(index, "an image", batch.shape[1:3])
-        return translate(batch, np.stack([index.admitted(None)] * len(batch)))
+        return translate(batch, np.stack([index.allowed(None)] * len(batch)))
 
     return draw
 
@@ -107,7 +107,7 @@ def _make(index: model.Index, source: coarse.Source, requests: Sequence[coarse.R
             group = left[first : first + devices]
             made = translate(
                 np.stack([request.image for request in group]),
-                np.stack([index.admitted(request.identity) for request in group]),
+                np.stack([index.allowed(request.identity) for request in group]),
             )
             for request, image in zip(group, made, strict=True):
                 coarse.write(source, request, image)

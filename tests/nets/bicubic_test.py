@@ -53,5 +53,5 @@ def test_a_flat_image_stays_flat(rule):
 
 
 def test_an_unknown_rule_is_refused():
-    with pytest.raises(ValueError, match=r"'spline'.*\['matlab', 'torch'\]"):
+    with pytest.raises(ValueError, match=r"\['matlab', 'torch'\], got 'spline'"):
         bicubic.resize(jnp.zeros((1, 8, 8, 1)), (4, 4), rule="spline")

@@ -86,5 +86,5 @@ def test_kernels_and_biases_begin_as_torch_s():
 def test_sizes_and_forms_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="multiples of 32 px, got 48 x 64"):
         shapes_of(image_critic.ImageCritic(), 64, 48)
-    with pytest.raises(ValueError, match=r"critic.form: 'srgan'; admitted are \['paper'"):
+    with pytest.raises(ValueError, match=r"critic.form: expected one of \['paper'.*got 'srgan'"):
         shapes_of(image_critic.ImageCritic("srgan"), 64, 64)

@@ -139,8 +139,8 @@ def test_bfloat16_gives_a_float32_image_from_float32_parameters():
         (remover.Remover(3), 80, "divisible by 32, got 80 x 80"),
         (remover.ReleasedRemover(3), 96, "divisible by 64, got 96 x 96"),
         (remover.FaceCritic(), 24, "divisible by 16"),
-        (remover.Remover(3, skips="all"), 32, "skips: 'all'; .*'residual', 'top', 'unet'"),
-        (remover.Remover(3, join="sum"), 32, "join: 'sum'; .*'add', 'concat'"),
+        (remover.Remover(3, skips="all"), 32, "skips: .*'residual', 'top', 'unet'.*got 'all'"),
+        (remover.Remover(3, join="sum"), 32, "join: .*'add', 'concat'.*got 'sum'"),
     ],
 )
 def test_what_cannot_work_is_refused(net, size, message):

@@ -68,7 +68,7 @@ def test_every_pair_has_one_made_from_other_identities(made):
     for i in (0, 5):
         with_own, without = (
             images.to_uint8(program(fitted, images.from_uint8(train.photo[i]), admitted))
-            for admitted in (index.admitted(None), index.admitted(train.identity[i]))
+            for admitted in (index.allowed(None), index.allowed(train.identity[i]))
         )
         found = np.asarray(Image.open(workdir / f"coarse/images/{train.id[i]}.png"))
         assert np.abs(found.astype(int) - without[..., 0]).max() <= 1
@@ -194,7 +194,7 @@ def test_a_solver_stopped_before_its_tolerance_is_told(fields, is_warned, made, 
     monkeypatch.setattr(coarse_images.logging, "warning", lambda text, *a: told.append(text % a))
     test = load(config, "test")
     batch = np.stack(test.photo)
-    coarse_images._translator(index)(batch, np.stack([index.admitted(None)] * len(batch)))
+    coarse_images._translator(index)(batch, np.stack([index.allowed(None)] * len(batch)))
     assert len(told) == is_warned
     if is_warned:
         assert "of 4 coarse images: stopped at patches.max_iterations 1, up to" in told[0]
