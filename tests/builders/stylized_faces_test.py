@@ -1,4 +1,4 @@
-"""The embedded portraits; a quick stand-in draws the faces.  Prepared ones: portraits_test.py."""
+"""The procedural portraits; a quick stand-in draws the faces.  Prepared ones: portraits_test.py."""
 
 import ast
 from pathlib import Path
