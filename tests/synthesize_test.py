@@ -134,7 +134,7 @@ def test_a_photo_goes_through_both_stages(tiny, pairs_folder, tmp_path, monkeypa
         return draw_coarse
 
     workdir = str(leave(tiny(ide), tmp_path / "run"))
-    monkeypatch.setitem(synthesize.FIRST_STAGES, "ide", load)
+    monkeypatch.setattr(synthesize.coarse_images, "first_stage", load)
     given = [pairs_folder / "photos" / f"f{i}.png" for i in range(10, 13)]
     other = draw(tmp_path / "other.png", size=(32, 32))
     grey = Image.open(given[0]).convert("L")
@@ -161,9 +161,6 @@ def test_a_photo_goes_through_both_stages(tiny, pairs_folder, tmp_path, monkeypa
     np.testing.assert_array_equal(translate(photos[0])[..., 0], pixels(tmp_path / "out/f10.png"))
     with pytest.raises(ValueError, match=r"expected 24x30 px.*, got 24x29 px"):
         translate(photos[0][1:])
-    monkeypatch.delitem(synthesize.FIRST_STAGES, "ide")
-    with pytest.raises(ValueError, match="no `coarse` sketches; the first stage makes them"):
-        synthesize.load_translator(workdir, "to_sketch")(photos[0])
 
 
 def test_a_direction_that_a_run_does_not_offer_is_refused(workdir, tiny, tmp_path, capsys):
