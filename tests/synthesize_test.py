@@ -37,7 +37,9 @@ def leave(config, workdir):
     pair = {k: jnp.asarray(rng.integers(0, 256, shape), jnp.uint8) for k, shape in shapes.items()}
     method = methods.create(config)
     frozen = method.freeze([augment.scale(pair)])
-    start = prediction.initial_state(method, frozen, config, type("Shapes", (), {"images": pair}))
+    start = prediction.initial_state(
+        method, frozen, config, type("Shapes", (), {"channels": {"photo": 3, "sketch": 1}})
+    )
     start = jax.tree.map(lambda leaf: 4 * leaf if leaf.ndim == 4 else leaf, start)
     checkpoints = checkpoint.open_workdir(workdir, keep=1)
     meta = restore.meta_data(config, step=0, frozen=frozen)

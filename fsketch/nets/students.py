@@ -17,6 +17,8 @@ from ml_collections import ConfigDict
 from fsketch.core import types
 from fsketch.nets import layers, resnet, separable
 
+FIELDS = ("width", "num_blocks", "norm", "up", "skips", "noise", "detail", "dtype")
+
 
 class Net(NamedTuple):
     """build: the module from `features` and fields of config.model.
@@ -24,10 +26,13 @@ class Net(NamedTuple):
     taps: name of a map in losses/transfer.py (in, d1, d2: of the encoder at H, H/2, H/4; u2, u1,
     bottle: of the decoder at the same) -> its name in this net.  At one resolution both have
     equally many channels, since the students compare them.
+
+    fields: those of config.model that the module takes.
     """
 
     build: Callable[..., nn.Module]
     taps: dict[str, str]
+    fields: tuple[str, ...] = FIELDS
 
 
 SAME = {tap: tap for tap in resnet.TAPS}
@@ -38,9 +43,13 @@ NETS = {
 
 
 def translator(model: ConfigDict, *, features: int, **options: Any) -> nn.Module:
-    """The module that config.model describes; options: fields that no config sets."""
-    fields = {name: value for name, value in model.items() if name != "net"}
-    return _net(model.net).build(features=features, **fields, **options)
+    """The module that config.model describes; options: fields that no config sets.
+
+    Raises AttributeError for a field that the net takes and `model` lacks.
+    """
+    net = _net(model.net)
+    fields = {name: getattr(model, name) for name in net.fields}
+    return net.build(features=features, **fields, **options)
 
 
 def student(

@@ -163,7 +163,7 @@ def test_a_photo_of_another_size_is_named(made):
     index = model.load(workdir / "coarse/index.npz")
     source = coarse.source(config, workdir)
     request = coarse.Request("new", np.zeros((30, 25, 3), np.uint8), 9, "")
-    with pytest.raises(ValueError, match=r"new: 25 x 30 px.*24 x 30 px"):
+    with pytest.raises(ValueError, match=r"new: expected 24 x 30 px.* got 25 x 30 px"):
         coarse_images._make(index, source, [request])
 
 
@@ -197,7 +197,10 @@ def test_a_solver_stopped_before_its_tolerance_is_told(fields, is_warned, made, 
     coarse_images._translator(index)(batch, np.stack([index.allowed(None)] * len(batch)))
     assert len(told) == is_warned
     if is_warned:
-        assert "of 4 coarse images: stopped at patches.max_iterations 1, up to" in told[0]
+        assert (
+            "of 4 coarse images: stopped at patches.max_iterations 1, with a gap of up to"
+            in told[0]
+        )
 
 
 def test_coarse_images_are_joined_by_id(made):
@@ -233,10 +236,10 @@ def test_missing_coarse_images_are_named(made, tmp_path):
     shutil.copytree(workdir / "coarse", tmp_path / "coarse")
     (tmp_path / "coarse/images/f12.png").unlink()
     source = coarse.source(config, tmp_path)
-    message = re.escape("no coarse image of 1 of 4 pairs, the first is f12; --mode=prepare")
+    message = re.escape("no coarse image of 1 of 4 pairs, the first is f12; `fsketch prepare`")
     with pytest.raises(FileNotFoundError, match=message):
         coarse.read(load(config, "test"), source)
-    with pytest.raises(FileNotFoundError, match=r"index.npz.*--mode=prepare"):
+    with pytest.raises(FileNotFoundError, match=r"index.npz.*fsketch prepare"):
         coarse.source(config, tmp_path / "elsewhere")
     with config.unlocked():
         without = config.copy_and_resolve_references()
