@@ -453,7 +453,7 @@ def test_wrong_arguments_are_refused(copies, capsys):
         copies, capsys, f"--plot={copies / 'plot.gif'}", code=2
     )
     assert "--rounds: expected" in refused(copies, capsys, "--cost=latency", code=2)
-    assert "--pairs: expected 0 and more, got -1" in refused(copies, capsys, "--pairs=-1", code=2)
+    assert "--pairs: expected 0 or more, got -1" in refused(copies, capsys, "--pairs=-1", code=2)
 
 
 def test_distances_are_taken_over_pairs_spread_over_the_split(reported):
