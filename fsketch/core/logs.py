@@ -10,6 +10,7 @@ import os
 import pathlib
 import sys
 import threading
+import types
 from collections.abc import Iterator
 
 import tqdm
@@ -26,7 +27,10 @@ def to_terminal() -> None:
     """Takes over the logging of this process; called once, by a program."""
     absl_logging.set_verbosity(absl_logging.INFO)
     logging.captureWarnings(True)
-    threading.excepthook = _log_thread
+    threading.excepthook = lambda found: _log(found.exc_type, found.exc_value, found.exc_traceback)
+    # Called for exceptions in threads that are not Python's (tensorstore's); `errors.run` catches
+    # those of the main thread.
+    sys.excepthook = _log
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     root.handlers = [_Terminal()]
@@ -75,6 +79,7 @@ class _File(logging.FileHandler):
             super().close()
 
 
-def _log_thread(arguments: threading.ExceptHookArgs) -> None:
-    kind, error, trace = arguments.exc_type, arguments.exc_value, arguments.exc_traceback
+def _log(
+    kind: type[BaseException], error: BaseException | None, trace: types.TracebackType | None
+) -> None:
     logging.getLogger(progress.SAID).error("in a thread", exc_info=(kind, error, trace))
