@@ -28,9 +28,8 @@ def to_terminal() -> None:
     absl_logging.set_verbosity(absl_logging.INFO)
     logging.captureWarnings(True)
     threading.excepthook = lambda found: _log(found.exc_type, found.exc_value, found.exc_traceback)
-    # Called for exceptions in threads that are not Python's (tensorstore's); `errors.run` catches
-    # those of the main thread.
-    sys.excepthook = _log
+    # tensorstore has threads that are not Python's; their exceptions come here.
+    sys.unraisablehook = lambda found: _log(found.exc_type, found.exc_value, found.exc_traceback)
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     root.handlers = [_Terminal()]
