@@ -118,8 +118,8 @@ def given_networks(settings: ConfigDict, styles: Mapping[str, str]) -> dict[str,
     absent = [name for name, path in given.items() if checkpoint.last_step(path) is None]
     if absent:
         raise FileNotFoundError(
-            f"portraits.networks: {settings.networks} holds no runs of "
-            f"{', '.join(absent)}; make them by\n"
+            f"portraits.networks: {settings.networks}: expected runs of {', '.join(absent)}, "
+            "got none; make them by\n"
             + "\n".join(
                 "    fsketch train --config=configs/style.py "
                 f"--config.style.image={styles[name]} --workdir={given[name]}"
