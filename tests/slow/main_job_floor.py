@@ -17,4 +17,4 @@ FLOORS = {
 found = json.loads(pathlib.Path(sys.argv[1], "evaluation.json").read_text())["metrics"]
 below = [f"{name}: expected {least}, got {found[name]:.4f}" for name, least in FLOORS.items()
          if found[name] < least]  # fmt: skip
-sys.exit("\n".join(below))
+sys.exit("\n".join(below) or 0)
