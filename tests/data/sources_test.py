@@ -218,7 +218,7 @@ def test_the_real_cuhk_student_set(tmp_path):
         assert len(pairs.id) == num and pairs.id == cufs.split_ids("cuhk", split)
         assert {p.shape for p in pairs.photo} == {(250, 200, 3)}
         assert {s.shape for s in pairs.sketch} == {(250, 200, 1)}
-        assert {a.dtype for a in pairs.photo + pairs.sketch} == {np.dtype(np.uint8)}
+        assert {a.dtype for a in [*pairs.photo, *pairs.sketch]} == {np.dtype(np.uint8)}
         photo = Image.open(CUHK / "photos" / f"{pairs.id[3]}.png")
         np.testing.assert_array_equal(pairs.photo[3], np.asarray(photo))
         sketch = Image.open(CUHK / "sketches" / f"{pairs.id[3]}.jpg").convert("L")
