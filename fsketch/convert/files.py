@@ -13,7 +13,7 @@ import safetensors.numpy
 from flax import traverse_util
 
 from fsketch.convert import caffe_weights, nvidia_pickle, onnx_weights, torch_weights
-from fsketch.core import arrays, names
+from fsketch.core import arrays, names, writers
 
 
 def write(path: str, params: Mapping[str, Any], *, net: str, source: str, sha256: str) -> None:
@@ -24,7 +24,7 @@ def write(path: str, params: Mapping[str, Any], *, net: str, source: str, sha256
     flat = traverse_util.flatten_dict(params, sep="/")
     tensors = {name: np.ascontiguousarray(array) for name, array in flat.items()}
     header = {"net": net, "source": source, "sha256": sha256}
-    safetensors.numpy.save_file(tensors, path, metadata=header)
+    writers.write_whole(path, safetensors.numpy.save(tensors, metadata=header))
 
 
 def read(path: str) -> tuple[str, dict[str, Any]]:
