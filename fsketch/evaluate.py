@@ -96,6 +96,8 @@ def evaluate(
         for metric, values in scorer.scores().items()
     }
     if embeddings:
+        if len(np.unique(canvases.identity)) == len(canvases):
+            progress.say("note: no person has two pictures, so rank1 is not scored")
         arrays = {name.removeprefix("embedding_"): np.stack(e) for name, e in embeddings.items()}
         result |= embedding_metrics(arrays, canvases.identity)
     return result
@@ -161,7 +163,8 @@ def metric_names(
 def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -> dict[str, float]:
     """What embeddings float[N, D] of N pictures say; identity int32[N].
 
-    photo and sketch: "rank1", sketches looking for another photo of their person.
+    photo and sketch: "rank1", sketches looking for another photo of their person; {} where no
+    person has two pictures.
     photo alone: "rank1" among photos, "accuracy" and "auc" of verification (`pairs_within`).
     student and teacher: "mse" and "cosine" between them, means over pictures; where persons have
     several pictures, also "student_accuracy", "teacher_auc" and so on.
@@ -176,8 +179,9 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
         verified = {f"{name}_": array for name, array in embeddings.items()}
     else:
         photo = embeddings["photo"]
-        probe = embeddings.get("sketch", photo)
-        result["rank1"] = float(retrieval.rank1(probe, photo, identity))
+        if len(np.unique(identity)) < len(identity):
+            probe = embeddings.get("sketch", photo)
+            result["rank1"] = float(retrieval.rank1(probe, photo, identity))
         verified = {} if "sketch" in embeddings else {"": photo}
     first, second, is_same = verification.pairs_within(identity) if verified else ((),) * 3
     for prefix, array in verified.items():
@@ -252,11 +256,19 @@ def report(config: ConfigDict, metrics: dict[str, float], *, step: int, num_imag
         "convention": protocols.get(config.protocol).about,
         "num_images": num_images,
         "data": config.data.name,
+        "prepared": prepared_name(config.data),
         "split": config.data.test,
         "method": config.method,
         "step": step,
         "versions": {name: metadata.version(name) for name in packages},
     }
+
+
+def prepared_name(data: ConfigDict) -> str:
+    """`sources.prepared_name` of `config.data`; the source itself for faces drawn on the device."""
+    if data.name == pipeline.DRAWN:
+        return pipeline.DRAWN
+    return sources.prepared_name(data.name, data_dir=data.data_dir, manual_dir=data.manual_dir)
 
 
 def evaluate_workdir(
