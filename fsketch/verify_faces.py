@@ -50,8 +50,8 @@ def chosen_sets(given: argparse.Namespace) -> Iterator[face_sets.PairSet]:
         return
     if not (names := given.only or face_sets.present(given.sets)):
         raise ValueError(
-            f"{given.sets}: none of the sets {', '.join(face_sets.SETS)} is there; admitted "
-            "layouts are listed in fsketch/data/verification/face_sets.py"
+            f"{given.sets}: expected one of the sets {', '.join(face_sets.SETS)} in a layout of "
+            "fsketch/data/verification/face_sets.py, got none"
         )
     if absent := [name for name in face_sets.SETS if name not in names and not given.only]:
         progress.say(f"{given.sets}: not there: {', '.join(absent)}")

@@ -118,7 +118,7 @@ def test_later_stages_are_checked_before_the_first_begins(
         ({}, ""),
         ({"test_styles": ("nowhere.png",)}, "nowhere.png: expected an image, got no such file"),
         ({"prefix": "g"}, "portraits.prefix: expected f00"),
-        ({"networks": "nowhere"}, "nowhere holds no runs of scream, candy, mosaic"),
+        ({"networks": "nowhere"}, "nowhere: expected runs of scream, candy, mosaic"),
         ({"manual_dir": "nowhere"}, "got nowhere, which is no folder"),
     ],
 )

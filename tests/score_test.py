@@ -135,7 +135,7 @@ def test_the_floor_is_the_input_itself(copies):
     assert found[matching.FLOOR]["mean"]["ssim"]["value"] < found["near"]["mean"]["ssim"]["value"]
 
 
-def test_a_partial_output_is_admitted_when_asked_for(copies, capsys):
+def test_a_partial_output_is_accepted_when_asked_for(copies, capsys):
     (copies / "far" / "b.png").unlink()
     assert run(copies) == 1
     assert "far/b" in capsys.readouterr().err
@@ -332,7 +332,7 @@ def test_hog_sees_edges_not_brightness_and_needs_one_size():
     assert found.shape == (3, (64 // 16 - 1) * (48 // 16 - 1) * 4 * 9)
     np.testing.assert_allclose(found[0], found[1], atol=1e-6)
     assert np.abs(found[0] - found[2]).max() > 0.1
-    with pytest.raises(ValueError, match=r"hog need images of one size.*\(48, 64\)"):
+    with pytest.raises(ValueError, match=r"hog: expected images of one size.*\(48, 64\)"):
         extract([upright, upright[:40]])
 
 
@@ -356,7 +356,7 @@ def test_two_folders_of_one_name_keep_apart(copies, capsys):
     assert run(copies, *named, *named) == 1
     assert "label one twice" in capsys.readouterr().err
     assert run(copies, f"--output=truth={copies / 'far'}") == 1
-    assert "label truth of our own" in capsys.readouterr().err
+    assert "label truth (reserved)" in capsys.readouterr().err
     shutil.copytree(copies / "near", copies / "a=b")  # a folder of this name, no label
     assert list(scores_of(copies, outputs=("a=b",))["outputs"]) == ["a=b"]
 
@@ -376,7 +376,7 @@ def test_a_workdir_s_numbers_are_those_of_its_images(tiny, tmp_path, capsys):
     shutil.rmtree(tmp_path / "one_way" / "outputs" / "to_photo")
     capsys.readouterr()
     assert run(tmp_path, "--direction=to_photo", outputs=("one_way",), truth="") == 1
-    told = "expected directions that the run has: to_sketch, got no outputs of direction to_photo"
+    told = "expected a direction of the run: to_sketch, got no outputs of direction to_photo"
     assert told in capsys.readouterr().err
     # Evaluated again, on fewer pairs: no image of the first time is left.
     assert evaluate.evaluate_workdir(workdir) == evaluated

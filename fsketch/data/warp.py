@@ -40,7 +40,7 @@ def draw(
     """The pose of an id: uniform within -+ rotation_deg, -+ shift, and scale's two bounds.
 
     num_angles: where not 0, so many evenly spaced rotations from -rotation_deg to rotation_deg
-    are admitted, as in the paper's ablation (11 or 5).
+    are taken, as in the paper's ablation (11 or 5).
     """
     digest = hashlib.sha256(f"{seed}/{id}".encode()).digest()
     random = np.random.default_rng(int.from_bytes(digest[:16], "little"))

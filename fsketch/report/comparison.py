@@ -1,4 +1,4 @@
-"""Everything a report says, as one dictionary of plain data, and the scores behind it."""
+"""The content of a report as one dictionary of plain data, and the scores behind it."""
 
 import json
 import os
@@ -22,23 +22,23 @@ from fsketch.report import cost, distances, quality, runs
 from fsketch.scoring import matching, results
 
 PACKAGES = ("fsketch", "jax", "jaxlib", "flax", "numpy")
-NUM_CALIBRATION = 64  # training pairs for a teacher that no run has, the default of configs/
+NUM_CALIBRATION = 64  # training pairs for a teacher that no run has; the default of configs/
 COUNTED = (
-    "Parameters: those that a prediction depends on, read off its program. Left out: others of "
-    "the same players and nets, as adapters to a teacher's shapes; critics and optimizers appear "
-    "nowhere. kB: a safetensors file of what is counted, in float32. FLOP: XLA's count for one "
-    "image on its canvas, after compilation for this device, a multiply-add as two. Latency: from "
-    "a batch on the device to its images there, on one device."
+    "Parameters: those that a prediction depends on, found in its program. Left out: other "
+    "parameters of the same players and nets, such as adapters to a teacher's shapes; critics and "
+    "optimizers are not counted. kB: a safetensors file of the counted parameters in float32. "
+    "FLOP: XLA's count for one image on its canvas, compiled for this device; a multiply-add is "
+    "two. Latency: from a batch on the device to its images there, on one device."
 )
 
 
 class Options(NamedTuple):
-    """reference: a label, "" = the first run.  metric: of the plot, "" = FSIM where there is one.
+    """reference: a label, "" = the first run.  metric: for the plot, "" = FSIM if available.
 
-    teacher: a path, for runs without a teacher of their own.  num_rounds: of timings at most, 0 =
-    none.  num_pairs: test pairs for the feature distances, spread over the split, 0 = no
-    distances.  data_dir, manual_dir: where the reference's training pairs lie now, needed only to
-    bring a teacher that no run has to unit mean square.
+    teacher: a path, for runs without a teacher of their own.  num_rounds: largest number of timing
+    rounds, 0 = no timings.  num_pairs: test pairs for the feature distances, spread over the split,
+    0 = no distances.  data_dir, manual_dir: where the reference's training pairs are now, needed
+    only to scale the maps of a teacher that no run has to unit mean square.
     """
 
     reference: str = ""
@@ -53,32 +53,32 @@ class Options(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """content: plain data for JSON.  scores: direction -> those of the runs that compare."""
+    """content: plain data for JSON.  scores: direction -> scores of the comparable runs."""
 
     content: dict[str, Any]
     scores: dict[str, results.Result]
 
 
 class _Model(NamedTuple):
-    """A row: a translator of a run, or a teacher of several (direction "")."""
+    """A row: a translator of a run, or a teacher of one or more runs (direction "")."""
 
     name: str
     direction: str
     labels: list[str]
-    config: ConfigDict  # of the run, or the first of them, whose images it sees
+    config: ConfigDict  # of the (first) run, whose images it sees
     model: cost.Model
 
     def batch(self, size: int) -> types.Batch:
-        """Noise in place of so many of its images."""
+        """Noise in the shape of `size` of its images."""
         channels, side_px = prediction.channels(self.config), self.config.data.crop_px
         return cost.batch_of(size, side_px=side_px, channels=channels)
 
 
 def compare(folders: Mapping[str, Path], options: Options) -> Comparison:
-    """All runs against the reference; ValueError for what is missing or does not compare."""
+    """Compares all runs with the reference; ValueError if something is missing or differs."""
     label = options.reference or next(iter(folders))
     if label not in folders:
-        raise ValueError(f"reference: {label!r}; admitted are {', '.join(folders)}")
+        raise ValueError(f"--reference: expected one of {', '.join(folders)}, got {label!r}")
     found = runs.read_all(folders)
     reference = found[label]
     found = {label: reference, **found}
@@ -86,13 +86,13 @@ def compare(folders: Mapping[str, Path], options: Options) -> Comparison:
     if any(different.values()) and not options.is_different_allowed:
         lines = [f"    {name}: {line}" for name, its in different.items() for line in its]
         raise ValueError(
-            "these runs do not compare (--allow_different reports them and marks their rows):\n"
+            "these runs cannot be compared (--allow_different reports them with marked rows):\n"
             + "\n".join(lines)
         )
     metric = options.metric or _default_metric(reference)
-    admitted = [name for name in reference.evaluation["metrics"] if "/" in name]
-    if metric not in admitted:
-        raise ValueError(f"metric: {metric!r}; {label} has {', '.join(admitted)}")
+    known = [name for name in reference.evaluation["metrics"] if "/" in name]
+    if metric not in known:
+        raise ValueError(f"--metric: expected one of {', '.join(known)} of {label}, got {metric!r}")
     main = (label, metric.split("/")[0])
 
     scored, scores = quality.measure(list(found.values()), different, seed=options.seed)
@@ -182,7 +182,7 @@ def _translators(found: Mapping[str, runs.Run]) -> Iterator[_Model]:
 
 
 def _teachers(found: Mapping[str, runs.Run]) -> Iterator[_Model]:
-    """One row for each net: its maps of one photo."""
+    """One row for each teacher net: it computes its maps of a photo."""
     nets: dict[tuple[str, int], tuple[state.Frozen, ConfigDict, list[str]]] = {}
     for label, run in found.items():
         for role, net in run.frozen.items():
@@ -205,9 +205,9 @@ def _teachers(found: Mapping[str, runs.Run]) -> Iterator[_Model]:
 def _costs(
     models: list[_Model], main: tuple[str, str], sizes: list[int], *, num_rounds: int
 ) -> list[dict[str, Any]]:
-    """Of each model: parameters, bytes, FLOP, latency, and ratios to the reference's.
+    """Parameters, bytes, FLOP and latency of each model, and their ratios to the reference.
 
-    That is the reference's translator of the same direction, else `main`.
+    The reference is its translator of the same direction or, without one, `main`.
     """
     rows, calls = [], {size: {} for size in sizes}
     for i, row in enumerate(progress.track(models, "compiling models", len(models))):
@@ -256,7 +256,7 @@ def _costs(
 def _distances(
     found: Mapping[str, runs.Run], reference: runs.Run, options: Options
 ) -> dict[tuple[str, str], dict[str, Any]]:
-    """(label, direction) -> distances of each student to its own teacher, or to the given one."""
+    """(label, direction) -> distances of each student to its own or to the given teacher."""
     result: dict[tuple[str, str], dict[str, Any]] = {}
     given: students.Teachers = {}
     if not options.num_pairs:
@@ -297,13 +297,13 @@ def _distances(
 
 
 def _spread(canvases: pipeline.AnyCanvases, count: int) -> pipeline.AnyCanvases:
-    """So many of the pairs, at equal distances in their order; all where there are no more."""
+    """`count` pairs, evenly spaced in their order; all pairs if there are fewer."""
     count = min(count, len(canvases))
     return canvases.take(np.linspace(0, len(canvases) - 1, count).round().astype(int))
 
 
 def _own_teachers(run: runs.Run) -> students.Teachers:
-    """By domain: one teacher of its own, or one of both."""
+    """The run's teachers by domain: one for each domain, or one for both."""
     both = run.frozen.get("teacher")
     found = {domain: run.frozen.get(f"teacher_{domain}", both) for domain in students.DOMAINS}
     return {domain: net for domain, net in found.items() if net is not None}
@@ -312,9 +312,9 @@ def _own_teachers(run: runs.Run) -> students.Teachers:
 def _given_teachers(
     found: Mapping[str, runs.Run], reference: runs.Run, options: Options
 ) -> students.Teachers:
-    """The teacher of --teacher: a run's own where it has this one, else calibrated here.
+    """The teacher of --teacher: taken from a run that has it, or calibrated here.
 
-    A run's own must be one that its method brought to unit mean square on both domains.
+    A run's teacher is used only if its method scaled it to unit mean square on both domains.
     """
     teacher = registry.load("teacher", options.teacher)
     for run in found.values():
@@ -322,7 +322,7 @@ def _given_teachers(
         if net is None:
             continue
         different = registry.differences(json.loads(net.spec), json.loads(teacher.spec))
-        if set(different) <= {"taps"}:  # those of the run are as good
+        if set(different) <= {"taps"}:  # the run's own taps serve as well
             return dict.fromkeys(students.DOMAINS, net)
     data = reference.config.data.copy_and_resolve_references()
     with data.unlocked():

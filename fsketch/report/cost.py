@@ -1,8 +1,8 @@
-"""What a prediction costs: parameters, bytes, operations, time.
+"""The cost of a prediction: parameters, bytes, operations, time.
 
-A model is a function (variables, batch) -> images.  What it needs is read off its program: the
-leaves of the variables that its output depends on.  So critics, optimizers and the adapters to a
-teacher's shapes, which only training needs, are not counted, whatever they are called.
+A model is a function (variables, batch) -> images.  Its program shows which leaves of the variables
+its output depends on.  So critics, optimizers and adapters to a teacher's shapes, which only
+training needs, are not counted, whatever their names.
 """
 
 import math
@@ -18,13 +18,13 @@ from safetensors import numpy as safetensors
 
 from fsketch.core import trees, types
 
-KINDS = ("params", "ema")  # collections whose numbers are parameters
-MIN_ROUNDS, MOST_SEC = 3, 60.0  # rounds of timings after these end when their time is up
-BLOCK_SEC = 0.02  # a timing covers at least this, [inferred: well above the clock's and the call's]
+KINDS = ("params", "ema")  # collections that count as parameters
+MIN_ROUNDS, MOST_SEC = 3, 60.0  # after MIN_ROUNDS, timing stops when MOST_SEC have passed
+BLOCK_SEC = 0.02  # shortest timing [inferred: well above the clock's resolution and call overhead]
 
 
 class Model(NamedTuple):
-    """function(variables, batch) -> what is predicted; batch: images in [-1, 1] by kind.
+    """function(variables, batch) -> prediction; batch: images in [-1, 1] by kind.
 
     Paths of the variables end in ROLE/params/... (or ROLE/ema/...).
     """
@@ -36,7 +36,7 @@ class Model(NamedTuple):
 def batch_of(
     batch_size: int, *, side_px: int, channels: Mapping[str, int]
 ) -> dict[str, np.ndarray]:
-    """Noise in [-1, 1] of a canvas's size, of so many channels by the kind of image."""
+    """Noise in [-1, 1] of canvas size; channels: their number by kind of image."""
     rng = np.random.default_rng(0)
     return {
         kind: rng.uniform(-1, 1, (batch_size, side_px, side_px, depth)).astype(np.float32)
@@ -58,7 +58,7 @@ def needed(model: Model, batch: types.Batch) -> dict[str, np.ndarray]:
 
 
 def parameters(leaves: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Numbers in params or ema, by role; batch statistics and constants are none."""
+    """Numbers in params or ema, by role; batch statistics and constants do not count."""
     result: dict[str, int] = {}
     for name, leaf in leaves.items():
         if place := _place(name):
@@ -67,7 +67,7 @@ def parameters(leaves: Mapping[str, np.ndarray]) -> dict[str, int]:
 
 
 def left_out(model: Model, leaves: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Parameters of the same roles that only training needs, by role/part: the adapters."""
+    """Parameters of the same roles that only training needs (adapters), by role/part."""
     kept = {_place(name) for name in leaves}
     roles = {place[0] for place in kept if place}
     result: dict[str, int] = {}
@@ -80,7 +80,7 @@ def left_out(model: Model, leaves: Mapping[str, np.ndarray]) -> dict[str, int]:
 
 
 def _place(name: str) -> tuple[str, str] | None:
-    """(role, path within its parameters) of a flat name; None for what is no parameter."""
+    """(role, path within its parameters) of a flat name; None if it is not a parameter."""
     parts = name.split("/")
     for i, part in enumerate(parts):
         if part in KINDS:
@@ -99,9 +99,9 @@ def compiled(model: Model, batch: types.Batch) -> jax.stages.Compiled:
 
 
 def flops(program: jax.stages.Compiled) -> float | None:
-    """XLA's count for one call; None where the backend counts nothing.
+    """XLA's count for one call; None if the backend does not count.
 
-    XLA counts a multiply-add as two and leaves out taps that fall on zeros of the padding.
+    XLA counts a multiply-add as two and omits taps that fall on padding zeros.
     """
     analysis = program.cost_analysis() or {}
     count = analysis.get("flops", -1.0)
@@ -111,9 +111,9 @@ def flops(program: jax.stages.Compiled) -> float | None:
 def times(calls: Mapping[str, Callable[[], Any]], *, num_rounds: int) -> dict[str, np.ndarray]:
     """Seconds of a call, float64[rounds], by name; each call waits for its result.
 
-    One call of each warms up.  In every round all are timed in turn, as many calls of each as
-    take BLOCK_SEC, so that what slows the machine down slows all of them.  Slow models have
-    fewer rounds than num_rounds: MIN_ROUNDS, and then as many as begin within MOST_SEC.
+    The first call of each warms up.  Each round times all in turn, each for about BLOCK_SEC, so
+    that anything that slows the machine slows all of them.  Slow models get fewer rounds than
+    num_rounds: MIN_ROUNDS, and then as many as begin within MOST_SEC.
     """
     counts = {}
     for name, call in calls.items():

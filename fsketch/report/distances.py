@@ -1,14 +1,14 @@
-"""How far a student's maps are from a teacher's, tap by tap, on test pairs.
+"""The distance of a student's maps from a teacher's, tap by tap, on test pairs.
 
-The teacher's maps have unit mean square over training pairs (frozen/taps.py), so a distance of
-1 is about that of a map of zeros, at every tap.  Two distances:
+The teacher's maps have unit mean square over training pairs (frozen/taps.py), so at every tap a
+distance of 1 is about that of a map of zeros.  Two distances:
 
-    distance   the addend of losses/transfer.py mimic or transform that belongs to the tap: the
-               sums are the terms that training logs.  None where the shapes differ and the
-               student was not trained with adapters.
-    fitted     the same after the affine 1x1 map of the student's channels that is best on these
-               pairs (least squares).  Channels have no order of their own unless a teacher
-               gave them one, so this is the one that compares with students of no teacher.
+    distance   the tap's addend of mimic or transform (losses/transfer.py): the sums over taps are
+               the terms that training logs.  None if the shapes differ and the student was trained
+               without adapters.
+    fitted     the same after the best affine 1x1 map of the student's channels on these pairs
+               (least squares).  Channels have no order unless a teacher gives them one, so use
+               this distance for students without a teacher.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from fsketch.core import state, types
 from fsketch.losses import transfer
 from fsketch.methods import students
 
-# term -> (the student's taps, which of its images the teacher sees: (input, target)[i])
+# term -> (the student's taps, the image the teacher sees: (input, target)[i])
 TERMS = {"mimic": (transfer.ENCODER, 0), "transform": (transfer.DECODER, 1)}
 RCOND = 1e-6  # singular values of float32 sums below this share of the largest are noise
 
@@ -42,7 +42,7 @@ def measure(
 ) -> dict[str, dict[str, Tap]]:
     """term -> tap -> distances, for a student of this role (methods/students.py).
 
-    batches: (pairs in [-1, 1], mask bool[B] of those that count).
+    batches: (pairs in [-1, 1], mask bool[B] of the pairs that count).
     """
     domains = students.ROLES[role]
 
@@ -66,7 +66,7 @@ def measure(
         total = here if total is None else jax.tree.map(np.add, total, here)
         count += int(mask.sum())
     if not count:
-        raise ValueError("distances: no pair was given")
+        raise ValueError("distances: expected at least one pair, got none")
     result: dict[str, dict[str, Tap]] = {term: {} for term in TERMS}
     for (term, tap), parts in total.items():
         distance = float(parts["distance"]) / count if "distance" in parts else None
@@ -99,7 +99,7 @@ def _sums(own: jax.Array, matched: jax.Array, target: jax.Array, mask: jax.Array
 
 
 def _residual(parts: dict[str, np.ndarray]) -> float:
-    """Mean square that the best affine map leaves, from the sums of all images."""
+    """Mean square residual of the best affine map, from the sums over all images."""
     best = np.linalg.lstsq(parts["xx"], parts["xy"], rcond=RCOND)[0]
     rest = parts["yy"] - 2 * (best * parts["xy"]).sum() + (best * (parts["xx"] @ best)).sum()
     return float(max(rest, 0.0) / parts["numbers"])

@@ -1,14 +1,14 @@
 """fsketch report ifrp TABLE --parent=DIR [--data=fs2k] [-- --config.FIELD=VALUE]
 
-A table of IFRP's paper (arXiv 1904.04241) made again: trains its rows where they are missing, one
-workdir each in DIR, evaluates them on the three test sets and prints them in the paper's order,
-the paper's numbers in brackets beside.  Killed, it goes on where it was; --dry_run prints the
-commands alone.  Flags after -- go to every training, as --config.portraits.manual_dir=FACES; for
-others take another DIR.  They may not set loss weights, which tell the rows apart.
+Reproduces a table of IFRP's paper (arXiv 1904.04241): trains the missing rows, each in its own
+workdir in DIR, evaluates them on the three test sets and prints them in the paper's order, with the
+paper's numbers in brackets.  The same command continues after an interruption; --dry_run only
+prints the commands.  Flags after -- go to every training, e.g. --config.portraits.manual_dir=FACES;
+use another DIR for other flags.  They must not set loss weights, which distinguish the rows.
 
-Numbers of the paper are those of its 128 px CelebA faces and artworks [paper]; which rows its
-tables of losses and of rotations name is [inferred].  FRR and FCR, in percent, are the measures of
-metrics/retrieval.py by --embedder.
+The paper's numbers are for its 128 px CelebA faces and artworks [paper]; which rows its tables of
+losses and rotations name is [inferred].  FRR and FCR, in percent, follow metrics/retrieval.py with
+--embedder.
 """
 
 import json
@@ -32,18 +32,18 @@ from fsketch.scoring import features, matching, measures, text
 
 SETS = tuple(split for split in shards.SPLITS if split.startswith("test"))
 SKETCHES = SETS[-1]
-DRAWN = ("fs2k",)  # whose faces have drawn sketches; there are no SKETCHES of others
+DRAWN = ("fs2k",)  # sources with drawn sketches; others have no SKETCHES
 METRICS = {"psnr": "to_photo/psnr_rgb", "ssim": "to_photo/ssim", "fsim": "to_photo/fsim"}
 _PORTRAITS = ifrp.get_config("portraits=fs2k").portraits
-# Paintings in the order in which the table of styles takes them for training; the rest is unseen.
+# Paintings in the order in which the table of styles trains on them; the rest is unseen.
 STYLES = (*_PORTRAITS.train_styles, *_PORTRAITS.test_styles)
 
 
 class Row(NamedTuple):
-    """config: file and argument, {data} to be filled in; "" = not ours to train.
+    """config: file and argument with {data} as a placeholder; "" = we do not train this row.
 
-    paper: numbers by column, "test_seen/ssim", "fcr", ...  name: of what `flags` change.
-    num_styles: trained on; an epoch sees each face in each of them, all rows have as many epochs.
+    paper: numbers by column, "test_seen/ssim", "fcr", ...  name: names the change by `flags`.
+    num_styles: training styles; an epoch sees each face in each of them; rows share num_epochs.
     """
 
     label: str
@@ -55,13 +55,13 @@ class Row(NamedTuple):
 
     @property
     def workdir(self) -> str:
-        """The name of its folder; rows of several tables that are the same experiment share it."""
+        """The name of its folder; equal experiments in several tables share it."""
         words = self.config.replace(".py:portraits={data}", "").replace("=", "-").split(",")
         return "-".join((*words, self.name) if self.name else words)
 
 
 class Table(NamedTuple):
-    """What is printed: the columns and the rows of a table of the paper."""
+    """The columns and the rows of a table of the paper."""
 
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
@@ -84,7 +84,7 @@ def _identity(numbers: str) -> dict[str, float]:
 
 
 def _trained_on(count: int) -> tuple[str, tuple[str, ...], int]:
-    """Name and flags of so many training styles, and these; the test styles are the others."""
+    """(name, flags, count) for `count` training styles; the other styles are for testing."""
     seen, unseen = STYLES[:count], STYLES[count:]
     section = "--config.portraits"
     flags = (f"{section}.train_styles={_tuple(seen)}", f"{section}.test_styles={_tuple(unseen)}")
@@ -92,7 +92,7 @@ def _trained_on(count: int) -> tuple[str, tuple[str, ...], int]:
 
 
 def _schedule(row: Row, data: str) -> tuple[str, ...]:
-    """The flags for as many epochs with the row's styles as the configuration has with its own."""
+    """Flags that keep the configuration's number of epochs with the row's number of styles."""
     own = len(_PORTRAITS.train_styles)
     if row.num_styles == own:
         return ()
@@ -176,12 +176,12 @@ TABLES = {
 
 
 def sets_of(data: str) -> tuple[str, ...]:
-    """Those of SETS that these faces have."""
+    """The test sets that these faces have."""
     return SETS if data in DRAWN else SETS[:-1]
 
 
 def commands(row: Row, *, data: str, parent: Path, flags: Sequence[str]) -> list[list[str]]:
-    """What is still to be run for a row: its training, then its evaluation on the other sets."""
+    """The commands that a row still needs: training, then evaluation on the other sets."""
     workdir = parent / row.workdir
     main = [sys.executable, "-m", "fsketch.main"]
     result = []
@@ -197,7 +197,7 @@ def commands(row: Row, *, data: str, parent: Path, flags: Sequence[str]) -> list
 
 
 def scores(workdir: Path, *, data: str, embedder: str) -> dict[str, float]:
-    """Scores of an evaluated run by column; with an embedder FRR and FCR, too, in percent."""
+    """Scores of an evaluated run by column; with an embedder also FRR and FCR, in percent."""
     folders = {name: Path(matching.split_of(workdir, name)) for name in sets_of(data)[1:]}
     folders = {SETS[0]: workdir, **folders}
     result = {}
@@ -213,10 +213,10 @@ def scores(workdir: Path, *, data: str, embedder: str) -> dict[str, float]:
 def identity_rates(
     folders: Mapping[str, Path], extract: Callable[[list[np.ndarray]], np.ndarray]
 ) -> dict[str, float]:
-    """FRR of each set, FCR over all styles but drawn sketches, in percent.
+    """FRR of each set, and FCR over all styles except drawn sketches, in percent.
 
-    folders: of each of SETS, with outputs named ID@STYLE; every style of a set must show the same
-    faces.  ValueError or DataError for images that are unreadable or missing.
+    folders: by test set, with outputs named ID@STYLE; every style of a set must show the same
+    faces.  Raises ValueError or DataError for unreadable or missing images.
     """
     painted: list[np.ndarray] = []
     result = {}
@@ -235,7 +235,9 @@ def identity_rates(
         first, ids = next((style, list(paths)) for style, paths in of_style.items())
         for style, paths in of_style.items():
             if list(paths) != ids:
-                raise ValueError(f"{folder}: style {style!r} shows other faces than {first!r}")
+                raise ValueError(
+                    f"{folder}: style {style!r}: expected the faces of {first!r}, got other faces"
+                )
         truth = Path(matching.outputs_of(folder, "photo"))
         faces = embedded(truth / f"{id}@{first}.png" for id in ids)
         recovered = [embedded(paths.values()) for paths in of_style.values()]
@@ -248,7 +250,7 @@ def identity_rates(
 
 
 def terminal(table: Table, found: Mapping[str, Mapping[str, float]]) -> str:
-    """The table as text: ours, and the paper's in brackets; - where a row is not ours."""
+    """The table as text: our numbers, the paper's in brackets; - for rows we do not train."""
     rows = []
     for row in table.rows:
         cells = []
@@ -262,21 +264,21 @@ def terminal(table: Table, found: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def main(words: Sequence[str]) -> int:
-    """The exit code: 0 printed, else that of the run that failed."""
+    """The exit code: 0, or that of the run that failed."""
     end = words.index("--") if "--" in words else len(words)
     flags = words[end + 1 :]
-    parser = arguments.Parser("report ifrp", description="Tables of IFRP's paper made again.")
+    parser = arguments.Parser("report ifrp", description="Reproduce a table of IFRP's paper.")
     parser.add_argument("table", choices=TABLES)
-    parser.path("--parent", required=True, help="where the workdirs are or go")
+    parser.path("--parent", required=True, help="folder of the workdirs")
     parser.add_argument("--data", default="fs2k", choices=list(data_sets.PORTRAITS)[1:])
-    parser.path("--embedder", default="", help="for FRR and FCR; as of fsketch score")
-    parser.add_argument("--dry_run", action="store_true", help="print what would be run")
-    parser.path("--json", metavar="FILE", help="write everything")
+    parser.path("--embedder", default="", help="for FRR and FCR; as in fsketch score")
+    parser.add_argument("--dry_run", action="store_true", help="only print the commands")
+    parser.path("--json", metavar="FILE", help="write all numbers as JSON")
     given = parser.parse_args(words[:end])
     parent = Path(given.parent)
     if any(flag.startswith("--config.loss_weights") for flag in flags):
         raise errors.UsageError(
-            "flags after --: expected none of --config.loss_weights, which tell the rows apart"
+            "flags after --: expected no --config.loss_weights, which distinguish the rows"
         )
     table = TABLES[given.table]
     found: dict[str, Any] = {}
@@ -287,9 +289,9 @@ def main(words: Sequence[str]) -> int:
             print(shlex.join(command), file=sys.stderr, flush=True)
             if given.dry_run:
                 continue
-            # What a run prints is no part of the table.
+            # The output of a run is not part of the table.
             if code := subprocess.run(command, check=False, stdout=sys.stderr).returncode:
-                print(f"{row.label}: ended with {code}", file=sys.stderr)
+                print(f"{row.label}: expected exit code 0, got {code}", file=sys.stderr)
                 return code
         if not given.dry_run:
             found[row.label] = scores(

@@ -1,4 +1,4 @@
-"""A comparison's plot: quality against cost in both directions, a point for each run."""
+"""The plot of a comparison: quality against cost in both directions, a point for each run."""
 
 import math
 from collections.abc import Mapping
@@ -24,9 +24,9 @@ PLACES = [(9 * far * x, 9 * far * y) for far in (1, 2, 3, 4) for x, y in STEPS] 
 
 
 def quality_against(cost: str, content: Mapping[str, Any]) -> figure.Figure:
-    """The comparison's metric against "parameters", "flop" or "latency", its direction first.
+    """The comparison's metric against "parameters", "flop" or "latency"; its direction comes first.
 
-    ValueError: the cost was not measured.
+    Raises ValueError if the cost was not measured.
     """
     first, metric = content["metric"].split("/")
     rows = [row for row in content["models"] if metric in (row["quality"] or ())]
@@ -55,7 +55,7 @@ def quality_against(cost: str, content: Mapping[str, Any]) -> figure.Figure:
 def _points(
     ax: axes.Axes, content: Mapping[str, Any], rows: list, costs: list[float], metric: str
 ) -> None:
-    """Points with intervals, those of one cost side by side, and their labels."""
+    """Points with intervals and labels; points of equal cost stand side by side."""
     logs = [math.log10(cost) for cost in costs]
     pad = max(0.1, 0.15 * (max(logs) - min(logs)))
     span = max(logs) - min(logs) + 2 * pad
@@ -79,7 +79,7 @@ def _points(
         )  # fmt: skip
         label = f"{row['name']} {tables.MARK if run['different'] else ''}".strip()
         points.append((x, its["value"] - ends[0], its["value"], its["value"] + ends[1], label))
-    ax.figure.draw_without_rendering()  # places the axes, which labels are measured in
+    ax.figure.draw_without_rendering()  # places the axes, so that labels can be measured
     taken = [
         transforms.Bbox(ax.transData.transform([(x, low), (x, high)])).padded(9)
         for x, low, _, high, _ in points
@@ -96,12 +96,12 @@ def _points(
             inside = transforms.Bbox.intersection(box, ax.bbox)
             return box.count_overlaps(taken) + (inside is None or inside.width < box.width)
 
-        _put(note, min(PLACES, key=covered))  # the first of the least covered
+        _put(note, min(PLACES, key=covered))  # the first place with the least overlap
         taken.append(note.get_window_extent())
 
 
 def _in_order(content: Mapping[str, Any]) -> list[str]:
-    """The runs in the order of the page's colours: those that compare, by direction, and others."""
+    """The runs in the page's colour order: comparable runs by direction, then the others."""
     rows = sorted(content["models"], key=lambda row: row["direction"] == "to_photo")
     names = dict.fromkeys(row["name"] for row in rows if row["direction"])
     return sorted(names, key=lambda name: bool(content["runs"][name]["different"]))

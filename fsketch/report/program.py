@@ -2,10 +2,10 @@
 
 `fsketch report seeds ...` and `fsketch report ifrp ...` are seeds.py and ifrp_tables.py.
 
-Teacher, students and ablations side by side: parameters, FLOP, latency, size, quality with
+Shows teacher, students and ablations side by side: parameters, FLOP, latency, size, quality with
 paired differences, feature distances to the teacher, cost of training; ratios to a reference.
-Workdirs are runs after their evaluation.  Exit code 1, with every problem listed, for runs that
-are not evaluated or do not compare; nothing is written then.
+Workdirs are evaluated runs.  For runs that are not evaluated or cannot be compared, it lists every
+problem, writes nothing and exits with code 1.
 """
 
 import json
@@ -22,7 +22,7 @@ from fsketch.scoring.page import charts
 
 SUFFIXES = (".svg", ".png", ".pdf")  # of plots
 
-# Words in place of the first workdir.
+# Words that replace the first workdir.
 OTHERS = {"seeds": seeds.main, "ifrp": ifrp_tables.main}
 
 
@@ -35,35 +35,35 @@ def parser() -> arguments.Parser:
     add = result.add_argument
     add(
         "workdirs", nargs="+", type=paths.labelled, metavar="[LABEL=]WORKDIR",
-        help="runs, each after its evaluation; or the word seeds or ifrp: fsketch report seeds -h",
+        help="evaluated runs; or the word seeds or ifrp, see fsketch report seeds -h",
     )  # fmt: skip
-    add("--reference", default="", metavar="LABEL", help="what ratios are to; the first run")
-    add("--metric", default="", metavar="DIRECTION/NAME", help="of the plot, e.g. to_sketch/fsim")
+    add("--reference", default="", metavar="LABEL", help="run for ratios (default: the first)")
+    add("--metric", default="", metavar="DIRECTION/NAME", help="for the plot, e.g. to_sketch/fsim")
     add("--cost", default="parameters", choices=plots.COSTS, help="the plot's horizontal axis")
     result.path(
         "--teacher", default="", metavar="PATH",
         help="a run of configs/teacher.py or a *.safetensors file: runs without a teacher of "
         "their own are compared with its features",
     )  # fmt: skip
-    add("--rounds", type=int, default=7, help="of timings at most; 0 leaves them out")
+    add("--rounds", type=int, default=7, help="largest number of timing rounds; 0: no timings")
     add(
         "--pairs", type=int, default=16,
-        help="test pairs for the feature distances, spread over the split; 0 leaves them out",
+        help="test pairs for the feature distances, spread over the split; 0: no distances",
     )  # fmt: skip
-    add("--allow_different", action="store_true", help="admit runs that do not compare, marked")
-    add("--seed", type=int, default=0, help="of resampling")
+    add("--allow_different", action="store_true", help="accept runs that differ, with a mark")
+    add("--seed", type=int, default=0, help="for resampling")
     result.path(
-        "--data_dir", default="", help="with a --teacher that no run has: prepared data sets"
+        "--data_dir", default="", help="prepared data sets, for a --teacher that no run has"
     )
     result.path(
-        "--manual_dir", default="", help="likewise: where the images of the data set lie now"
+        "--manual_dir", default="", help="images of the data set, for a --teacher that no run has"
     )
     add("--markdown", action="store_true", help="print tables as Markdown")
     result.path("--json", metavar="FILE", help="write everything, with versions and device")
     result.path(
         "--plot", metavar="FILE", help="write quality against cost as *.svg, *.png or *.pdf"
     )
-    result.path("--html", metavar="FILE", help="write a page of tables, plot and images")
+    result.path("--html", metavar="FILE", help="write a page with tables, plot and images")
     return result
 
 
@@ -89,10 +89,10 @@ def main(words: Sequence[str]) -> int:
         raise errors.UsageError(f"--plot: expected *{', *'.join(SUFFIXES)}, got {given.plot}")
     if given.rounds < 0 or (given.cost == "latency" and not given.rounds):
         raise errors.UsageError(
-            f"--rounds: expected 0 and more, 0 not for latency, got {given.rounds}"
+            f"--rounds: expected 0 or more, and 1 or more for --cost=latency, got {given.rounds}"
         )
     if given.pairs < 0:
-        raise errors.UsageError(f"--pairs: expected 0 and more, got {given.pairs}")
+        raise errors.UsageError(f"--pairs: expected 0 or more, got {given.pairs}")
     compared = comparison.compare(matching.labels(given.workdirs), options)
     plot = plots.quality_against(given.cost, compared.content)
     print(tables.terminal(compared.content, is_markdown=given.markdown))
@@ -107,12 +107,12 @@ def main(words: Sequence[str]) -> int:
 
 
 def _write_page(path: str, compared: comparison.Comparison, plot: figure.Figure) -> None:
-    """Pictures of both directions, the plot, the scores and the other tables."""
+    """Writes a page with pictures of both directions, the plot, the scores and other tables."""
     content = compared.content
     device, runs = content["device"], content["runs"]
     facts = {f"workdir of {label}": run["workdir"] for label, run in runs.items()}
     facts["device of the timings"] = f"{device['kind']}, {device['num_cpu_cores']} CPU cores"
-    # Scores of runs that do not compare stand in these tables alone.
+    # Scores of runs that cannot be compared appear only in these tables.
     is_mixed = any(run["different"] for run in runs.values())
     page.write(
         path,

@@ -1,4 +1,4 @@
-"""Scores of runs and their differences to the reference, from the images in their workdirs."""
+"""Scores of runs and their differences from the reference, by the images in their workdirs."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,16 +9,16 @@ from fsketch import score
 from fsketch.report import runs
 from fsketch.scoring import matching, measures, results
 
-TOLERANCE = 1e-5  # between scores here and in evaluation.json, relative or absolute
+TOLERANCE = 1e-5  # between scores here and in evaluation.json, relative and absolute
 
 
 def measure(
     found: Sequence[runs.Run], different: Mapping[str, list[str]], *, seed: int
 ) -> tuple[dict[tuple[str, str], dict[str, Any]], dict[str, results.Result]]:
-    """(label, direction) -> scores and differences; direction -> the result of what compares.
+    """(label, direction) -> scores and differences; direction -> result of the comparable runs.
 
-    Runs that compare are scored together, the reference first; every other one by itself.
-    ValueError for images that are not those of evaluation.json.
+    Comparable runs are scored together, the reference first; every other run by itself.
+    Raises ValueError for images that are not those of evaluation.json.
     """
     rows, shown = {}, {}
     for direction in matching.DIRECTIONS:
@@ -48,13 +48,13 @@ def measure(
 
 
 def _plain(value: Any, fields: tuple[str, ...] = ("value", "low", "high")) -> dict:
-    """JSON has no NaN."""
+    """The fields as a dict; NaN becomes None, since JSON has no NaN."""
     found = {field: getattr(value, field) for field in fields}
     return {field: v if math.isfinite(v) else None for field, v in found.items()}
 
 
 def _scored(group: list[runs.Run], direction: str, *, seed: int) -> results.Result:
-    """The outputs of these runs, all of the same truth, by their protocol."""
+    """Scores the outputs of these runs, which share their truth, by their protocol."""
     problems = matching.Problems()
     first = group[0].workdir
     given, truth = (Path(matching.outputs_of(first, k)) for k in matching.DIRECTIONS[direction])
@@ -78,7 +78,7 @@ def _check_evaluation(
     for name, (ours, theirs) in pairs.items():
         if not math.isclose(ours, theirs, rel_tol=TOLERANCE, abs_tol=TOLERANCE):
             raise ValueError(
-                f"{run.workdir}: {name} is {ours:.6g} by the images in outputs/, {theirs:.6g} in "
-                "evaluation.json: they are of different evaluations; evaluate again by\n"
+                f"{run.workdir}: {name}: expected {theirs:.6g} as in evaluation.json, got "
+                f"{ours:.6g} from outputs/, which is of another evaluation; evaluate again by\n"
                 f"    {runs.evaluate_command(run.workdir)}"
             )

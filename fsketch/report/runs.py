@@ -1,7 +1,7 @@
-"""What a workdir says of its run: what was trained, how long, and what was evaluated.
+"""Reads a run from its workdir: training, its duration, and the evaluation.
 
-Whatever a report needs lies in the workdir, the test pairs included: outputs/ holds them as they
-were scored, so that they are put on their canvases again without the data set.
+The workdir holds everything that a report needs, test pairs included: outputs/ has them as they
+were scored, so they can be placed on their canvases again without the data set.
 """
 
 import hashlib
@@ -23,10 +23,10 @@ KINDS = ("photo", "sketch")
 
 
 class Training(NamedTuple):
-    """The cost of a run until now; None where its files do not say.
+    """The cost of a run so far; None if its files do not say.
 
-    wall_sec: of the steps alone, compilation in, evaluations and saves out.
-    images_per_sec: the median over the lines of metrics.jsonl, training pairs a second.
+    wall_sec: of the steps with compilation, without evaluations and saves.
+    images_per_sec: training pairs a second, the median over the lines of metrics.jsonl.
     """
 
     num_steps: int
@@ -37,7 +37,7 @@ class Training(NamedTuple):
 
 
 class Run(NamedTuple):
-    """A trained and evaluated run; `state` is that of the evaluated checkpoint, on the host."""
+    """A trained and evaluated run; `state` is from the evaluated checkpoint, on the host."""
 
     label: str
     workdir: Path
@@ -50,12 +50,12 @@ class Run(NamedTuple):
 
     @property
     def directions(self) -> list[str]:
-        """What the run translates."""
+        """The directions in which the run translates."""
         return [name for name in matching.DIRECTIONS if _scored(self.evaluation, name)]
 
 
 def read_all(folders: Mapping[str, Path]) -> dict[str, Run]:
-    """The runs by label; ValueError with everything that is missing or does not fit."""
+    """The runs by label; ValueError lists everything that is missing or does not fit."""
     runs, problems = {}, []
     for label, workdir in folders.items():
         try:
@@ -68,35 +68,41 @@ def read_all(folders: Mapping[str, Path]) -> dict[str, Run]:
 
 
 def read(label: str, workdir: Path) -> Run:
-    """The run in `workdir`; ValueError where it is not evaluated or translates no images."""
+    """The run in `workdir`; ValueError if it is not evaluated or does not translate images."""
     if checkpoint.last_step(workdir) is None:
-        raise ValueError(f"{workdir}: found no checkpoint there; admitted are workdirs of runs")
+        raise ValueError(f"{workdir}: expected the workdir of a run, got no checkpoint")
     path = workdir / "evaluation.json"
     if not path.is_file():
         raise ValueError(
-            f"{workdir}: no evaluation.json; make it by\n    {evaluate_command(workdir)}"
+            f"{workdir}: expected evaluation.json, got none; make it by\n"
+            f"    {evaluate_command(workdir)}"
         )
     try:
         evaluation = json.loads(path.read_text())
     except json.JSONDecodeError as error:
         raise ValueError(
-            f"{path}: not JSON ({error}); evaluate again by\n    {evaluate_command(workdir)}"
+            f"{path}: expected JSON, got an error ({error}); evaluate again by\n"
+            f"    {evaluate_command(workdir)}"
         ) from None
     if not any(_scored(evaluation, direction) for direction in matching.DIRECTIONS):
         raise ValueError(
-            f"{workdir}: a run of method {evaluation['method']!r}, which translates no images "
-            f"({', '.join(evaluation['metrics'])}); a teacher is named by --teacher"
+            f"{workdir}: expected a run that translates images, got method "
+            f"{evaluation['method']!r} with {', '.join(evaluation['metrics'])}; "
+            "use --teacher for a teacher"
         )
     if not matching.is_workdir(workdir):
-        raise ValueError(f"{workdir}: no outputs/; make it by\n    {evaluate_command(workdir)}")
+        raise ValueError(
+            f"{workdir}: expected outputs/, got none; make it by\n    {evaluate_command(workdir)}"
+        )
     latest = checkpoint.read(workdir, kind="latest")[1]
     step = evaluation["step"]
     kind = "latest" if latest["step"] == step else "best"
     restored = restore.run(workdir, kind=kind)
     if restored.step != step:
         raise ValueError(
-            f"{workdir}: evaluation.json is of step {step}, the checkpoints of {restored.step} and "
-            f"{latest['step']}; evaluate again by\n    {evaluate_command(workdir)}"
+            f"{workdir}: expected an evaluation.json of step {restored.step} or {latest['step']} "
+            f"like the checkpoints, got step {step}; evaluate again by\n"
+            f"    {evaluate_command(workdir)}"
         )
     return Run(
         label=label,
@@ -111,12 +117,12 @@ def read(label: str, workdir: Path) -> Run:
 
 
 def evaluate_command(workdir: Path) -> str:
-    """What writes a workdir's evaluation.json and outputs/."""
+    """The command that writes a workdir's evaluation.json and outputs/."""
     return f"fsketch evaluate --workdir={workdir}"
 
 
 def training(workdir: Path, latest: checkpoint.Meta) -> Training:
-    """The cost of the run whose newest checkpoint has this meta data."""
+    """The cost of a run; latest: the meta data of its newest checkpoint."""
     seconds, rates, before = 0.0, [], 0
     path = workdir / "metrics.jsonl"
     for row in writers.read_scalars(path) if path.is_file() else ():
@@ -134,7 +140,7 @@ def training(workdir: Path, latest: checkpoint.Meta) -> Training:
 
 
 def protocol_of(run: Run) -> dict[str, str]:
-    """What two runs must share to be compared, by name; images by a hash of their pixels."""
+    """Properties that comparable runs share, by name; images by a hash of their pixels."""
     evaluation = run.evaluation
     result = {
         "data set": evaluation["data"],
@@ -154,26 +160,29 @@ def protocol_of(run: Run) -> dict[str, str]:
 
 
 def differences(run: Run, reference: Run) -> list[str]:
-    """What keeps two runs from being compared, a line each; [] if nothing does."""
+    """Why two runs cannot be compared, a line for each reason; [] if they can."""
     own, other = protocol_of(run), protocol_of(reference)
     return [
-        f"{name}: {own[name]}, {reference.label} has {other[name]}"
+        f"{name}: expected {other[name]} as in {reference.label}, got {own[name]}"
         for name in own
         if name in other and own[name] != other[name]
     ]
 
 
 def test_files(run: Run, kind: str) -> dict[str, Path]:
-    """Real images of the test split by id, sorted; {} for a kind that the run did not keep."""
+    """Real test images by id, sorted; {} for a kind that the run did not keep."""
     folder = Path(matching.outputs_of(run.workdir, kind))
     return {path.stem: path for path in sorted(folder.glob("*.png"))}
 
 
 def test_pairs(run: Run) -> pipeline.AnyCanvases:
-    """The test pairs on their canvases, as the evaluation saw them; ids sorted."""
+    """The test pairs on their canvases, as in the evaluation, sorted by id."""
     files = {kind: test_files(run, kind) for kind in KINDS}
     if not files["photo"] or files["photo"].keys() != files["sketch"].keys():
-        raise ValueError(f"{run.workdir}/outputs: photo/ and sketch/ of all test pairs are needed")
+        raise ValueError(
+            f"{run.workdir}/outputs: expected photo/ and sketch/ of all test pairs, got "
+            f"{len(files['photo'])} and {len(files['sketch'])} files"
+        )
     ids = list(files["photo"])
     images = lazy.Lazy(ids, lambda id: {kind: _decoded(files[kind][id]) for kind in KINDS})
     data = run.config.data

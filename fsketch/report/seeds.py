@@ -1,12 +1,12 @@
 """fsketch report seeds LABEL=WORKDIR [LABEL=WORKDIR ...] [--json=FILE]
 
-Experiments that were run several times: workdirs of one LABEL differ in their seed alone.  Prints
-mean and 95 % interval of every metric over seeds, then the differences of each experiment to the
-one named before it, seed by seed.  It tells whether an ordering is more than the luck of a seed;
-how sure a score is on its test images is what `fsketch report` says.
+Compares experiments over several seeds: workdirs of one LABEL differ only in their seed.  Prints
+mean and 95 % interval of every metric over seeds, then the differences of each experiment from the
+one before it, seed by seed.  So it shows whether an ordering is more than the luck of a seed;
+`fsketch report` shows how certain a score is on its test images.
 
-Intervals are Student's t, for runs drawn independently from a normal distribution.  Exit code 1,
-with every problem listed, for runs that are not evaluated or do not belong together.
+Intervals are Student's t, for runs drawn independently from a normal distribution.  For runs that
+are not evaluated or do not belong together, it lists every problem and exits with code 1.
 """
 
 import itertools
@@ -23,13 +23,13 @@ from scipy import special
 from fsketch.core import arguments, checkpoint, paths, writers
 from fsketch.scoring import text
 
-# Where a run lies and is read from, which no experiment depends on.
+# Locations of data, on which no experiment depends.
 PLACES = ("data.data_dir", "data.manual_dir")
-FIXED = ("data", "split", "protocol", "num_images")  # of evaluation.json, equal in all runs
+FIXED = ("data", "split", "protocol", "num_images")  # in evaluation.json, equal in all runs
 
 
 class Mean(NamedTuple):
-    """Mean over seeds with its 95 % interval; `half` is infinite for a single one."""
+    """Mean over seeds with its 95 % interval; `half` is infinite for a single seed."""
 
     value: float
     half: float
@@ -45,7 +45,7 @@ Scores = dict[int, dict[str, float]]  # of one experiment: metrics by seed and n
 
 
 def mean(values: Sequence[float]) -> Mean:
-    """Mean and half the width of Student's 95 % interval."""
+    """Mean and half-width of Student's 95 % interval."""
     half = math.inf
     if len(values) > 1:
         error = np.std(values, ddof=1) / math.sqrt(len(values))
@@ -54,7 +54,7 @@ def mean(values: Sequence[float]) -> Mean:
 
 
 def read(arguments: Sequence[str]) -> dict[str, Scores]:
-    """The experiments of "LABEL=WORKDIR" arguments, in order; ValueError with all problems."""
+    """The experiments of "LABEL=WORKDIR" arguments, in order; ValueError lists all problems."""
     found: dict[str, Scores] = {}
     experiments: dict[str, dict[str, Any]] = {}
     fixed: dict[str, Any] = {}
@@ -74,13 +74,18 @@ def read(arguments: Sequence[str]) -> dict[str, Scores]:
         fixed = fixed or here
         for name, value in here.items():
             if value != fixed[name]:
-                problems.append(f"{workdir}: {name} is {value!r}, elsewhere {fixed[name]!r}")
+                problems.append(
+                    f"{workdir}: {name}: expected {fixed[name]!r} as in the others, got {value!r}"
+                )
         known = experiments.setdefault(label, fields)
         changed = [name for name in known | fields if known.get(name) != fields.get(name)]
         if changed:
-            problems.append(f"{workdir}: {', '.join(changed)} of {label} differ; only the seed may")
+            problems.append(
+                f"{workdir}: expected runs of {label} that differ only in the seed, got other "
+                f"{', '.join(changed)}"
+            )
         if seed in found.setdefault(label, {}):
-            problems.append(f"{workdir}: seed {seed} of {label} is there already")
+            problems.append(f"{workdir}: expected each seed of {label} once, got {seed} twice")
         found[label][seed] = evaluation["metrics"]
     if problems:
         raise ValueError("\n".join(problems))
@@ -88,9 +93,9 @@ def read(arguments: Sequence[str]) -> dict[str, Scores]:
 
 
 def summary(found: Mapping[str, Scores]) -> dict[str, dict[str, dict[str, Mean]]]:
-    """Means of each metric by label, and of differences to the label before, for JSON.
+    """Means of each metric by label, and of differences from the label before, for JSON.
 
-    A label has the metrics that all of its runs have: not every method has both directions.
+    A label has the metrics that all of its runs have, since not every method has both directions.
     """
     values: dict[str, dict[str, dict[int, float]]] = {}  # label -> metric -> seed -> score
     for label, scores in found.items():
@@ -113,7 +118,7 @@ def summary(found: Mapping[str, Scores]) -> dict[str, dict[str, dict[str, Mean]]
 
 
 def terminal(content: Mapping[str, Mapping[str, Mapping[str, Mean]]]) -> str:
-    """The tables as text, one metric a block."""
+    """The tables as text, a block for each metric."""
     parts = {**content["means"], **content["differences"]}
     blocks = []
     for name in dict.fromkeys(name for scores in parts.values() for name in scores):
@@ -128,9 +133,9 @@ def terminal(content: Mapping[str, Mapping[str, Mapping[str, Mean]]]) -> str:
 
 def main(words: Sequence[str]) -> int:
     """The exit code 0; raises ValueError and FileNotFoundError for runs that do not fit."""
-    parser = arguments.Parser("report seeds", description="Experiments over several seeds.")
+    parser = arguments.Parser("report seeds", description="Compare experiments over several seeds.")
     parser.add_argument("runs", nargs="+", type=paths.labelled, metavar="LABEL=WORKDIR")
-    parser.path("--json", metavar="FILE", help="write everything")
+    parser.path("--json", metavar="FILE", help="write all numbers as JSON")
     given = parser.parse_args(words)
     writers.check_file("--json", given.json)
     content = summary(read(given.runs))
@@ -142,7 +147,7 @@ def main(words: Sequence[str]) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """For JSON, which has no infinity."""
+    """The value for JSON, which has no infinity."""
     if isinstance(value, Mean):
         half = None if math.isinf(value.half) else value.half
         return {"mean": value.value, "half_width": half, "seeds": value.count}

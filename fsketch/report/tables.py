@@ -1,4 +1,4 @@
-"""A comparison as tables, for the terminal and for the page."""
+"""Tables of a comparison, for the terminal and for the page."""
 
 import datetime
 import textwrap
@@ -9,13 +9,13 @@ from fsketch.losses import transfer
 from fsketch.scoring import matching, measures, text
 
 WIDTH = 118  # of text on the terminal, characters
-MARK = "*"  # of runs that do not compare with the reference
+MARK = "*"  # marks runs that cannot be compared with the reference
 TERMS = {"mimic": transfer.ENCODER, "transform": transfer.DECODER}
 _NOTHING = text.Cell(text.DASH)
 
 
 def tables(content: Mapping[str, Any], *, with_quality: bool = True) -> list[text.Table]:
-    """All tables of a comparison; those without rows are left out."""
+    """All tables of a comparison; tables without rows are omitted."""
     found = [_size(content), _latency(content)]
     for part in ("quality", "differences") if with_quality else ():
         found += [_quality(content, part, direction) for direction in matching.DIRECTIONS]
@@ -25,7 +25,7 @@ def tables(content: Mapping[str, Any], *, with_quality: bool = True) -> list[tex
 
 
 def terminal(content: Mapping[str, Any], *, is_markdown: bool = False) -> str:
-    """Everything as text; intervals stand below their values, so that tables fit a terminal."""
+    """The comparison as text; intervals stand below their values to fit a terminal."""
     lines = [
         f"{content['data']}, split {content['split']}, {content['num_images']} pairs, canvas "
         f"{content['canvas_px']} px",
@@ -34,7 +34,7 @@ def terminal(content: Mapping[str, Any], *, is_markdown: bool = False) -> str:
         f"versions: {', '.join(f'{name} {v}' for name, v in content['versions'].items())}",
     ]
     for label, run in content["runs"].items():
-        lines += [f"{MARK} {label} does not compare: {line}" for line in run["different"]]
+        lines += [f"{MARK} {label} cannot be compared: {line}" for line in run["different"]]
     for table in tables(content):
         title = f"### {table.title}" if is_markdown else table.title.upper()
         rows = [
@@ -52,7 +52,7 @@ def _wrapped(about: str, is_markdown: bool) -> str:
 
 
 def name_of(content: Mapping[str, Any], row: Mapping[str, Any]) -> str:
-    """A model's name with its direction, marked where it does not compare."""
+    """A model's name with its direction, marked if it cannot be compared."""
     is_different = any(content["runs"][label]["different"] for label in row["runs"])
     return f"{row['name']} {row['direction']} {MARK if is_different else ''}".strip()
 
@@ -95,8 +95,8 @@ def _latency(content: Mapping[str, Any]) -> text.Table:
     device = content["device"]
     counts = (str(its["num_rounds"]) for its in content["models"][0]["latency"].values())
     about = (
-        f"Median [quartiles] of {' and '.join(dict.fromkeys(counts))} rounds, in each of which all "
-        "models were timed in turn; ratios are medians of the ratios within a round. Device: "
+        f"Median [quartiles] of {' and '.join(dict.fromkeys(counts))} rounds; each round times all "
+        "models in turn; ratios are medians of the ratios within a round. Device: "
         f"{device['kind']} ({device['platform']}), with {device['num_cpu_cores']} CPU cores, load "
         f"average {device['load_average']:.1f}."
     )
@@ -134,10 +134,10 @@ def _features(content: Mapping[str, Any], term: str) -> text.Table:
     place, image = {"mimic": ("encoder", "input"), "transform": ("decoder", "target")}[term]
     about = (
         f"On {content['num_pairs']} test pairs spread over the split: mean square distance of the "
-        f"{place}'s maps to the teacher's of the {image}, which have unit mean square on training "
-        f"pairs; the sum is the term {term} that training logs. A dash: the shapes differ and the "
-        "run trained no adapters. Fitted: after the best affine 1x1 map of the student's channels "
-        "on these pairs; this compares with students whose channels no teacher put in order."
+        f"{place}'s maps to the teacher's maps of the {image}, which have unit mean square on "
+        f"training pairs; the sum is the term {term} that training logs. A dash: the shapes differ "
+        "and the run trained no adapters. Fitted: after the best affine 1x1 map of the student's "
+        "channels on these pairs; use it for students whose channels no teacher put in order."
     )
     return text.Table(f"Feature distances to the teacher, {term}", about, heads, rows)
 
@@ -161,12 +161,12 @@ def _training(content: Mapping[str, Any]) -> text.Table:
         rows.append((f"{label} {MARK if run['different'] else ''}".strip(), cells))
     heads = [
         "Run", "method", "steps", "scored step", "examples", "wall time", "images/s", "devices",
-        "teacher", "goes on from",
+        "teacher", "start from",
     ]  # fmt: skip
     about = (
-        "Examples are training pairs. Wall time of the steps alone (compilation in; evaluations, "
-        "the teacher's own training and that of the run it goes on from out); images/s: median of "
-        "the log lines."
+        "Examples are training pairs. Wall time: the steps with compilation, without evaluations, "
+        "the teacher's training and that of the run it starts from; images/s: median of the log "
+        "lines."
     )
     return text.Table("Cost of training", about, heads, rows)
 
@@ -176,7 +176,7 @@ def _cell(value: float | None, form: str) -> text.Cell:
 
 
 def _estimates(column: Sequence[Mapping[str, float | None] | None], sign: str) -> list[text.Cell]:
-    """Values with interval and p, all with as many digits as the column needs."""
+    """Values with interval and p, with the digits that the column needs."""
     digits = text.decimals(its["value"] for its in column if its)
     cells = []
     for its in column:
@@ -191,7 +191,7 @@ def _estimates(column: Sequence[Mapping[str, float | None] | None], sign: str) -
 
 
 def heading(name: str) -> str:
-    """PSNR ↑ (dB); a set's metric by its name."""
+    """PSNR ↑ (dB); a set metric by its name."""
     if name not in measures.IMAGE:
         return name
     entry = measures.IMAGE[name]

@@ -1,1 +1,1 @@
-"""Scoring: metrics by name, protocols, other conventions, matching of folders, the report page."""
+"""Scoring: named metrics and protocols, other conventions, matching of folders, the HTML page."""

@@ -1,10 +1,10 @@
-"""Features of sets of images, kept on disk so that the same ones are computed once.
+"""A cache on disk for the features of image sets, so that each set is computed once.
 
-    CACHE_DIR/features-HASH.npz     features float32[N, D], and HASH once more inside
+    CACHE_DIR/features-HASH.npz     features float32[N, D], and HASH again inside
 
 HASH covers everything the features depend on: the parts that the caller names (weights, net, resize
-rule) and the pixels of every image in order.  Another image, order, rule or weights is another
-file, so nothing is ever out of date.  Processes that want the same features compute them once.
+rule) and the pixels of every image in order.  Other images, order, rule or weights give another
+file, so no file is ever out of date.  Processes that need the same features compute them once.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from etils import epath
 
 from fsketch.core import arrays, locks, writers
 
-VERSION = 1  # to be raised when the same inputs give other features
+VERSION = 1  # raise it when the same inputs give other features
 
 
 def cached(
@@ -27,12 +27,12 @@ def cached(
     cache_dir: str | epath.Path,
     key_parts: Mapping[str, str],
 ) -> np.ndarray:
-    """extract(images), float32[N, D], from the cache if it is there; else it is kept there.
+    """extract(images), float32[N, D]: read from the cache, or computed and stored there.
 
-    images: arrays [H, W, C] of one size or of several; key_parts: whatever else `extract` depends
-    on, for instance {"net": "inception_fid", "weights": SHA-256 of the file, "rule": "clean"}.
+    images: arrays [H, W, C] of one or several sizes; key_parts: everything else `extract` depends
+    on, e.g. {"net": "inception_fid", "weights": SHA-256 of the file, "rule": "clean"}.
 
-    Raises ValueError for a damaged file, which is left as it is: it may be the sign of a bad disk.
+    Raises ValueError for a damaged file and keeps the file: it may be the sign of a bad disk.
     """
     name = cache_name(images, key_parts=key_parts)
     path = epath.Path(cache_dir) / f"{name}.npz"
@@ -45,7 +45,7 @@ def cached(
 
 
 def cache_name(images: Sequence[np.ndarray], *, key_parts: Mapping[str, str]) -> str:
-    """The file's name without suffix, for these images in this order and these parts."""
+    """The file name without suffix, for these images in this order and these parts."""
     digest = hashlib.sha256(json.dumps([VERSION, dict(key_parts)], sort_keys=True).encode())
     for image in images:
         digest.update(f"{image.dtype} {image.shape} ".encode())
@@ -62,12 +62,15 @@ def _write(path: epath.Path, features: np.ndarray, *, num_images: int) -> None:
 
 
 def _read(path: epath.Path, *, name: str, num_images: int) -> np.ndarray:
-    """The features of a file that `cached` wrote; zip's checksum tells a damaged one."""
+    """The features in a file that `cached` wrote; zip's checksum detects damage."""
     try:
         archive = arrays.read_npz(path.read_bytes())
         features, found = archive["features"], str(archive["name"])
     except (OSError, ValueError, KeyError) as error:
         raise ValueError(f"{path}: damaged ({error}); delete it to compute it again") from error
     if found != name or features.shape[:1] != (num_images,):
-        raise ValueError(f"{path}: holds {found} {features.shape}; delete it to compute it again")
+        raise ValueError(
+            f"{path}: expected {name} ({num_images}, D), got {found} {features.shape}; "
+            "delete it to compute it again"
+        )
     return features

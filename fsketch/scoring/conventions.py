@@ -1,7 +1,7 @@
-"""Other conventions seen in the field, and how far each moves a score.
+"""Other conventions seen in the field, and how far each one moves a score.
 
-Padding that was left in is worth more SSIM than most papers claim as progress.  Each convention
-here is one departure from a protocol; a `Tally` scores the same images again under each.
+Leaving padding in raises SSIM by more than most papers claim as progress.  Each convention here is
+one departure from a protocol; a `Tally` scores the same images again under each of them.
 """
 
 import io
@@ -22,9 +22,9 @@ Pair = tuple[np.ndarray, np.ndarray]  # truth, output: uint8[H, W, 1 or 3]
 
 
 class Convention(NamedTuple):
-    """One departure: another pair of images, or other functions for some metrics.
+    """One departure: other images, or other functions for some metrics.
 
-    replace: metric -> (colour, function) in its place; the other metrics are then not concerned.
+    replace: metric -> (colour, function) used instead; the other metrics are then not affected.
     """
 
     title: str
@@ -33,7 +33,7 @@ class Convention(NamedTuple):
 
 
 def padded(image: np.ndarray, fill: int) -> np.ndarray:
-    """The image in the middle of a 256 x 256 canvas, or of its own size where that is larger."""
+    """The image centred on a 256 x 256 canvas; a larger side keeps its size."""
     height, width = image.shape[:2]
     rows, columns = max(CANVAS_PX, height) - height, max(CANVAS_PX, width) - width
     pad = ((rows // 2, rows - rows // 2), (columns // 2, columns - columns // 2), (0, 0))
@@ -96,7 +96,7 @@ CONVENTIONS: tuple[Convention, ...] = (
 
 
 class Tally:
-    """Scores every pair it is given under a protocol's metrics and under each convention."""
+    """Scores every pair under a protocol's metrics and under each convention."""
 
     def __init__(self, metrics: list[measures.Ready]) -> None:
         self.metrics = metrics
@@ -106,7 +106,7 @@ class Tally:
         ]
 
     def add(self, truth: np.ndarray, output: np.ndarray) -> None:
-        """The next pair, as the protocol compares it."""
+        """Adds the next pair, as the protocol compares it."""
         self.plain.add(truth, output)
         for convention, scorer in zip(CONVENTIONS, self.others, strict=True):
             if scorer.metrics:
@@ -126,7 +126,7 @@ class Tally:
 
 
 def _concerned(metrics: list[measures.Ready], convention: Convention) -> list[measures.Ready]:
-    """The metrics that a convention moves: all by other images, else those it replaces."""
+    """The metrics that a convention affects: those it replaces, or all if it changes the images."""
     if not convention.replace:
         return metrics
     result = []

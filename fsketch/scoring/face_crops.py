@@ -1,4 +1,4 @@
-"""What a frozen embedder sees of pictures of any size: its own crop, or its own canvas."""
+"""Brings pictures of any size to a frozen embedder's input: its face crop, or its canvas."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -10,14 +10,14 @@ from PIL import Image
 
 from fsketch.core import images, state, types
 
-# Eyes (x, y) on the recognition crop of 112 x 112 px [code: SynthDistill], and those of the field's
+# Eyes (x, y) on the recognition crop of 112 x 112 px [code: SynthDistill], and on the field's
 # aligned images of 200 x 250 px.
 SIDE_PX, EYES = 112, ((38.2946, 51.6), (73.5318, 51.6))
 FRAME_PX, FRAME_EYES = (200, 250), ((75.0, 125.0), (125.0, 125.0))
 
 
 def on_pictures(embedder: state.Frozen) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
-    """A function: pictures uint8[H, W, 1 or 3] -> embeddings float32[N, D], see `placed`."""
+    """A function from pictures uint8[H, W, 1 or 3] to embeddings float32[N, D]; see `placed`."""
 
     @jax.jit
     def embed(variables: types.PyTree, batch: jax.Array) -> jax.Array:
@@ -28,11 +28,11 @@ def on_pictures(embedder: state.Frozen) -> Callable[[Sequence[np.ndarray]], np.n
 
 
 def placed(embedder: state.Frozen, pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """uint8[N, S, S, 3], what the embedder is to see of pictures uint8[H, W, 1 or 3].
+    """The embedder's input uint8[N, S, S, 3] for pictures uint8[H, W, 1 or 3].
 
-    In the frame "face", a square picture is taken for the recognition crop itself, one of the
-    shape 4 : 5 for an aligned image (eyes as in FRAME_EYES), out of which it is cut; both are
-    resized with antialiasing.  In the frame "canvas" a picture must fit.  ValueError otherwise.
+    In the frame "face", a square picture is the recognition crop itself; a picture of shape 4 : 5
+    is an aligned image (eyes as in FRAME_EYES), from which the crop is cut; both are resized with
+    antialiasing.  In the frame "canvas", a picture must fit.  ValueError otherwise.
     """
     fields = json.loads(embedder.spec)
     side, place = fields["side_px"], _face if fields["frame"] == "face" else _centred
@@ -62,7 +62,7 @@ def _face(picture: np.ndarray, side: int, fill: int) -> np.ndarray:
         box = tuple(edge * width / FRAME_PX[0] for edge in face_box())
     else:
         raise ValueError(
-            "expected a square (recognition crop) or the shape of 200 x 250 px, width x height, "
+            "expected a square (recognition crop) or the shape of 200 x 250 px (width x height), "
             f"got {width} x {height} px"
         )
     rgb = Image.fromarray(np.broadcast_to(picture, (height, width, 3)).copy())

@@ -1,11 +1,11 @@
-"""How well an embedder tells persons apart: a table over sets of face pairs, and floors for it.
+"""How well an embedder tells persons apart: a table over sets of face pairs, and baselines.
 
-The protocol is InsightFace's, see `metrics.verification`: embeddings of a face and of its mirror
-image are summed, brought to length 1 and compared by squared Euclidean distance; ten folds, each
+The protocol is InsightFace's, see `metrics.verification`: embeddings of a face and its mirror image
+are summed, normalised to length 1 and compared by squared Euclidean distance; ten folds, each
 judged by the threshold that is best on the other nine.
 
-An embedder is any function of uint8[N, 112, 112, 3] to float[N, D]; `embedder` makes the floors
-and those of runs by name.
+An embedder is any function from uint8[N, 112, 112, 3] to float[N, D]; `embedder` makes baselines
+(`FLOORS`) and the embedders of runs by name.
 """
 
 import json
@@ -28,10 +28,10 @@ PCA_DIMS, PCA_FACES = 128, 2000  # [inferred]
 
 
 class Fitted(NamedTuple):
-    """An embedder that is fitted on faces uint8[M, 112, 112, 3], of other persons than it judges.
+    """An embedder that is fitted on faces uint8[M, 112, 112, 3] of persons it does not judge.
 
-    The faces of a fold are embedded by what was fitted on the other folds' persons; where a set
-    does not tell persons, on all faces that do not occur in the fold.
+    For each fold it is fitted on the persons of the other folds or, where a set does not name
+    persons, on all faces that do not occur in the fold.
     """
 
     fit: Callable[[np.ndarray], Embed]
@@ -40,7 +40,7 @@ class Fitted(NamedTuple):
 class Row(NamedTuple):
     """One set's scores; shares in [0, 1].
 
-    tar: None where a fold lacks pairs of one kind, so that it cannot be had.
+    tar: None where a fold lacks pairs of one kind, so that it is undefined.
     """
 
     name: str
@@ -64,17 +64,17 @@ def verification_table(
     far: float = FAR,
     batch_size: int = BATCH_SIZE,
 ) -> list[Row]:
-    """A row for each set, as `face_sets.load_all` gives them.
+    """A row for each set of `face_sets.load_all`.
 
     Args:
-      embed: the embedder; called with `batch_size` faces at a time, of which the last may be blank.
-      sets: one is held at a time if this is an iterator.
+      embed: the embedder; called with `batch_size` faces, the last of which may be blank.
+      sets: the sets; an iterator holds one at a time in memory.
       flip: add the embedding of the mirror image, as the published numbers do.
       far: the false accept rate of TAR@FAR.
       batch_size: faces a call.
 
     Raises:
-      ValueError: an embedding is not finite, or zero, or of another shape than [N, D].
+      ValueError: an embedding is not finite, is zero, or is not of shape [N, D].
     """
     rows = []
     for pairs in sets:
@@ -116,14 +116,16 @@ def distances(
         used = np.unique(ends)
         others = pairs.faces[~np.isin(label, label[used])]
         if not len(others):
-            raise ValueError(f"{pairs.name}: a fold holds all persons, none are left to fit on")
+            raise ValueError(
+                f"{pairs.name}: expected persons outside each fold to fit on, got a fold of all"
+            )
         fitted = embeddings(embed.fit(others), pairs.faces[used], flip=flip, batch_size=batch_size)
         folds.append(_squared_distance(fitted, *(np.searchsorted(used, end) for end in ends)))
     return np.concatenate(folds)
 
 
 def _squared_distance(embedding: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """In parts, since plain pixels in float64 would take gigabytes."""
+    """Computed in parts, since plain pixels in float64 would take gigabytes."""
     parts = np.array_split(np.stack([first, second]), -(-len(first) // PAIRS_AT_ONCE), axis=1)
     return np.concatenate([
         verification.squared_distance(embedding[a], embedding[b]) for a, b in parts
@@ -142,20 +144,23 @@ def embeddings(embed: Embed, faces: np.ndarray, *, flip: bool, batch_size: int) 
             embedding = embedding + np.asarray(embed(np.ascontiguousarray(batch[:, :, ::-1])))
         if embedding.ndim != 2 or len(embedding) != batch_size:
             raise ValueError(
-                f"embeddings of {batch_size} faces: found shape {embedding.shape}, "
-                f"admitted [{batch_size}, D]"
+                f"embeddings of {batch_size} faces: expected shape [{batch_size}, D], "
+                f"got {embedding.shape}"
             )
         lengths = np.linalg.norm(embedding[: len(part)].astype(np.float64), axis=1)
         if len(bad := np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))):
-            raise ValueError(f"face {start + bad[0]}: its embedding is not finite or zero")
+            raise ValueError(
+                f"face {start + bad[0]}: expected a finite embedding that is not zero, got length "
+                f"{lengths[bad[0]]}"
+            )
         done.append(embedding[: len(part)])
     return np.concatenate(done)
 
 
 def pca(*, whiten: bool = False) -> Fitted:
-    """Eigenfaces (Turk and Pentland, 1991) of the grey pixels, the first `PCA_DIMS` of them.
+    """The first `PCA_DIMS` eigenfaces (Turk and Pentland, 1991) of the grey pixels.
 
-    Fitted on at most `PCA_FACES` faces, taken evenly.  whiten: coordinates of variance 1.
+    Fitted on at most `PCA_FACES` evenly spaced faces.  whiten: coordinates have variance 1.
     """
 
     def fit(faces: np.ndarray) -> Embed:
@@ -168,7 +173,7 @@ def pca(*, whiten: bool = False) -> Fitted:
         values, vectors = np.linalg.eigh(centred @ centred.T)
         kept = [i for i in np.argsort(-values)[:PCA_DIMS] if values[i] > 1e-10 * values.max()]
         if not kept:
-            raise ValueError(f"PCA of {count} faces: they are all equal")
+            raise ValueError(f"PCA of {count} faces: expected faces that differ, got equal ones")
         axes = centred.T @ vectors[:, kept] / np.sqrt(values[kept])  # 12544 x D, of length 1
         scale = np.sqrt(values[kept] / count) if whiten else 1.0
         return lambda faces: (_grey(faces) - mean) @ axes / scale
@@ -182,7 +187,7 @@ def _grey(faces: np.ndarray) -> np.ndarray:
 
 
 def _listed(name: str) -> Embed:
-    """What `features.embedding` makes of a name, for arrays of faces."""
+    """The embedder that `features.embedding` makes of a name, for arrays of faces."""
     extract = features.embedding(measures.Options(embedder=name)).extract
     return lambda faces: extract(list(faces))
 
@@ -196,10 +201,10 @@ FLOORS: dict[str, Callable[[], Embed | Fitted]] = {
 
 
 def embedder(name: str) -> Embed | Fitted:
-    """A key of `FLOORS`, or the path of an embedder: a run, or converted weights.
+    """The embedder of a name: a key of `FLOORS`, or the path of a run or of converted weights.
 
-    A net sees the face resized to fill its canvas.  FileNotFoundError: nothing is there;
-    ValueError: no embedder; WeightsError: scikit-image is missing for HOG.
+    A net sees the face resized to fill its canvas.  Raises FileNotFoundError for a missing path,
+    ValueError for a file or run that is no embedder, WeightsError if HOG lacks scikit-image.
     """
     if name in FLOORS:
         return FLOORS[name]()
@@ -218,8 +223,8 @@ def text(tables: Mapping[str, list[Row]], *, flip: bool, far: float) -> str:
     """The tables of several embedders, by name, for a terminal."""
     mirror = "with" if flip else "without"
     lines = [
-        f"squared distance of unit embeddings, {mirror} the mirror image's added; each fold by the "
-        "best threshold of the others",
+        f"squared distance of unit embeddings, {mirror} the mirror image's added; each fold is "
+        "judged by the best threshold of the others",
         "accuracy: mean and standard deviation over folds",
         "",
     ]
@@ -252,7 +257,7 @@ def text(tables: Mapping[str, list[Row]], *, flip: bool, far: float) -> str:
 
 
 def as_dict(tables: Mapping[str, list[Row]], *, flip: bool, far: float) -> dict[str, Any]:
-    """The tables of several embedders for JSON, with each choice that they depend on."""
+    """The tables of several embedders for JSON, with every choice they depend on."""
     return {
         "protocol": "10-fold verification, InsightFace",
         "flip": flip,

@@ -1,4 +1,4 @@
-"""Features of single images, which set metrics compare: pixels, HOG, Inception's, embeddings.
+"""Features of single images, for set metrics: pixels, HOG, Inception features, embeddings.
 
 An extractor takes a list of images uint8[H, W, 1 or 3] and returns an array [N, D].
 """
@@ -18,14 +18,14 @@ FLOORS = f"{PIXELS!r} and {HOG!r} (floors, not recognisers)"
 
 
 class Features(NamedTuple):
-    """weights: name -> SHA-256 of the files that the extractor was made from."""
+    """An extractor; weights: name -> SHA-256 of the files it was made from."""
 
     extract: Callable[[list[np.ndarray]], np.ndarray]
     weights: dict[str, str]
 
 
 def pixels(options: measures.Options) -> Features:
-    """Grey pixels as they are, uint8[N, H * W]: what NLDA works on."""
+    """Unchanged grey pixels, uint8[N, H * W], for NLDA."""
     del options
 
     def extract(batch: list[np.ndarray]) -> np.ndarray:
@@ -36,18 +36,18 @@ def pixels(options: measures.Options) -> Features:
 
 
 def _need_one_size(batch: list[np.ndarray], what: str) -> None:
-    """Vectors of images are as long as the images are large."""
+    """Raises ValueError for images of several sizes, whose vectors would differ in length."""
     sizes = {image.shape[:2] for image in batch}
     if len(sizes) > 1:
-        raise ValueError(f"{what} need images of one size, found {sorted(sizes)} (H, W)")
+        raise ValueError(f"{what}: expected images of one size, got {sorted(sizes)} (H, W)")
 
 
 def embedding(options: measures.Options) -> Features:
     """By `options.embedder`: "pixels" (grey, mean removed), "hog", or the path of an embedder."""
     if not options.embedder:
         raise metric_nets.WeightsError(
-            f"no embedder is given; admitted are {FLOORS}, the workdir of a run of "
-            "configs/embedder.py or configs/teacher.py, and converted weights (--embedder)"
+            f"--embedder: expected {FLOORS}, the workdir of a run of configs/embedder.py or "
+            "configs/teacher.py, or converted weights, got none"
         )
     if options.embedder == PIXELS:
         plain = pixels(options).extract
@@ -91,7 +91,7 @@ def _hog() -> Callable[[list[np.ndarray]], np.ndarray]:
 
 
 def _recogniser(path: str) -> Features:
-    """Embeddings by a run that trained an embedder, or by converted weights."""
+    """Embeddings of a run that trained an embedder, or of converted weights."""
     try:
         embedder = registry.load("embedder", path)
     except (FileNotFoundError, ValueError) as error:
@@ -101,7 +101,7 @@ def _recogniser(path: str) -> Features:
 
 
 def inception(options: measures.Options) -> Features:
-    """The 2048 features of FID's Inception, after the resize rule of the options."""
+    """The 2048 features of FID's Inception, after resizing by `options.resize`."""
     extractor = registry.load(
         "metric", options.weights_dir, net="inception_fid", resize=options.resize
     )

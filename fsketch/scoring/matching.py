@@ -1,7 +1,7 @@
-"""Which output belongs to which truth: folders matched by stem, by a table, or of a workdir.
+"""Matches outputs with truths: folders by file stem, a table, or the folders of a workdir.
 
-Nothing is guessed and nothing left out: every id has one truth and one output in every folder,
-and every file belongs to an id, else `DataError` lists all that does not fit.
+Nothing is guessed or left out: every id must have one truth and one output in every folder, and
+every file must belong to an id; otherwise `DataError` lists everything that does not fit.
 """
 
 import os
@@ -14,20 +14,21 @@ from etils import epath
 
 from fsketch.core import errors, image_files, names
 from fsketch.data import checks
+from fsketch.data import fs2k as annotations
 from fsketch.scoring import protocols
 
-# direction -> (what is given, what is made): names of folders and of columns.
+# direction -> (input, output): names of folders and columns.
 DIRECTIONS = {"to_sketch": ("photo", "sketch"), "to_photo": ("sketch", "photo")}
-FLOOR = "input itself"  # the label under which inputs are scored as if they were outputs
-RESERVED = ("truth", "input", FLOOR)  # what a result and its page call their own images
+FLOOR = "input itself"  # label of inputs that are scored as if they were outputs
+RESERVED = ("truth", "input", FLOOR)  # labels of a result's and its page's own images
 _COLUMNS = ("id", "photo", "sketch", "split", "identity", "output")
 
 
 class Matched(NamedTuple):
-    """Files by id, in the order in which they are scored.
+    """Files by id, in scoring order.
 
     outputs: label -> {id: file}; a partial output lacks ids.
-    inputs: what the outputs were made from, {} where it is not known.
+    inputs: the images the outputs were made from, {} if unknown.
     attributes: name -> {id: value}, for breakdowns.
     """
 
@@ -39,39 +40,39 @@ class Matched(NamedTuple):
 
 
 class Problems:
-    """What does not fit, over several folders; the form of `DataError`."""
+    """Collects the problems of several folders, in the form of `DataError`."""
 
     def __init__(self) -> None:
         self.places: dict[tuple[str, str], list[str]] = {}
         self.notes: list[str] = []
 
     def add(self, place: str, *, got: str, expected: str) -> None:
-        """One more place with this problem."""
+        """Adds a place with this problem."""
         self.places.setdefault((got, expected), []).append(place)
 
     def take(self, report: checks.Report) -> None:
-        """All that one folder's report collected."""
+        """Adds everything that one folder's report collected."""
         self.notes += [f"{report.root}: {note}" for note in report.told()]
         for (got, expected), places in report.problems.items():
             for place in places:
                 self.add(f"{report.root}/{place}", got=got, expected=expected)
 
     def merge(self, other: "Problems") -> None:
-        """All that another collection holds."""
+        """Adds everything that another collection holds."""
         for key, places in other.places.items():
             self.places.setdefault(key, []).extend(places)
 
     def close(self) -> None:
         """Raises `DataError` if there was a problem."""
         if self.places:
-            raise errors.DataError("what is to be scored", problems=self.places)
+            raise errors.DataError("the images to score", problems=self.places)
 
 
 def labels(folders: Sequence[str]) -> dict[str, Path]:
-    """Folders by the shortest ends of their paths that tell them apart.
+    """Folders by label: the shortest end of each path that tells it apart from the others.
 
-    "LABEL=FOLDER" names one itself, where there is no folder of that whole name.  Raises
-    `DataError` for a label twice or of `RESERVED`, and for "".
+    "LABEL=FOLDER" sets the label, unless a folder of that whole name exists.  Raises `DataError`
+    for a label that is given twice or is one of `RESERVED`, and for "".
     """
     named = {f for f in folders if "=" in f and not Path(f).exists()}
     plain = {Path(folder).resolve() for folder in folders if folder not in named}
@@ -94,7 +95,7 @@ def labels(folders: Sequence[str]) -> dict[str, Path]:
         if label in result or label in RESERVED:
             problems.add(
                 folder,
-                got=f"label {label} {'twice' if label in result else 'of our own'}",
+                got=f"label {label} {'twice' if label in result else '(reserved)'}",
                 expected=f"LABEL=FOLDER, each label once and none of {', '.join(RESERVED)}",
             )
         elif got := names.inside(label):
@@ -106,7 +107,7 @@ def labels(folders: Sequence[str]) -> dict[str, Path]:
 
 
 def by_folders(truth: Path, inputs: Path | None, problems: Problems) -> Matched:
-    """Truth and inputs by equal stems, in the order of the sorted ids."""
+    """Truth and inputs with equal stems, sorted by id."""
     files = _by_stem(truth, problems)
     given = _by_stem(inputs, problems) if inputs else {}
     ids = sorted(files)
@@ -121,14 +122,14 @@ def by_folders(truth: Path, inputs: Path | None, problems: Problems) -> Matched:
 def by_manifest(
     manifest: Path, split: str, direction: str, problems: Problems
 ) -> tuple[Matched, dict[str, str]]:
-    """Truth, inputs and order as a table says, and the stem of each id's outputs.
+    """Truth, inputs and order by a table, and the stem of each id's outputs.
 
-    Columns id, photo, sketch, split (paths relative to the table); `output` gives the stem of the
-    outputs where it is not the id; all other columns are attributes.
+    Columns id, photo, sketch, split (paths relative to the table); the optional column `output`
+    holds the stem of the outputs if it is not the id; all other columns are attributes.
     """
     report = checks.Report(manifest.parent)
     rows = checks.read_table(manifest, report, columns=("id", "photo", "sketch", "split"))
-    if report.problems:  # before what would follow from them
+    if report.problems:  # stop here: further problems would follow from these
         problems.take(report)
         problems.close()
     given, made = DIRECTIONS[direction]
@@ -156,13 +157,10 @@ def by_manifest(
 
 
 def by_annotation(manifest: Path, direction: str, problems: Problems) -> Matched:
-    """Truth, inputs, order and attributes of FS2K's anno_train.json or anno_test.json.
+    """Truth, inputs, order and attributes by FS2K's anno_train.json or anno_test.json.
 
-    Ids are those of the fs2k builder, "photo1_image0110"; outputs carry them as their stems.
+    Ids are those of the fs2k builder, "photo1_image0110"; they are the stems of the outputs.
     """
-    # Here, since tfds_builders lies above this package, and TFDS takes a second.
-    from fsketch.data import fs2k as annotations
-
     if not manifest.is_file():
         problems.add(str(manifest), got="no such file", expected="anno_train or anno_test.json")
         problems.close()
@@ -195,31 +193,31 @@ def by_annotation(manifest: Path, direction: str, problems: Problems) -> Matched
 
 
 def outputs_of(workdir: str | epath.Path, name: str) -> epath.Path:
-    """WORKDIR/outputs/NAME: photo and sketch as they were given, to_photo and to_sketch as made."""
+    """WORKDIR/outputs/NAME: "photo" and "sketch" are inputs, "to_photo" and "to_sketch" outputs."""
     return epath.Path(workdir) / "outputs" / name
 
 
 def made_by(workdir: Path, direction: str, problems: Problems) -> epath.Path:
-    """`outputs_of` a workdir in this direction; a problem where it translates the other alone."""
+    """`outputs_of` a workdir in this direction; a problem if the run has only the other one."""
     folder = outputs_of(workdir, direction)
     if not folder.is_dir():
         there = [name for name in DIRECTIONS if outputs_of(workdir, name).is_dir()]
         problems.add(
             str(workdir),
             got=f"no outputs of direction {direction}",
-            expected=f"directions that the run has: {', '.join(there) or 'none'}",
+            expected=f"a direction of the run: {', '.join(there) or 'none'}",
         )
         problems.close()
     return folder
 
 
 def split_of(workdir: str | epath.Path, split: str) -> epath.Path:
-    """WORKDIR/splits/SPLIT: the evaluation of another split than the run's own, with outputs."""
+    """WORKDIR/splits/SPLIT: evaluation and outputs of a split other than the run's test split."""
     return epath.Path(workdir) / "splits" / split
 
 
 def is_workdir(folder: str | epath.Path) -> bool:
-    """Whether a folder is a run's with images of its evaluation."""
+    """Whether a folder is a workdir with the images of an evaluation."""
     return (epath.Path(folder) / "outputs").is_dir()
 
 
@@ -233,8 +231,7 @@ def attach(
 ) -> Matched:
     """`matched` with the files of the output folders.
 
-    stems: the stem of each id's output.  With `partial` an output may
-    lack ids, though not all of them.
+    stems: the stem of each id's output.  With `partial`, an output may lack some ids but not all.
     """
     ids = {stem: id for id, stem in stems.items()}
     outputs = {}
@@ -260,7 +257,7 @@ def attach(
 
 
 def check_sizes(matched: Matched, chosen: protocols.Protocol, problems: Problems) -> None:
-    """Reads the headers of all files; a size that the protocol does not admit is a problem."""
+    """Reads the headers of all files; a size other than the protocol's is a problem."""
     truths = {id: _size(path) for id, path in matched.truth.items()}
     groups = [matched.truth] + [o for o in matched.outputs.values() if not chosen.resize_output]
     for files in groups:
@@ -271,7 +268,7 @@ def check_sizes(matched: Matched, chosen: protocols.Protocol, problems: Problems
 
 
 def decode(path: Path, problems: Problems) -> np.ndarray | None:
-    """uint8[H, W, 1 or 3]; None, with a problem, for what cannot be taken as it is."""
+    """uint8[H, W, 1 or 3]; None, with a problem, for an image that cannot be used unchanged."""
     report = checks.Report(path.parent)
     decoded = checks.decode(path, report)
     problems.take(report)
@@ -279,7 +276,7 @@ def decode(path: Path, problems: Problems) -> np.ndarray | None:
 
 
 def _by_stem(folder: Path, problems: Problems) -> dict[str, Path]:
-    """Image files of a folder by stem; what is no image, or double, or nothing, is a problem."""
+    """Image files of a folder by stem; other files, duplicates and an empty folder are problems."""
     report = checks.Report(folder)
     files = checks.files_by_stem(folder, report)
     if not files and not report.problems:
@@ -289,7 +286,7 @@ def _by_stem(folder: Path, problems: Problems) -> dict[str, Path]:
 
 
 def _size(path: Path) -> tuple[int, int] | None:
-    """(width, height) by the header; None where there is none, which `decode` reports."""
+    """(width, height) by the header; None if it is unreadable, which `decode` reports."""
     try:
         with image_files.open_image(path) as image:
             return image.size

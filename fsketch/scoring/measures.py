@@ -1,7 +1,7 @@
-"""Every metric by name: what it is called, which way is better, how it is made ready.
+"""Every metric by name: its title, which direction is better, and how it is loaded.
 
-Image metrics compare one pair and need no other; set metrics compare all outputs with all truths
-through features of each image.  Networks come from converted weights, see `metric_nets`.
+Image metrics compare one pair; set metrics compare all outputs with all truths by features of each
+image.  Networks come from converted weights, see `metric_nets`.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ import numpy as np
 from fsketch.frozen import metric_nets, registry
 from fsketch.metrics import fid, fsim, nlda, retrieval, scoot, ssim, verification
 
-# [inferred: for test sets of 100 to 1000 images; halves make the interval an honest one]
+# [inferred: for test sets of 100 to 1000 images; subsets of half the images keep the interval fair]
 KID_NUM_SUBSETS, KID_LARGEST_SUBSET = 100, 1000
 IFRP_RANK = 5  # of FRR and FCR [inferred]
 
@@ -23,18 +23,18 @@ Score = Callable[[jax.Array, jax.Array], jax.Array]
 
 
 class Options(NamedTuple):
-    """What metrics with networks or random subsets need to know."""
+    """Options of metrics with networks or random subsets."""
 
     weights_dir: str = ""  # folder of converted weights (fsketch convert)
-    embedder: str = ""  # what identities are compared by, see scoring/features.py
+    embedder: str = ""  # compares identities, see scoring/features.py
     resize: str = "legacy"  # before Inception: "legacy" (pytorch-fid) or "clean" (clean-fid)
     cache_dir: str = ""  # where Inception's features are kept; "" = nowhere
-    direction: str = "to_sketch"  # or "to_photo": which side NLDA probes with
+    direction: str = "to_sketch"  # or "to_photo": selects NLDA's probe side
     seed: int = 0
 
 
 class Ready(NamedTuple):
-    """An image metric that can be called; weights: file -> SHA-256 of what it was made from."""
+    """An image metric ready to call; weights: file -> SHA-256 of its converted weights."""
 
     name: str
     colour: str
@@ -45,7 +45,7 @@ class Ready(NamedTuple):
 class ImageMetric(NamedTuple):
     """A metric of one pair; colour: "grey" (luma) or "rgb" (a grey image is repeated).
 
-    Either `score` needs nothing, or `load` makes it from a folder of weights.
+    Either `score` is set, or `load` makes it from a folder of weights.
     """
 
     title: str
@@ -57,7 +57,7 @@ class ImageMetric(NamedTuple):
 
 
 class Interval(NamedTuple):
-    """A value with its interval; NaN where there is none."""
+    """A value and its interval; NaN for no interval."""
 
     value: float
     low: float = float("nan")
@@ -75,8 +75,8 @@ class Sets(NamedTuple):
 class SetMetric(NamedTuple):
     """A metric of two sets.
 
-    features: a key of `features.FEATURES`.  compare gives one or more named values; ValueError
-    says why these sets cannot be scored.
+    features: a key of `features.FEATURES`.  compare: returns one or more named values; raises
+    ValueError with the reason if these sets cannot be scored.
     """
 
     features: str
@@ -85,7 +85,7 @@ class SetMetric(NamedTuple):
 
 
 def ssim_full(truth: jax.Array, output: jax.Array) -> jax.Array:
-    """SSIM as MATLAB's `ssim` takes it: borders replicated, the mean over all pixels; float[B]."""
+    """SSIM as in MATLAB's `ssim`: borders replicated, mean over all pixels; float[B]."""
     rim = ((0, 0), (ssim.RADIUS,) * 2, (ssim.RADIUS,) * 2, (0, 0))
     return ssim.ssim(jnp.pad(truth, rim, "edge"), jnp.pad(output, rim, "edge"))
 
@@ -114,7 +114,7 @@ IMAGE: dict[str, ImageMetric] = {
 
 
 def ready(names: tuple[str, ...], options: Options) -> list[Ready]:
-    """These image metrics, with weights read; `metric_nets.WeightsError` if one is missing."""
+    """These image metrics with their weights loaded; raises `metric_nets.WeightsError`."""
     result = []
     for name in names:
         metric = IMAGE[name]
@@ -153,7 +153,7 @@ def _fid(sets: Sets, options: Options) -> dict[str, Interval]:
 
 
 def _kid(sets: Sets, options: Options) -> dict[str, Interval]:
-    """Over subsets of half the images; the name says their size."""
+    """KID over subsets of half the images; the name contains their size."""
     size = min(KID_LARGEST_SUBSET, len(sets.truth) // 2)
     interval = fid.kid(
         sets.truth,
@@ -182,9 +182,9 @@ def _frr(sets: Sets, options: Options) -> dict[str, Interval]:
 
 
 def _fcr(sets: Sets, options: Options) -> dict[str, Interval]:
-    """Of this output against the others; their mean is the paper's, over styles."""
+    """FCR of this output against the others; the paper's is the mean over styles."""
     if not sets.others:
-        raise ValueError("at least two outputs are needed, one for each style")
+        raise ValueError("expected two or more outputs, one for each style, got one")
     identity = np.arange(len(_enough(sets, IFRP_RANK)))
     gallery, persons = np.concatenate(sets.others), np.tile(identity, len(sets.others))
     rate = retrieval.rank_k(sets.output, gallery, identity, persons, k=IFRP_RANK)

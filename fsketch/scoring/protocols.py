@@ -1,8 +1,8 @@
-"""Named protocols: what is compared, in which geometry, by which metrics.
+"""Named protocols: which images are compared, in which geometry, by which metrics.
 
-A protocol fixes everything that moves a score (size, padding, grey or colour, 8 bit), so that a
-number means the same wherever it was computed: `fsketch score` on folders and the evaluation of a
-run both go through `ImageScorer`.  Images are uint8 in 0..255; sizes are width x height.
+A protocol fixes everything that changes a score (size, padding, grey or colour, 8 bit), so that a
+number means the same wherever it is computed: `fsketch score` on folders and the evaluation of a
+run both use `ImageScorer`.  Images are uint8 in 0..255; sizes are width x height.
 """
 
 import collections
@@ -16,7 +16,7 @@ from fsketch.core import images
 from fsketch.scoring import measures
 
 BATCH_SIZE = 16  # pairs in one call of a metric
-# Calls at a time: FSIM takes its pairs one after the other and keeps one core busy.
+# Parallel calls: FSIM takes its pairs one by one and keeps one core busy.
 NUM_WORKERS = 2
 _WORKERS = futures.ThreadPoolExecutor(NUM_WORKERS, thread_name_prefix="score")
 MOST_DB = 99.0  # PSNR of equal images, since JSON has no infinity
@@ -26,10 +26,10 @@ class Protocol(NamedTuple):
     """One convention of the field.
 
     about: the convention in a sentence, with its source.
-    size_px: (width, height) of every image; None for any, equal within a pair.
-    num_pairs: size of the whole test set by data set, where the field has fixed it.
+    size_px: (width, height) of every image; None: any size, equal within a pair.
+    num_pairs: size of the whole test set by data set, where the field fixes it.
     image_metrics, set_metrics: keys of `measures.IMAGE` and `measures.SET`.
-    resize_output: outputs are first brought to the truth's size; nothing else ever resizes.
+    resize_output: outputs are first resized to the truth's size; nothing else is ever resized.
     """
 
     about: str
@@ -94,7 +94,7 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def get(name: str) -> Protocol:
-    """The protocol of a name; ValueError with the admitted names for any other."""
+    """The protocol of a name; ValueError lists the known names for any other."""
     if name not in PROTOCOLS:
         raise ValueError(f"protocol: expected {', '.join(PROTOCOLS)}, got {name!r}")
     return PROTOCOLS[name]
@@ -103,9 +103,9 @@ def get(name: str) -> Protocol:
 def size_problem(
     size_px: tuple[int, int], wanted: tuple[int, int] | None
 ) -> tuple[str, str] | None:
-    """(got, expected) of an image whose size is not the wanted one, if any is wanted.
+    """(got, expected) of an image whose size differs from `wanted`; None if it fits.
 
-    Sizes are (width, height).
+    Sizes are (width, height); wanted: None for any size.
     """
     if wanted is None or size_px == wanted:
         return None
@@ -116,27 +116,27 @@ def size_problem(
 
 
 def resized(image: np.ndarray, size_px: tuple[int, int]) -> np.ndarray:
-    """uint8[H, W, 1 or 3] brought to (width, height): bicubic, antialiased where it shrinks."""
+    """uint8[H, W, 1 or 3] resized to (width, height): bicubic, antialiased where it shrinks."""
     flat = image[..., 0] if image.shape[-1] == 1 else image
     scaled = np.asarray(Image.fromarray(flat).resize(size_px, Image.Resampling.BICUBIC))
     return scaled[..., None] if scaled.ndim == 2 else scaled
 
 
 def coloured(image: np.ndarray, colour: str) -> np.ndarray:
-    """uint8[H, W, 1 or 3] as a metric wants it: one channel for "grey", three for "rgb"."""
+    """uint8[H, W, 1 or 3] as a metric needs it: one channel for "grey", three for "rgb"."""
     if colour == "grey":
         return images.grey_uint8(image)
     return np.broadcast_to(image, (*image.shape[:2], 3))
 
 
-Pair = tuple[int, np.ndarray, np.ndarray]  # place, truth, output
+Pair = tuple[int, np.ndarray, np.ndarray]  # index, truth, output
 
 
 class ImageScorer:
     """Collects pairs one by one and scores them in batches of equal shape.
 
-    Holds few batches, so memory does not grow with the number of pairs.  Every batch has
-    BATCH_SIZE pairs, the last of a shape filled up with its last pair.
+    It holds few batches, so memory does not grow with the number of pairs.  Every batch has
+    BATCH_SIZE pairs; the last batch of a shape repeats its last pair.
     """
 
     def __init__(self, metrics: list[measures.Ready]) -> None:
@@ -146,9 +146,9 @@ class ImageScorer:
         self.rows: list[dict[str, float]] = []
 
     def add(self, truth: np.ndarray, output: np.ndarray) -> None:
-        """The next pair, uint8[H, W, 1 or 3] each, of one height and width."""
+        """Adds the next pair, uint8[H, W, 1 or 3] each, of equal height and width."""
         if truth.shape[:2] != output.shape[:2]:
-            raise ValueError(f"sizes differ: truth {truth.shape}, output {output.shape}")
+            raise ValueError(f"output: expected the truth's size {truth.shape}, got {output.shape}")
         queue = self.waiting.setdefault(truth.shape[:2], [])
         queue.append((len(self.rows), truth, output))
         self.rows.append({})
@@ -156,7 +156,7 @@ class ImageScorer:
             self._start(truth.shape[:2])
 
     def scores(self) -> dict[str, np.ndarray]:
-        """float64[N] by metric, in the order of `add`."""
+        """Scores float64[N] by metric, in the order of `add`."""
         for shape in list(self.waiting):
             self._start(shape)
         while self.running:
@@ -164,21 +164,21 @@ class ImageScorer:
         return {m.name: np.array([row[m.name] for row in self.rows]) for m in self.metrics}
 
     def _start(self, shape: tuple[int, ...]) -> None:
-        """Has the waiting pairs of a shape scored, once there is a worker for them."""
+        """Starts scoring the waiting pairs of a shape once a worker is free."""
         while len(self.running) >= NUM_WORKERS:
             self._finish()
         pairs = self.waiting.pop(shape)
         self.running.append((pairs, _WORKERS.submit(self._score, pairs)))
 
     def _finish(self) -> None:
-        """Waits for the batch that was started first."""
+        """Waits for the oldest running batch."""
         pairs, future = self.running.popleft()
         for name, values in future.result().items():
             for (index, _, _), value in zip(pairs, values, strict=False):
                 self.rows[index][name] = float(value)
 
     def _score(self, pairs: list[Pair]) -> dict[str, np.ndarray]:
-        """float[BATCH_SIZE] by metric."""
+        """Scores float[BATCH_SIZE] by metric."""
         full = pairs + pairs[-1:] * (BATCH_SIZE - len(pairs))
         batches = {
             colour: [np.stack([coloured(pair[side], colour) for pair in full]) for side in (1, 2)]

@@ -1,4 +1,4 @@
-"""What scoring found, as tables and as JSON; as a page: scoring/page."""
+"""The result of scoring, as tables and as JSON; as a page: scoring/page."""
 
 import hashlib
 import math
@@ -18,7 +18,7 @@ INTERVAL = "95 %, percentiles of 2000 bootstrap resamples of the images"
 
 
 class Difference(NamedTuple):
-    """`label` minus `other`, the mean over the images that both have; p: of "no difference"."""
+    """Mean of `label` minus `other` over the images that both have; p: for "no difference"."""
 
     metric: str
     label: str
@@ -36,7 +36,7 @@ class Difference(NamedTuple):
 
 
 class Column(NamedTuple):
-    """A metric as it is shown; `is_set`: it scores whole sets, not single images."""
+    """A metric as shown; `is_set`: it scores whole sets instead of single images."""
 
     name: str
     title: str
@@ -54,9 +54,9 @@ class Result(NamedTuple):
     """Scores of all outputs.
 
     images: label -> metric -> float64[N], NaN where a partial output has no image.
-    sets: label -> name -> value with interval; origins: name -> the key of `measures.SET`.
+    sets: label -> name -> value with interval; origins: name -> its key in `measures.SET`.
     shifts: label -> convention -> metric -> shift of the mean, with --why.
-    notes: what was not scored, and why.
+    notes: metrics that were not computed, and why.
     hashes: "truth" and each label -> SHA-256 over the file's SHA-256 of each id, in order.
     """
 
@@ -83,7 +83,7 @@ def summary(result: Result, label: str, metric: str) -> measures.Interval:
 
 
 def difference(result: Result, metric: str, label: str, other: str) -> Difference | None:
-    """Of two outputs, over the images that both have; None for fewer than two."""
+    """The difference of two outputs over the images that both have; None for fewer than two."""
     one, two = result.images[label][metric], result.images[other][metric]
     both = np.isfinite(one) & np.isfinite(two)
     if both.sum() < 2:
@@ -100,7 +100,7 @@ def differences(result: Result) -> list[Difference]:
 
 
 def columns(result: Result) -> list[Column]:
-    """The metrics in the order in which they are shown: those of images, those of sets."""
+    """The metrics in display order: image metrics, then set metrics."""
     of_images = [(metric.name, measures.IMAGE[metric.name]) for metric in result.metrics]
     return [
         *(Column(name, m.title, m.unit, m.higher_is_better, False) for name, m in of_images),
@@ -112,7 +112,7 @@ def columns(result: Result) -> list[Column]:
 
 
 def table(result: Result, *, is_markdown: bool = False) -> str:
-    """What the terminal shows: convention, a row per output, what was not scored."""
+    """The text for the terminal: convention, a row per output, notes on metrics left out."""
     chosen = protocols.get(result.protocol)
     sizes = ", ".join(f"{name} {count}" for name, count in chosen.num_pairs.items())
     lines = [
@@ -173,7 +173,7 @@ def _cell(interval: measures.Interval) -> str:
 
 
 def to_json(result: Result) -> dict[str, Any]:
-    """Everything, with all choices that were made."""
+    """The whole result, with every choice recorded."""
     chosen = protocols.get(result.protocol)
     ids = result.matched.ids
     return {
@@ -210,7 +210,7 @@ def _finite(interval: measures.Interval) -> dict[str, float | None]:
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that a score depends on."""
+    """Versions of the packages that a score depends on."""
     return {name: metadata.version(name) for name in PACKAGES}
 
 

@@ -1,4 +1,4 @@
-"""How numbers, names and tables are written, on the terminal and on pages."""
+"""Formats numbers, names and tables, for the terminal and for pages."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -10,9 +10,9 @@ DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 
 class Cell(NamedTuple):
-    """What is written, in small print below it, and the number to sort by.
+    """The text of a table cell, small print below it, and the number to sort by.
 
-    style: a class and bar: (low, value, high, zero) as shares of the column's axis, for pages.
+    For pages: style, a CSS class, and bar, (low, value, high, zero) as shares of the column's axis.
     """
 
     text: str
@@ -23,7 +23,7 @@ class Cell(NamedTuple):
 
 
 class Table(NamedTuple):
-    """For the terminal and for pages; the first head is of the rows' names."""
+    """A table for the terminal and for pages; the first head belongs to the row names."""
 
     title: str
     about: str
@@ -32,7 +32,7 @@ class Table(NamedTuple):
 
 
 def clean(name: str) -> str:
-    """Printable: control characters, broken Unicode and the like are escaped."""
+    """The name with control characters, broken Unicode and the like escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
 
 
@@ -54,7 +54,7 @@ def number(value: float | None, digits: int, *, sign: str = "") -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int, *, sign: str = "") -> str:
-    """[low, high], or nothing where there is no interval."""
+    """[low, high], or "" without an interval."""
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return ""
     return f"[{number(low, digits, sign=sign)}, {number(high, digits, sign=sign)}]"
@@ -72,12 +72,12 @@ def heading(title: str, unit: str, higher_is_better: bool) -> str:
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], *, is_markdown: bool = False) -> str:
-    """The first column to the left, the others to the right; "" is a cell without content."""
+    """A table with the first column left-aligned, the others right-aligned; "" is an empty cell."""
     cells = [[clean(row[0]), *row[1:]] for row in rows]
     if is_markdown:
         cells = [[cell.replace("|", "\\|").replace("\n", "<br>") for cell in row] for row in cells]
     align = ("left", *("right" for _ in heads[1:]))
-    # Heads as a row: as heads they would be two characters wider.
+    # Heads are passed as a row: as headers they would be two characters wider.
     given = {"headers": heads, "tablefmt": "github"} if is_markdown else {"tablefmt": "plain"}
     cells = cells if is_markdown else [heads, *cells]
     return tabulate.tabulate(cells, disable_numparse=True, colalign=align, **given)

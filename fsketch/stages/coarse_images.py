@@ -1,6 +1,6 @@
-"""Coarse images: IDE's first stage, a patch model fitted to the training pairs that draws them all.
+"""Coarse images: IDE's first stage fits a patch model to the training pairs and draws all images.
 
-`fsketch/data/coarse.py` keeps what is made here and joins it with its pairs.
+`fsketch/data/coarse.py` stores these images and joins them with their pairs.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,11 +21,11 @@ from fsketch.stages import folders
 def coarse_images(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     """Fits the patch model to the training pairs and makes the coarse image of every pair.
 
-    They lie in `patches.path` or WORKDIR/coarse (data/coarse.py).  An image is made from the pairs
-    of other identities, so training pairs are left out of their own.  What is there is kept: the
-    same call goes on after an interruption; what does not belong there raises
-    `coarse.StaleError`.  Processes share the images between them, and devices those of a process;
-    each image is computed alone, so it depends on neither.
+    They are stored in `patches.path` or WORKDIR/coarse (data/coarse.py).  Each image is made from
+    pairs of other identities, so a training pair never serves its own image.  Existing images are
+    kept, so the same call continues after an interruption; images of other settings raise
+    `coarse.StaleError`.  Processes and devices share the work; each image is computed alone, so it
+    depends on neither.
 
     All pairs are held in memory: the model compares each image with all training pairs.
     """
@@ -62,7 +62,7 @@ def coarse_images(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
             for part in splits.values()
             for place in range(len(part))
         ]
-        if jax.process_count() > 1:  # they find each other before their shares take unequal times
+        if jax.process_count() > 1:  # meet before their shares take unequal times
             multihost_utils.sync_global_devices("coarse images begin")
         # Splits may overlap.
         _make(index, source, list({(r.id, r.key): r for r in requests}.values()))
@@ -74,10 +74,10 @@ def coarse_images(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
 def first_stage(
     workdir: str | epath.Path, config: ConfigDict
 ) -> Callable[[np.ndarray], np.ndarray]:
-    """What `coarse_images` fitted, for new images: uint8[B, H, W, C] -> uint8[B, H, W, C'].
+    """The fitted patch model for new images: uint8[B, H, W, C] -> uint8[B, H, W, C'].
 
-    Test pairs come out as they were prepared, to the bit.  Raises ValueError for images of another
-    size than the training images, and what `coarse.source` raises.
+    Test pairs come out bit for bit as they were prepared.  Raises ValueError for images whose size
+    is not that of the training images, and the errors of `coarse.source`.
     """
     source = coarse.source(config, workdir)
     index = model.load(source.folder / "index.npz")
@@ -85,13 +85,13 @@ def first_stage(
 
     def draw(batch: np.ndarray) -> np.ndarray:
         _check_size(index, "an image", batch.shape[1:3])
-        return translate(batch, np.stack([index.admitted(None)] * len(batch)))
+        return translate(batch, np.stack([index.allowed(None)] * len(batch)))
 
     return draw
 
 
 def _make(index: model.Index, source: coarse.Source, requests: Sequence[coarse.Request]) -> None:
-    """Computes and writes what is missing of this process's share, one image a device at a time."""
+    """Computes and writes the missing images of this process's share, one image a device."""
     for request in requests:
         _check_size(index, request.id, request.image.shape[:2])
     share = requests[jax.process_index() :: jax.process_count()]
@@ -107,7 +107,7 @@ def _make(index: model.Index, source: coarse.Source, requests: Sequence[coarse.R
             group = left[first : first + devices]
             made = translate(
                 np.stack([request.image for request in group]),
-                np.stack([index.admitted(request.identity) for request in group]),
+                np.stack([index.allowed(request.identity) for request in group]),
             )
             for request, image in zip(group, made, strict=True):
                 coarse.write(source, request, image)
@@ -115,9 +115,9 @@ def _make(index: model.Index, source: coarse.Source, requests: Sequence[coarse.R
 
 
 def _translator(index: model.Index) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """(uint8[B, H, W, C], admitted bool[B, N]) -> uint8[B, H, W, C'], each image alone.
+    """A function (uint8[B, H, W, C], admitted bool[B, N]) -> uint8[B, H, W, C'], one by one.
 
-    It warns of images whose solver was stopped before it reached its tolerance.
+    It warns of images whose solver stopped before it reached its tolerance.
     """
     devices, settings = jax.local_device_count(), index.settings
 
@@ -139,11 +139,11 @@ def _translator(index: model.Index) -> Callable[[np.ndarray, np.ndarray], np.nda
             made.append(some)
             gaps.append(gap)
         gap = np.concatenate(gaps)[: len(batch)]
-        # The solver of one candidate a patch knows no gap: infinite.
+        # The solver that chooses one candidate a patch has no gap: infinite.
         if (missed := np.isfinite(gap) & (gap > settings.tolerance)).any():
             logging.warning(
-                "%d of %d coarse images: stopped at patches.max_iterations %d, up to %.2g of the "
-                "energy above the least; patches.tolerance is %g",
+                "%d of %d coarse images: stopped at patches.max_iterations %d, with a gap of up to "
+                "%.2g of the energy; patches.tolerance is %g",
                 missed.sum(),
                 len(batch),
                 settings.max_iterations,
@@ -159,6 +159,6 @@ def _check_size(index: model.Index, name: str, size: tuple[int, int]) -> None:
     height, width = index.given.shape[1:3]
     if size != (height, width):
         raise ValueError(
-            f"{name}: {size[1]} x {size[0]} px (width x height), but the training images of the "
-            f"patch model have {width} x {height} px"
+            f"{name}: expected {width} x {height} px (width x height), as the training images of "
+            f"the patch model, got {size[1]} x {size[0]} px"
         )

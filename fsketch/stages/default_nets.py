@@ -1,4 +1,4 @@
-"""Default frozen nets, where a configuration names none: trained once, beside the workdir."""
+"""Default frozen nets for a configuration that names none: trained once, beside the workdir."""
 
 from etils import epath
 from ml_collections import ConfigDict
@@ -12,7 +12,7 @@ from fsketch.stages import folders
 def trained(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     """The configuration with a path for each frozen net that its method needs.
 
-    A net without a path is trained by the configuration in its section, unless that was done before
+    A net without a path is trained by the configuration in its section, unless it already exists
     (`folder`).  A workdir that was started keeps its own nets and gets no paths.
     """
     sections = registry.to_train(config, methods.needs(config))
@@ -25,7 +25,7 @@ def trained(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
         nested.data.data_dir = nested.data.data_dir or config.data.data_dir
         with folders.turn(path):
             if checkpoint.last_step(path) == nested.num_steps:
-                progress.say(f"no {section}.path: the default net in {path} is used")
+                progress.say(f"no {section}.path: using the default net in {path}")
             else:
                 progress.say(f"no {section}.path: training the default net in {path}, once")
                 train.train(nested, path)
@@ -35,9 +35,9 @@ def trained(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
 
 
 def folder(config: ConfigDict, workdir: epath.Path) -> epath.Path:
-    """Where the default net that this configuration trains is kept: beside the workdir.
+    """The folder of the default net that this configuration trains, beside the workdir.
 
-    Its name has a hash of the configuration, so another one never finds this one's net, and two
-    sections of one configuration share it.
+    Its name contains a hash of the configuration, so other configurations never use it, and
+    sections with the same configuration share it.
     """
     return folders.hashed(config, epath.Path(workdir).absolute().parent, "teacher")

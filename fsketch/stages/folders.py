@@ -1,4 +1,4 @@
-"""Folders that stages make and runs share: how they are named, and whose turn it is to make one."""
+"""Names and locks of the folders that stages make and runs share."""
 
 import contextlib
 import hashlib
@@ -13,7 +13,7 @@ from fsketch.core import checkpoint, locks
 
 
 def hashed(config: ConfigDict, parent: epath.Path, name: str, *, of: str = "") -> epath.Path:
-    """parent/name-HASH, by the configuration and by whatever else decides, `of`."""
+    """parent/name-HASH, a hash of the configuration and of `of`, any other input."""
     content = json.dumps(checkpoint.to_json(config), sort_keys=True) + of
     digest = hashlib.sha256(content.encode()).hexdigest()[:8]
     return parent / f"{name}-{digest}"
@@ -21,9 +21,9 @@ def hashed(config: ConfigDict, parent: epath.Path, name: str, *, of: str = "") -
 
 @contextlib.contextmanager
 def turn(path: epath.Path) -> Iterator[None]:
-    """One run at a time makes what lies in `path`; another run waits for it.
+    """Lets one run at a time make the content of `path`; other runs wait.
 
-    The processes of one run work on it together, so only the first of them takes the turn.
+    The processes of one run work together, so only the first of them takes the lock.
     """
     if jax.process_index():
         yield

@@ -1,19 +1,19 @@
 """Stylised portraits of real faces: the offline stage before IFRP trains.
 
-Style networks are trained first where they are missing (configs/style.py).
+Missing style networks are trained first (configs/style.py).
 
-    FOLDER/manifest.json               what was made of what: styles, faces, splits, settings
+    FOLDER/manifest.json               the inputs: styles, faces, splits, settings
     FOLDER/shard-00003-of-00021.zip    FACES_PER_SHARD faces, each
         photo/ID.png                       the aligned real face
         STYLE/ID.png                       its portrait: moved (data/warp.py), then stylised
-        poses.json                         how each portrait was moved, {STYLE/ID: Pose}
+        poses.json                         the move of each portrait, {STYLE/ID: Pose}
 
-Faces of train and validation are made in the seen styles, test faces in all [paper: IFRP, three of
-ten].  The style PLAIN is the moved face itself; DRAWN, of test faces alone, is the moved hand-drawn
-sketch of a source that has sketches.  tfds_builders/stylized_faces reads the folder.
+Train and validation faces are painted in the seen styles, test faces in all styles [paper: IFRP,
+three of ten].  The style PLAIN is the moved face itself; DRAWN, for test faces only, is the moved
+hand-drawn sketch if the source has sketches.  tfds_builders/stylized_faces reads the folder.
 
-A shard is written whole or not at all, so a killed stage goes on where it was; processes take
-shards in turn.  A portrait depends on (seed, face, style) and the style's network alone.
+A shard is written whole or not at all, so an interrupted stage continues; processes take shards in
+turn.  A portrait depends only on (seed, face, style) and the style's network.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ from fsketch.stages import default_nets, folders
 PORTRAITS = "stylized_faces/prepared"  # the data set that reads a folder of them
 FACES_PER_SHARD = 64
 NUM_SAMPLES = 8
-BATCH_SIZE = 16  # faces of one call of a network, always: XLA rounds by the batch's size
+BATCH_SIZE = 16  # faces in every call of a network: XLA's rounding depends on the batch size
 
 Stylist = Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # uint8[S, S, 3] each, in and out
 
@@ -48,9 +48,9 @@ Stylist = Callable[[Sequence[np.ndarray]], list[np.ndarray]]  # uint8[S, S, 3] e
 def stylised_portraits(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     """Makes the portraits of `config.portraits` beside the workdir, once.
 
-    Trains the style networks first that are not there.  Folders of networks and of portraits are
-    named by a hash of all that decides on them, so another configuration, other photos or other
-    networks never find these; they may be deleted at any time.
+    Trains missing style networks first.  The names of the folders contain a hash of all inputs, so
+    another configuration, other photos or other networks never use them; they may be deleted at
+    any time.
     """
     settings = config.portraits
     parent = epath.Path(workdir).absolute().parent
@@ -74,7 +74,7 @@ def _portraits(
     networks: dict[str, str],
     stylists: Callable[[str], Stylist],
 ) -> epath.Path:
-    """The folder of portraits of these faces in these styles, complete."""
+    """The complete folder of portraits of these faces in these styles."""
     content = manifest(settings, found, networks=networks, seen=seen)
     folder = folder_of(content, parent)
     with folders.turn(folder):
@@ -85,7 +85,7 @@ def _portraits(
 def _networks(
     config: ConfigDict, found: faces.Faces, styles: dict[str, str], parent: epath.Path
 ) -> dict[str, epath.Path]:
-    """The run of each style's network, by its name; those that are missing are trained."""
+    """The run of each style's network, by style; trains the missing ones."""
     settings = config.portraits
     styles = {name: style for name, style in styles.items() if name != shards.PLAIN}
     if settings.networks:
@@ -118,8 +118,8 @@ def given_networks(settings: ConfigDict, styles: Mapping[str, str]) -> dict[str,
     absent = [name for name, path in given.items() if checkpoint.last_step(path) is None]
     if absent:
         raise FileNotFoundError(
-            f"portraits.networks: {settings.networks} holds no runs of "
-            f"{', '.join(absent)}; make them by\n"
+            f"portraits.networks: {settings.networks}: expected runs of {', '.join(absent)}, "
+            "got none; make them by\n"
             + "\n".join(
                 "    fsketch train --config=configs/style.py "
                 f"--config.style.image={styles[name]} --workdir={given[name]}"
@@ -158,21 +158,25 @@ def find_faces(config: ConfigDict, *, data_dir: str) -> faces.Faces:
 
 
 def styles_of(config: ConfigDict) -> tuple[dict[str, str], list[str]]:
-    """({name: painting or file} of all styles, seen ones first; names of the seen ones)."""
+    """({name: painting or file} of all styles, seen ones first; names of the seen styles)."""
     seen = [paintings.name_of(style) for style in config.train_styles]
     given = dict.fromkeys((*config.train_styles, *config.test_styles))
     named = {paintings.name_of(style): style for style in given}
     if len(named) != len(given):
-        raise ValueError(f"portraits.train_styles, test_styles: two of one name in {list(given)}")
+        raise ValueError(
+            f"portraits.train_styles, test_styles: expected each name once, got {list(given)}"
+        )
     if taken := sorted({shards.DRAWN, shards.PHOTO} & named.keys()):
-        raise ValueError(f"portraits.train_styles, test_styles: {taken} is the name of another")
+        raise ValueError(
+            f"portraits.train_styles, test_styles: expected no reserved name, got {taken}"
+        )
     return named, seen
 
 
 def manifest(
     config: ConfigDict, found: faces.Faces, *, networks: Mapping[str, str], seen: Sequence[str]
 ) -> dict:
-    """All that decides on the portraits: `networks` are digests by style, `seen` styles' names."""
+    """All inputs of the portraits; networks: digests by style; seen: names of the seen styles."""
     persons = checks.first_use(row.identity for row in found.rows)
     settings = ("size_px", "crop", "seed", "rotation_deg", "shift", "scale", "num_angles")
     longest = [max(group, key=lambda name: len(name.encode()), default="")
@@ -193,7 +197,7 @@ def manifest(
 
 
 def folder_of(content: dict, parent: Path) -> Path:
-    """Where the portraits of a manifest lie: its digest is in the folder's name."""
+    """The folder of a manifest's portraits; its name contains the manifest's digest."""
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
     return parent / f"portraits-{digest}"
 
@@ -201,17 +205,17 @@ def folder_of(content: dict, parent: Path) -> Path:
 def make(
     folder: Path, content: dict, found: faces.Faces, stylists: Callable[[str], Stylist]
 ) -> None:
-    """Makes what is missing in `folder`; returns when all processes have done their part.
+    """Makes the missing shards in `folder`; returns when all processes have done their part.
 
-    content: the `manifest` of `found`.  stylists: name -> the style's network, called for the
-    styles that a shard needs only.  ValueError if the folder holds another manifest.
+    content: the `manifest` of `found`.  stylists: name -> the style's network, called only for the
+    styles that a shard needs.  Raises ValueError if the folder holds another manifest.
     """
     processes, process = jax.process_count(), jax.process_index()
     path = folder / shards.MANIFEST
     if path.is_file() and json.loads(path.read_text()) != content:
         raise ValueError(
-            f"{folder}: its {shards.MANIFEST} does not fit its name: found portraits that were "
-            "made of other data or settings; admitted those of this configuration. Delete it"
+            f"{folder}: expected the {shards.MANIFEST} of this configuration, got one of other "
+            "data or settings; delete the folder"
         )
     if process == 0:
         folder.mkdir(parents=True, exist_ok=True)
@@ -273,11 +277,13 @@ def _make_shard(
 def load_stylist(workdir: str | os.PathLike) -> tuple[Stylist, str]:
     """The style network of a run, and a digest of its weights.
 
-    It runs on this process's devices in turn, so that processes need not wait for each other.
+    It uses this process's devices in turn, so that processes need not wait for each other.
     """
     restored = restore.run(workdir, kind="latest")
     if restored.config.method != "style":
-        raise ValueError(f"{workdir}: a run of method {restored.config.method!r}, not 'style'")
+        raise ValueError(
+            f"{workdir}: expected a run of method 'style', got {restored.config.method!r}"
+        )
     player = restored.state["stylist"].averaged()
     devices = jax.local_devices()
     params = [jax.device_put(player.params, device) for device in devices]
@@ -294,7 +300,7 @@ def load_stylist(workdir: str | os.PathLike) -> tuple[Stylist, str]:
             filled = np.stack(batch + batch[-1:] * (BATCH_SIZE - len(batch)))
             turn = number % len(devices)
             made = apply(params[turn], jax.device_put(jnp.asarray(filled), devices[turn]))
-            parts.append((made, len(batch)))  # not waited for: the next device starts
+            parts.append((made, len(batch)))  # asynchronous: the next device starts
         made = [images.to_uint8(made)[:count] for made, count in parts]
         return list(np.concatenate(made))
 
@@ -302,7 +308,7 @@ def load_stylist(workdir: str | os.PathLike) -> tuple[Stylist, str]:
 
 
 def content_of(found: faces.Faces, *, num_faces: int) -> faces.Faces:
-    """What style networks learn from: the first training faces, and a few of test to look at."""
+    """The training data of style networks: the first training faces, and a few test faces."""
     places = {split: [i for i, row in enumerate(found.rows) if row.split == split]
               for split in ("train", "test")}  # fmt: skip
     return faces.subset(found, places["train"][:num_faces] + places["test"][:NUM_SAMPLES])

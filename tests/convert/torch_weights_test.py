@@ -70,6 +70,10 @@ TENSOR = writer.tensor("0", 6, (2, 3), (3, 1))
     [
         (TENSOR, "it is a Tensor"),
         (b"}", "dict with the entries none"),
+        (
+            writer.mapping({"w": writer.tensor("0", 6, (10**6, 500000), (0, 0))}),
+            "w: 500,000,000,000 numbers from 6",
+        ),
         (writer.mapping({"w": TENSOR, "epoch": b"K\x03"}), r"w \(Tensor\), epoch \(int\)"),
         (
             writer.mapping({n: writer.mapping({"w": TENSOR}) for n in ("net", "average")}),

@@ -68,12 +68,12 @@ def copies(trained, tmp_path):
     return tmp_path
 
 
-def refused(copies, capsys, *flags):
+def refused(copies, capsys, *flags, code=1):
     """The message of a report that is refused."""
     arguments = [str(copies / name) for name in RUNS]
     assert (
         errors.run(program.main, [*arguments, "--rounds=0", f"--json={copies / 'r.json'}", *flags])
-        == 1
+        == code
     )
     assert not (copies / "r.json").exists()
     return capsys.readouterr().err
@@ -403,21 +403,21 @@ def test_a_run_without_an_evaluation_is_refused_with_the_command(copies, capsys)
     shutil.rmtree(copies / "taught" / "outputs")
     message = refused(copies, capsys)
     for name in RUNS:
-        assert f"--mode=evaluate --workdir={copies / name}" in message
-    assert "no evaluation.json" in message
-    assert "no outputs/" in message
+        assert f"fsketch evaluate --workdir={copies / name}" in message
+    assert "expected evaluation.json, got none" in message
+    assert "expected outputs/, got none" in message
     (copies / "alone" / "evaluation.json").write_text('{"metrics"')
     shutil.rmtree(copies / "taught" / "checkpoints")
     message = refused(copies, capsys)
-    assert f"{copies / 'alone' / 'evaluation.json'}: not JSON" in message
-    assert f"{copies / 'taught'}: found no checkpoint" in message
+    assert f"{copies / 'alone' / 'evaluation.json'}: expected JSON" in message
+    assert f"{copies / 'taught'}: expected the workdir of a run" in message
 
 
 def test_runs_that_do_not_compare_are_refused_or_marked(copies, capsys):
     change(copies / "alone", data="cufs/cuhk", split="test[:4]")
     message = refused(copies, capsys)
-    assert "alone: data set: cufs/cuhk, taught has paired_folder" in message
-    assert "alone: split: test[:4], taught has test" in message
+    assert "alone: data set: expected paired_folder as in taught, got cufs/cuhk" in message
+    assert "alone: split: expected test as in taught, got test[:4]" in message
     arguments = [str(copies / name) for name in RUNS]
     flags = ["--allow_different", "--rounds=0", f"--json={copies / 'r.json'}"]
     assert errors.run(program.main, [*arguments, *flags]) == 0
@@ -431,25 +431,29 @@ def test_runs_that_do_not_compare_are_refused_or_marked(copies, capsys):
 def test_other_test_images_are_noticed(copies, capsys):
     paths = sorted((copies / "alone" / "outputs" / "sketch").iterdir())
     shutil.copy(paths[0], paths[1])
-    assert "alone: test images (sketch): SHA-256" in refused(copies, capsys)
+    assert "alone: test images (sketch): expected SHA-256" in refused(copies, capsys)
 
 
 def test_outputs_of_another_evaluation_are_refused(copies, capsys):
     change(copies / "alone", metrics={"to_photo/psnr": 1.0})
     message = refused(copies, capsys)
-    assert "alone: to_photo/psnr is" in message
-    assert "1 in evaluation.json" in message
+    assert "alone: to_photo/psnr: expected" in message
+    assert "1 as in evaluation.json" in message
     change(copies / "alone", step=1)
     message = refused(copies, capsys)
-    assert "evaluation.json is of step 1, the checkpoints of 0 and 0" in message
+    assert "expected an evaluation.json of step 0 or 0 like the checkpoints, got step 1" in message
 
 
 def test_wrong_arguments_are_refused(copies, capsys):
-    assert "admitted are taught, alone" in refused(copies, capsys, "--reference=other")
+    assert "--reference: expected one of taught, alone, got 'other'" in refused(
+        copies, capsys, "--reference=other"
+    )
     assert "to_sketch/ssim" in refused(copies, capsys, "--metric=to_sketch/lpips")
-    assert "*.svg, *.png, *.pdf, got" in refused(copies, capsys, f"--plot={copies / 'plot.gif'}")
-    assert "--rounds: expected" in refused(copies, capsys, "--cost=latency")
-    assert "--pairs: expected 0 or more, got -1" in refused(copies, capsys, "--pairs=-1")
+    assert "*.svg, *.png, *.pdf, got" in refused(
+        copies, capsys, f"--plot={copies / 'plot.gif'}", code=2
+    )
+    assert "--rounds: expected" in refused(copies, capsys, "--cost=latency", code=2)
+    assert "--pairs: expected 0 or more, got -1" in refused(copies, capsys, "--pairs=-1", code=2)
 
 
 def test_distances_are_taken_over_pairs_spread_over_the_split(reported):

@@ -83,9 +83,9 @@ def test_all_that_does_not_belong_together_is_named(workdir, capsys):
     assert errors.run(seeds.main, arguments) == 1
     message = capsys.readouterr().err
     for part in (
-        "batch_size of a differ; only the seed may",
-        "seed 0 of a is there already",
-        "protocol is 'cufs', elsewhere 'plain'",
+        "expected runs of a that differ only in the seed, got other batch_size",
+        "expected each seed of a once, got 0 twice",
+        "protocol: expected 'plain' as in the others, got 'cufs'",
         "c=nowhere: expected LABEL=WORKDIR",
         "\nnowhere: expected LABEL=WORKDIR",
     ):

@@ -163,7 +163,7 @@ def test_whatever_decides_on_the_portraits_names_another_folder(config, tmp_path
     # A folder under a name that is not its own is refused.
     folder = portraits.folder_of(ready(config)[1], tmp_path)
     portraits.make(folder, content, found, Painter())
-    with pytest.raises(ValueError, match=r"does not fit its name.*Delete it"):
+    with pytest.raises(ValueError, match=r"of this configuration.*delete the folder"):
         make(config, tmp_path, Painter())
 
 
@@ -207,7 +207,7 @@ def test_an_incomplete_folder_is_refused(config, tmp_path):
             "stylized_faces/prepared", data_dir=str(tmp_path / "data"), manual_dir=str(folder)
         )
     for text in (
-        f"{names[1]}: expected all shards (run --mode=prepare again, it goes on where it was)",
+        f"{names[1]}: expected all shards (run `fsketch prepare` again, it goes on where it was)",
         f"{names[2]}: expected a whole shard (delete it, prepare again), got a damaged file",
         "notes.txt: expected the manifest's shards, got a stray file",
     ):
@@ -250,7 +250,7 @@ def test_a_stylist_does_as_the_network_says(monkeypatch):
     run = run._replace(state=state.create(stylist=stronger))
     assert portraits.load_stylist("run")[1] != digest
     run.config.method = "kd"
-    with pytest.raises(ValueError, match="'kd', not 'style'"):
+    with pytest.raises(ValueError, match="'style', got 'kd'"):
         portraits.load_stylist("run")
 
 
@@ -287,14 +287,14 @@ def test_given_networks_that_are_missing_are_named_with_their_command(config, tm
     config.portraits.networks = str(tmp_path / "nets")
     with pytest.raises(FileNotFoundError) as caught:
         prepare.prepare(config, tmp_path / "run")
-    assert "holds no runs of mosaic, swirls" in str(caught.value)
+    assert "expected runs of mosaic, swirls, got none" in str(caught.value)
     command = "--config=configs/style.py --config.style.image=swirls --workdir="
     assert f"{command}{tmp_path}/nets/swirls" in str(caught.value)
 
 
 def test_styles_of_one_name_are_refused(config):
     config.portraits.test_styles = ("art/mosaic.png",)
-    with pytest.raises(ValueError, match="two of one name"):
+    with pytest.raises(ValueError, match="expected each name once"):
         portraits.styles_of(config.portraits)
     config.portraits.test_styles = ("drawn.png",)
     with pytest.raises(ValueError, match="'drawn'"):

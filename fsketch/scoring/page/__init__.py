@@ -1,8 +1,8 @@
-"""One HTML file that shows scores and the images they are of.
+"""One HTML file that shows scores and the scored images.
 
-The page needs no network and no server: styles, script and pictures are inside, and its content
-security policy forbids everything else.  Without JavaScript everything is listed; the script
-sorts, chooses and pages.
+The page needs no network and no server: it contains styles, script and pictures, and its content
+security policy forbids everything else.  Without JavaScript it lists everything; the script sorts,
+selects and pages.
 """
 
 import base64
@@ -32,11 +32,11 @@ def write(
     plot: Markup | None = None,
     tables: Sequence[text.Table] = (),
 ) -> None:
-    """The page of these results, by a name that tells them apart ("" for a single one).
+    """Writes the page of these results, each with a distinct name ("" for a single one).
 
-    The pairs that are shown hold the ten worst of each output by the first metric, and others
-    spread evenly over the list up to `max_pairs` in all.  plot: shown below the pictures; tables:
-    below those of the scores.  The file is written whole or not at all.
+    It shows the ten worst pairs of each output by the first metric, and others spread evenly over
+    the list, up to `max_pairs` in all.  plot: shown below the pictures; tables: below the tables of
+    scores.  The file is written whole or not at all.
     """
     store = pictures.Pictures()
     boards = [board.Board(name, result, store, max_pairs) for name, result in found.items()]
@@ -96,7 +96,7 @@ def write(
 def _choices(
     metrics: Iterable[results.Column], labels: Sequence[str]
 ) -> dict[str, list[tuple[str, str]]]:
-    """The selects of the page: name -> [(value, what is shown)]."""
+    """The select boxes of the page: name -> [(value, text shown)]."""
     orders = [
         "as listed",
         "worst first",
@@ -116,7 +116,7 @@ def _choices(
 
 
 def _scores(result: results.Result) -> dict:
-    """ids, and scores by output and metric with five digits, null where there is none."""
+    """The ids, and the scores by output and metric with five digits, null for no score."""
     scores = {
         text.clean(label): {
             name: [float(f"{v:.5g}") if math.isfinite(v) else None for v in values.tolist()]

@@ -1,4 +1,4 @@
-"""What a page shows of one result: its pictures, tables and charts."""
+"""The part of a page that shows one result: its pictures, tables and charts."""
 
 import itertools
 import math
@@ -17,12 +17,12 @@ from fsketch.scoring.page import charts, pictures
 NUM_WORST = 10
 FEW, MOST_GROUPS = 10, 20  # images of a group that is flagged, groups of an attribute
 
-# What a page shows one at a time: the keys output, metric, baseline say for which choices.
+# A part of the page that is shown for one selection: keys output, metric, baseline.
 Panel = dict[str, Any]
 
 
 class Board:
-    """One result on a page; the input's own scores, the floor, stand below the input."""
+    """One result on a page; the scores of the input itself, the floor, stand below the input."""
 
     def __init__(
         self, name: str, result: results.Result, store: pictures.Pictures, max_pairs: int
@@ -43,7 +43,7 @@ class Board:
             self._best[metric.name] = np.where(is_contested, best, np.nan)
 
     def _worst_first(self, label: str, metric: results.Column) -> np.ndarray:
-        """Indices of the scored images, equal ones in the order of the list."""
+        """Indices of the scored images, worst first; ties keep the order of the list."""
         scores = self._result.images[label][metric.name]
         order = np.argsort(scores if metric.higher_is_better else -scores, kind="stable")
         return order[: np.count_nonzero(~np.isnan(scores))]  # NaN is last
@@ -66,7 +66,7 @@ class Board:
     def pairs(self) -> Iterator[tuple[int, str, list]]:
         """(index, id, tiles) of the chosen pairs.
 
-        A tile is (kind, picture or None where not scored, scores), a score (metric, value, whether
+        A tile is (kind, picture or None if not scored, scores); a score is (metric, value, whether
         it is the pair's best).
         """
         matched = self._result.matched
@@ -119,7 +119,7 @@ class Board:
         return self._result.sets[label].get(column.name, measures.Interval(math.nan))
 
     def summary(self) -> text.Table:
-        """Outputs by metrics; the best of those that were scored on the most images is marked."""
+        """Outputs by metrics; marks the best of the outputs scored on the most images."""
         counts = {label: len(files) for label, files in self._files.items()}
         rows = {label: [text.Cell(str(count), key=count)] for label, count in counts.items()}
         most = [label for label in counts if counts[label] == max(counts.values())]

@@ -1,6 +1,6 @@
 """Plots by matplotlib, as SVG inside pages and as files.
 
-Inside a page they take its ink and paper, so they follow its dark mode, and its font.
+Inside a page they use its colours and font, so they follow its dark mode.
 """
 
 import io
@@ -15,7 +15,7 @@ from matplotlib import figure
 
 from fsketch.scoring import measures, text
 
-# Okabe and Ito's colours, told apart by colour-blind readers; .c0 to .c6 of page.css.
+# Okabe and Ito's colours, which colour-blind readers can tell apart; .c0 to .c6 in page.css.
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999")
 INK, QUIET, LINE, PAPER = "#1b1d20", "#5a6067", "#d5d9de", "#fffffe"
 VARIABLES = {INK: "var(--ink)", QUIET: "var(--quiet)", LINE: "var(--line)", PAPER: "var(--paper)"}
@@ -37,13 +37,13 @@ def styled() -> matplotlib.RcParams:
 
 
 def inline(plot: figure.Figure, name: str, alt: str) -> Markup:
-    """An svg element for a page; `name` keeps its ids apart from those of other plots."""
+    """An svg element for a page; `name` makes its ids differ from those of other plots."""
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
         plot.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     head, body = re.search(r"<svg ([^>]*)>(.*)", buffer.getvalue(), re.DOTALL).groups()
-    body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)  # is of all of the page
+    body = re.sub(r"<style.*?</style>", "", body, flags=re.DOTALL)  # would apply to the whole page
     body = re.sub(r'(id="|href="#|url\(#)', rf"\g<1>{name}-", body)
     for colour, variable in VARIABLES.items():
         body = body.replace(colour, variable)
@@ -54,7 +54,7 @@ def inline(plot: figure.Figure, name: str, alt: str) -> Markup:
 
 
 def save(plot: figure.Figure, path: Path) -> bytes:
-    """The content of a file of this suffix: svg, png or pdf."""
+    """The content of a file with this suffix: svg, png or pdf."""
     buffer, kind = io.BytesIO(), path.suffix[1:]
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": "fsketch"}):
         dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -65,10 +65,10 @@ def save(plot: figure.Figure, path: Path) -> bytes:
 def histogram(
     heading: str, rows: Sequence[tuple[str, str, np.ndarray, measures.Interval]]
 ) -> figure.Figure:
-    """Shares of the images over a common axis, a row for each output, with mean and interval.
+    """Histograms over a common axis, a row for each output, with mean and interval.
 
-    rows: label, colour, scores float[N] with NaN where not scored, mean.  All rows have the same
-    bins and the same height for the same share.
+    rows: label, colour, scores float[N] (NaN: not scored), mean.  All rows share their bins and
+    their scale: the same share of images has the same height.
     """
     kept = [scores[np.isfinite(scores)] for _, _, scores, _ in rows]
     edges = np.histogram_bin_edges(np.concatenate(kept), 28)
@@ -96,6 +96,6 @@ def histogram(
 
 
 def short(label: str, length: int) -> str:
-    """A clean name of at most so many characters, the last an ellipsis if some were cut."""
+    """A clean name of at most `length` characters; a longer one ends with an ellipsis."""
     label = text.clean(label)
     return label if len(label) <= length else label[: length - 1] + "…"

@@ -1,7 +1,7 @@
-"""Pictures of a page: each is embedded once and drawn anywhere by reference.
+"""Pictures of a page: each is embedded once and shown anywhere by reference.
 
-A picture is an SVG `image` with a data URI at the end of the page; every place that shows it is
-an `svg` with a `use`.  So bytes are not repeated, it works without JavaScript, and it prints.
+A picture is an SVG `image` with a data URI at the end of the page; every place that shows it is an
+`svg` with a `use`.  So no bytes are repeated, and the page prints and works without JavaScript.
 """
 
 import base64
@@ -27,13 +27,13 @@ class Picture(NamedTuple):
 
 
 class Pictures:
-    """The pictures that a page draws, by their files."""
+    """The pictures of a page, by file."""
 
     def __init__(self) -> None:
         self.known: dict[Path, Picture] = {}
 
     def add(self, path: Path) -> Picture:
-        """The picture of an image file, decoded once; `DataError` for what is unreadable."""
+        """The picture of an image file, decoded once; `DataError` if it is unreadable."""
         if path not in self.known:
             problems = matching.Problems()
             image = matching.decode(path, problems)
