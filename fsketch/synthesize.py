@@ -474,7 +474,7 @@ def _write(path: Path, image: np.ndarray | None, extension: str, about: str) -> 
     FORMATS[extension](path, image, about=about)
 
 
-def _check_origin(done: Iterable[Path], origin: str) -> None:
+def _check_origin(done: Sequence[Path], origin: str) -> None:
     """Raises ValueError where results that are there say that something else made them."""
     told = {path: writers.about(path) for path in done}
     others = {
@@ -545,7 +545,8 @@ def main(words: Sequence[str]) -> int:
         )
         todo = [job for job in jobs if given.overwrite or not job.made.exists()]
         translator = load_translator(given.workdir, given.direction, checkpoint=given.checkpoint)
-        _check_origin((job.made for job in jobs if job not in set(todo)), translator.origin)
+        if done := [job.made for job in jobs if job not in set(todo)]:
+            _check_origin(done, translator.origin)
     except (FileNotFoundError, ValueError) as error:  # DataError is one
         raise errors.UsageError(str(error)) from error
     for note in notes:
