@@ -116,8 +116,8 @@ class _Training:
         arrays, meta = checkpoint.load(self.checkpoints.latest)
         source = f"the checkpoint of step {meta['step']} in {self.workdir}"
         before = checkpoint.from_json(meta["config"])
-        _check_choice(before, self.config, self.workdir)
-        _check_data(meta["prepared"], self.prepared, self.workdir)
+        training_log.check_choice(before, self.config, self.workdir)
+        training_log.check_data(meta["prepared"], self.prepared, self.workdir)
         training_log.log_difference(before, self.config, source)
         progress.say(f"resumed from {source}")
         restored = checkpoint.fill(fresh, arrays, source=source)
@@ -339,27 +339,3 @@ def _plain_batches(canvases: pipeline.AnyCanvases) -> Iterator[types.Batch]:
     for i in np.random.default_rng(0).permutation(len(canvases)):
         batch = pipeline.for_method(canvases.batch(np.asarray([i])))
         yield augment.scale({name: jnp.asarray(array) for name, array in batch.items()})
-
-
-def _check_data(before: str, now: str, workdir: epath.Path) -> None:
-    """Raises ValueError where a resumed run would go on with other images or lists than before."""
-    if before and before != now:
-        raise ValueError(
-            f"data: expected what {workdir} was trained on until now, {before}, got {now}: images "
-            "or lists were changed; put the former ones back, or go on in another workdir with "
-            f"--config.start_from={workdir}"
-        )
-
-
-def _check_choice(before: ConfigDict, now: ConfigDict, workdir: epath.Path) -> None:
-    """Raises ValueError where a resumed run would choose its best by other scores than before."""
-    if not before.best_metric:
-        return
-    fields = [dict(training_log.flat(checkpoint.to_json(config))) for config in (before, now)]
-    for name in ("best_metric", "protocol", "data.validation"):
-        one, other = (values.get(name) for values in fields)
-        if one != other:
-            raise ValueError(
-                f"{name}: {other!r}, but the best checkpoint of {workdir} was chosen by {one!r}; "
-                f"keep that, or go on in another workdir with --config.start_from={workdir}"
-            )
