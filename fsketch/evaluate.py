@@ -17,7 +17,17 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from fsketch import prediction, restore
-from fsketch.core import errors, images, parallel, progress, sheets, state, types, writers
+from fsketch.core import (
+    errors,
+    exchange,
+    images,
+    parallel,
+    progress,
+    sheets,
+    state,
+    types,
+    writers,
+)
 from fsketch.data import augment, coarse, pipeline, sources
 from fsketch.data.synthetic import paintings
 from fsketch.methods import interface
@@ -48,12 +58,12 @@ def evaluate(
     *,
     batch_size: int,
     protocol: str,
-    workdir: str | epath.Path | None = None,
+    folder: epath.Path | None = None,
 ) -> dict[str, float]:
     """Mean metrics over a split: "to_sketch/ssim", "to_photo/...", or those of embeddings.
 
     protocol: a key of `protocols.PROTOCOLS`; ValueError for images of a size it does not admit.
-    workdir: where given, the images that are compared go to WORKDIR/outputs, for `fsketch score`.
+    folder: where given, the images that are compared go there, for `fsketch score`.
     """
     chosen = protocols.get(protocol)
     scorers: dict[str, protocols.ImageScorer] = {}
@@ -76,17 +86,18 @@ def evaluate(
                 ready = measures.ready(chosen.image_metrics, measures.Options())
                 scorers[direction] = protocols.ImageScorer(ready)
             scorers[direction].add(truth, output)
-            if workdir is not None:
+            if folder is not None:
                 for name, image in ((kind, truth), (direction, output)):
-                    folder = matching.outputs_of(workdir, name)
-                    folder.mkdir(parents=True, exist_ok=True)
-                    writers.write_png(folder / f"{id}.png", image)
+                    (folder / name).mkdir(exist_ok=True)
+                    writers.write_png(folder / name / f"{id}.png", image)
     result = {
         f"{direction}/{metric}": float(np.mean(values))
         for direction, scorer in scorers.items()
         for metric, values in scorer.scores().items()
     }
     if embeddings:
+        if len(np.unique(canvases.identity)) == len(canvases):
+            progress.say("note: no person has two pictures, so rank1 is not scored")
         arrays = {name.removeprefix("embedding_"): np.stack(e) for name, e in embeddings.items()}
         result |= embedding_metrics(arrays, canvases.identity)
     return result
@@ -152,7 +163,8 @@ def metric_names(
 def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -> dict[str, float]:
     """What embeddings float[N, D] of N pictures say; identity int32[N].
 
-    photo and sketch: "rank1", sketches looking for another photo of their person.
+    photo and sketch: "rank1", sketches looking for another photo of their person; {} where no
+    person has two pictures.
     photo alone: "rank1" among photos, "accuracy" and "auc" of verification (`pairs_within`).
     student and teacher: "mse" and "cosine" between them, means over pictures; where persons have
     several pictures, also "student_accuracy", "teacher_auc" and so on.
@@ -167,8 +179,9 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
         verified = {f"{name}_": array for name, array in embeddings.items()}
     else:
         photo = embeddings["photo"]
-        probe = embeddings.get("sketch", photo)
-        result["rank1"] = float(retrieval.rank1(probe, photo, identity))
+        if len(np.unique(identity)) < len(identity):
+            probe = embeddings.get("sketch", photo)
+            result["rank1"] = float(retrieval.rank1(probe, photo, identity))
         verified = {} if "sketch" in embeddings else {"": photo}
     first, second, is_same = verification.pairs_within(identity) if verified else ((),) * 3
     for prefix, array in verified.items():
@@ -243,11 +256,19 @@ def report(config: ConfigDict, metrics: dict[str, float], *, step: int, num_imag
         "convention": protocols.get(config.protocol).about,
         "num_images": num_images,
         "data": config.data.name,
+        "prepared": prepared_name(config.data),
         "split": config.data.test,
         "method": config.method,
         "step": step,
         "versions": {name: metadata.version(name) for name in packages},
     }
+
+
+def prepared_name(data: ConfigDict) -> str:
+    """`sources.prepared_name` of `config.data`; the source itself for faces drawn on the device."""
+    if data.name == pipeline.DRAWN:
+        return pipeline.DRAWN
+    return sources.prepared_name(data.name, data_dir=data.data_dir, manual_dir=data.manual_dir)
 
 
 def evaluate_workdir(
@@ -260,6 +281,7 @@ def evaluate_workdir(
 ) -> dict:
     """Scores a run's checkpoint on its test split; writes WORKDIR/evaluation.json and outputs/.
 
+    Those of an earlier evaluation stay until all is there, and go together (core/exchange.py).
     Needs nothing but the workdir and the data; `kind` is "best" or "latest".  With another `split`
     of the data both are written to WORKDIR/splits/SPLIT.  data_dir and manual_dir say where the
     data lies now, if it moved since.
@@ -281,25 +303,17 @@ def evaluate_workdir(
     )
     is_first = jax.process_index() == 0
     folder = matching.split_of(workdir, split) if split else epath.Path(workdir)
-    if is_first and matching.is_workdir(folder):
-        (folder / "outputs").rmtree()  # of an earlier checkpoint
     metrics = evaluate(
         predict,
         canvases,
         batch_size=prediction.local_batch(config.eval_batch_size),
         protocol=config.protocol,
-        workdir=folder if is_first else None,
+        folder=exchange.begin(folder) if is_first else None,
     )
     result = report(config, metrics, step=restored.step, num_images=len(canvases))
-    write_report(folder, result)
-    return result
-
-
-def write_report(workdir: str | epath.Path, result: dict) -> None:
-    """WORKDIR/evaluation.json, by the first process."""
-    if jax.process_index() == 0:
+    if is_first:
         content = json.dumps(result, indent=2, allow_nan=False) + "\n"
-        epath.Path(workdir).mkdir(parents=True, exist_ok=True)
-        writers.write_whole(epath.Path(workdir) / "evaluation.json", content.encode())
+        exchange.end(folder, content.encode())
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices("evaluation written")
+    return result

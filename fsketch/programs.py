@@ -23,7 +23,7 @@ from ml_collections import ConfigDict
 from fsketch import evaluate as evaluation
 from fsketch import experiment, verify_faces
 from fsketch import train as training
-from fsketch.core import arguments, config_files, errors, locks, logs, progress
+from fsketch.core import arguments, checkpoint, config_files, errors, locks, logs, progress
 from fsketch.data import prepare as data_sets
 
 
@@ -31,6 +31,8 @@ def train(given: Sequence[str]) -> int:
     """Trains the run of a workdir to its end, from its newest checkpoint if there is one."""
     flags, config = _parsed("train", given)
     with _alone(flags, "train", given):
+        if flags.checkpoint == "previous":
+            _set_damaged_aside(config, flags.workdir)
         _check(config, flags.workdir)
         try:
             experiment.train(config, flags.workdir)
@@ -95,8 +97,16 @@ def parser(command: str) -> arguments.Parser:
     )
     add = result.add_argument
     result.path("--workdir", required=True, metavar="DIR", help="where the run is, or goes")
+    if command == "train":
+        add(
+            "--checkpoint", default="latest", choices=("latest", "previous"),
+            help="previous: move damaged checkpoints aside and go on from the newest whole one",
+        )  # fmt: skip
     if command == "evaluate":
-        add("--checkpoint", default="best", choices=("best", "latest"))
+        add(
+            "--checkpoint", default="best", choices=("best", "latest", "previous"),
+            help="best on the validation pairs, newest, or the newest whole one before that",
+        )  # fmt: skip
         add("--split", default="", help="another split of the data, e.g. test_unseen")
         result.path("--data_dir", default="", metavar="DIR", help="where prepared data lies now")
         result.path("--manual_dir", default="", metavar="DIR", help="where the images lie now")
@@ -154,10 +164,20 @@ def _check(config: ConfigDict, workdir: str) -> None:
     """The whole configuration and its data, before anything that may take long."""
     try:
         experiment.check(config, workdir)
-    except errors.DataError:
+    except (errors.DataError, checkpoint.DamagedError):
         raise
     except ValueError as error:
         raise errors.UsageError(f"--config: {error}") from error
+
+
+def _set_damaged_aside(config: ConfigDict, workdir: str) -> None:
+    """Moves damaged checkpoints of all stages out of the way, and says which."""
+    for _, folder in experiment.parts(config, epath.Path(workdir)):
+        moved = checkpoint.set_aside(folder)
+        for name in moved:
+            progress.say(f"{folder}/checkpoints/{name} is damaged: moved to checkpoints/damaged")
+        if any(name.startswith("best/") for name in moved):
+            progress.say("the best is chosen anew, among the steps that follow")
 
 
 def _command(command: str, given: Sequence[str]) -> str:
@@ -166,6 +186,8 @@ def _command(command: str, given: Sequence[str]) -> str:
 
 def _what_is_safe(workdir: str, command: str, error: BaseException) -> Iterator[str]:
     """Notes on a training that was broken off: the last checkpoint, and how to go on."""
+    if isinstance(error, checkpoint.DamagedError):  # it says which one is whole
+        return
     saved = pathlib.Path(workdir).glob("**/checkpoints/latest/[0-9]*")  # of a stage, perhaps
     steps = sorted((path.parents[1], int(path.name)) for path in saved if path.name.isdigit())
     if steps:

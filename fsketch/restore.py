@@ -25,11 +25,17 @@ class Restored(NamedTuple):
 
 
 def meta_data(
-    config: ConfigDict, *, step: int, position: int = 0, frozen: Iterable[str] = ()
+    config: ConfigDict,
+    *,
+    step: int,
+    position: int = 0,
+    frozen: Iterable[str] = (),
+    prepared: str = "",
 ) -> checkpoint.Meta:
     """What a checkpoint says of its run: all that `run` and `frozen.sources` need.
 
-    position: examples seen.  frozen: roles of the frozen nets that are kept beside it.
+    position: examples seen.  frozen: roles of the frozen nets that are kept beside it.  prepared:
+    the data set by its content (`sources.prepared_name`), "" for one that nobody trained on.
     """
     return {
         "config": checkpoint.to_json(config),
@@ -37,6 +43,7 @@ def meta_data(
         "step": step,
         "position": position,
         "frozen": sorted(frozen),
+        "prepared": prepared,
     }
 
 

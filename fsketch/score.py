@@ -71,6 +71,8 @@ def score(
                 tallies[label].add(truth, output)
     problems.close()
 
+    scores = {label: scorer.scores() for label, scorer in scorers.items()}
+    notes += _equal_images(scores)
     if "fid" in set_names:
         notes.append(fid.caution(len(matched.ids)))
     sets, origins, reasons = _set_scores(
@@ -83,7 +85,7 @@ def score(
         protocol=name,
         matched=matched,
         metrics=ready,
-        images={label: _spread(s.scores(), label, matched) for label, s in scorers.items()},
+        images={label: _spread(values, label, matched) for label, values in scores.items()},
         sets=sets,
         origins=origins,
         shifts={label: tally.shifts() for label, tally in tallies.items()},
@@ -167,6 +169,17 @@ def _set_scores(
                     raise ValueError(f"{name} of {label}: {error}") from error
                 reasons.setdefault(f"{name}: not scored: {error}", []).append(label)
     return sets, origins, [f"{reason} ({', '.join(names)})" for reason, names in reasons.items()]
+
+
+def _equal_images(scores: dict[str, dict[str, np.ndarray]]) -> list[str]:
+    """A note for each output and metric whose values are capped."""
+    return [
+        f"{name} of {label}: {equal} of {len(values)} outputs equal the truth; infinite, counted "
+        f"as {protocols.MOST_DB:g} dB"
+        for label, metrics in scores.items()
+        for name, values in metrics.items()
+        if (equal := int((values == protocols.MOST_DB).sum()))
+    ]
 
 
 def _decoded(
@@ -261,6 +274,7 @@ def matched(given: argparse.Namespace) -> matching.Matched:
     problems = matching.Problems()
     folders = matching.labels(given.output)
     stems: dict[str, str] = {}
+    truth_folder: Path | None = None
     if given.manifest and given.manifest.endswith(".json"):
         result = matching.by_annotation(Path(given.manifest), given.direction, problems)
     elif given.manifest:
@@ -278,7 +292,8 @@ def matched(given: argparse.Namespace) -> matching.Matched:
                 )
             source, target = matching.DIRECTIONS[given.direction]
             truth, inputs = (matching.outputs_of(workdir, kind) for kind in (target, source))
-        result = matching.by_folders(Path(truth), inputs and Path(inputs), problems)
+        truth_folder = Path(truth)
+        result = matching.by_folders(truth_folder, inputs and Path(inputs), problems)
     stems = stems or {id: id for id in result.ids}
     folders = {
         label: matching.made_by(folder, given.direction, problems)
@@ -286,6 +301,10 @@ def matched(given: argparse.Namespace) -> matching.Matched:
         else folder
         for label, folder in folders.items()
     }
+    for label, folder in folders.items():
+        if truth_folder and Path(folder).resolve() == truth_folder.resolve():
+            problems.add(label, got=f"the folder of the truth, {folder}", expected="another folder")
+    problems.close()
     result = matching.attach(result, folders, stems, problems, partial=given.partial)
     if given.floor:
         if not result.inputs:

@@ -45,6 +45,7 @@ from fsketch.core import (
     parallel,
     progress,
     state,
+    trees,
     types,
     writers,
 )
@@ -101,6 +102,7 @@ class Translator:
     """Images of one domain -> images of the other, of any size; see the module's docstring.
 
     A call takes one image, `batch` several.  On CPU an image's result depends on nothing else.
+    `origin` says what makes them; files of results keep it.
     """
 
     def __init__(
@@ -118,6 +120,8 @@ class Translator:
         self._fill, self._fill_coarse = fills[f"fill_{self._source}"], fills["fill_sketch"]
         self._crop = restored.config.data.crop_px
         self._channels = prediction.channels(restored.config)
+        weights = trees.digest(_parameters_only(restored.state).players)
+        self.origin = f"fsketch {direction} by step {restored.step}, weights {weights}"
         self._method = _one_way(restored.method, self._source, target, depth=self._channels[target])
         self._host = _parameters_only(restored.state), restored.frozen
         self._devices = [parallel.replicate(part) for part in self._host]
@@ -441,7 +445,8 @@ def run(
                         bar.step()
                     continue
                 for (job, _), image in zip(chunk, made, strict=True):
-                    written.append((job, pool.submit(_write, job.made, image, extension)))
+                    about = translator.origin
+                    written.append((job, pool.submit(_write, job.made, image, extension, about)))
                 finish(2 * batch_size)
         finish(0)
     places = {job.given: i for i, job in enumerate(jobs)}
@@ -462,11 +467,27 @@ def _ahead(
         yield job, future.result()
 
 
-def _write(path: Path, image: np.ndarray | None, extension: str) -> None:
+def _write(path: Path, image: np.ndarray | None, extension: str, about: str) -> None:
     if image is None:
         raise FloatingPointError("the net's output is not finite")
     path.parent.mkdir(parents=True, exist_ok=True)
-    FORMATS[extension](path, image)
+    FORMATS[extension](path, image, about=about)
+
+
+def _check_origin(done: Sequence[Path], origin: str) -> None:
+    """Raises ValueError where results that are there say that something else made them."""
+    told = {path: writers.about(path) for path in done}
+    others = {
+        path: found
+        for path, found in told.items()
+        if found.startswith("fsketch ") and found != origin
+    }
+    if others:
+        path, found = next(iter(others.items()))
+        raise ValueError(
+            f"OUT: expected results of {origin}, got {len(others)} of others, the first {path} of "
+            f"{found}; name another folder, or make them again by --overwrite"
+        )
 
 
 def level(text: str) -> int:
@@ -524,6 +545,8 @@ def main(words: Sequence[str]) -> int:
         )
         todo = [job for job in jobs if given.overwrite or not job.made.exists()]
         translator = load_translator(given.workdir, given.direction, checkpoint=given.checkpoint)
+        if done := [job.made for job in jobs if job not in set(todo)]:
+            _check_origin(done, translator.origin)
     except (FileNotFoundError, ValueError) as error:  # DataError is one
         raise errors.UsageError(str(error)) from error
     for note in notes:

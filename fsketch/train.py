@@ -72,6 +72,7 @@ class _Training:
         checkpoints: checkpoint.Checkpoints,
     ) -> None:
         self.config, self.workdir = config, workdir
+        self.prepared = evaluate.prepared_name(config.data)
         self.checkpoints, self.sets = checkpoints, sets
         frozen = self._frozen(method)
         host, self.position, self.best = self._state(method, frozen)
@@ -115,7 +116,8 @@ class _Training:
         arrays, meta = checkpoint.load(self.checkpoints.latest)
         source = f"the checkpoint of step {meta['step']} in {self.workdir}"
         before = checkpoint.from_json(meta["config"])
-        _check_choice(before, self.config, self.workdir)
+        training_log.check_choice(before, self.config, self.workdir)
+        training_log.check_data(meta["prepared"], self.prepared, self.workdir)
         training_log.log_difference(before, self.config, source)
         progress.say(f"resumed from {source}")
         restored = checkpoint.fill(fresh, arrays, source=source)
@@ -130,6 +132,11 @@ class _Training:
         config = self.config
         window = training_log.Window(config, start=self.start)
         pending: tuple[int, types.Scalars] | None = None
+        if self.start >= config.num_steps:
+            progress.say(
+                f"nothing to train: the checkpoint is of step {self.start}, num_steps is "
+                f"{config.num_steps}; set --config.num_steps to more to go on"
+            )
         batches = self._batches()
         with contextlib.closing(batches), training_log.StopSignal() as stop:
             on_devices = parallel.on_devices(batches)
@@ -237,7 +244,13 @@ class _Training:
                 f"update; not saved. {training_log.NonFiniteError.ADVICE}"
             )
         meta = {
-            **restore.meta_data(self.config, step=step, position=self.position, frozen=self.frozen),
+            **restore.meta_data(
+                self.config,
+                step=step,
+                position=self.position,
+                frozen=self.frozen,
+                prepared=self.prepared,
+            ),
             "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
             "score": self.best if math.isfinite(self.best) else None,  # of the best until now
             "is_best": is_best,
@@ -254,7 +267,7 @@ class _Training:
             self.workdir, data_dir=data.data_dir, manual_dir=data.manual_dir
         )
         values = {f"test/{name}": value for name, value in result["metrics"].items()}
-        self.writer.scalars(result["step"], values)
+        self.writer.scalars_once(result["step"], values)
         progress.say(
             f"step {result['step']}  test ({result['num_images']} images, protocol "
             f"{result['protocol']})  {training_log.line(result['metrics'])}"
@@ -326,17 +339,3 @@ def _plain_batches(canvases: pipeline.AnyCanvases) -> Iterator[types.Batch]:
     for i in np.random.default_rng(0).permutation(len(canvases)):
         batch = pipeline.for_method(canvases.batch(np.asarray([i])))
         yield augment.scale({name: jnp.asarray(array) for name, array in batch.items()})
-
-
-def _check_choice(before: ConfigDict, now: ConfigDict, workdir: epath.Path) -> None:
-    """Raises ValueError where a resumed run would choose its best by other scores than before."""
-    if not before.best_metric:
-        return
-    fields = [dict(training_log.flat(checkpoint.to_json(config))) for config in (before, now)]
-    for name in ("best_metric", "protocol", "data.validation"):
-        one, other = (values.get(name) for values in fields)
-        if one != other:
-            raise ValueError(
-                f"{name}: {other!r}, but the best checkpoint of {workdir} was chosen by {one!r}; "
-                f"keep that, or go on in another workdir with --config.start_from={workdir}"
-            )

@@ -1,7 +1,8 @@
-"""What the log of a training says: versions, devices, configuration, losses, speed; signals."""
+"""What a training says and asks: versions, configuration, losses, speed; resuming; signals."""
 
 import contextlib
 import math
+import os
 import pathlib
 import signal
 import subprocess
@@ -181,6 +182,30 @@ def log_difference(before: ConfigDict, now: ConfigDict, source: str) -> None:
     for name in sorted(one.keys() | other.keys()):
         if one.get(name) != other.get(name):
             logging.warning("%s has %s=%s, now %s", source, name, one.get(name), other.get(name))
+
+
+def check_data(before: str, now: str, workdir: str | os.PathLike) -> None:
+    """Raises ValueError where a resumed run would go on with other images or lists than before."""
+    if before and before != now:
+        raise ValueError(
+            f"data: expected what {workdir} was trained on until now, {before}, got {now}: images "
+            "or lists were changed; put the former ones back, or go on in another workdir with "
+            f"--config.start_from={workdir}"
+        )
+
+
+def check_choice(before: ConfigDict, now: ConfigDict, workdir: str | os.PathLike) -> None:
+    """Raises ValueError where a resumed run would choose its best by other scores than before."""
+    if not before.best_metric:
+        return
+    fields = [dict(flat(checkpoint.to_json(config))) for config in (before, now)]
+    for name in ("best_metric", "protocol", "data.validation"):
+        one, other = (values.get(name) for values in fields)
+        if one != other:
+            raise ValueError(
+                f"{name}: {other!r}, but the best checkpoint of {workdir} was chosen by {one!r}; "
+                f"keep that, or go on in another workdir with --config.start_from={workdir}"
+            )
 
 
 def flat(data: dict, *, prefix: str = "") -> Iterator[tuple[str, object]]:

@@ -101,8 +101,10 @@ def test_every_choice_is_recorded(copies):
 
 
 def test_an_output_equal_to_the_truth_is_perfect(copies):
-    (found,) = scores_of(copies, outputs=("truth",))["outputs"].values()
-    found = found["mean"]
+    shutil.copytree(copies / "truth", copies / "same")
+    scores = scores_of(copies, outputs=("same",))
+    assert "psnr of same: 3 of 3 outputs equal the truth" in scores["notes"][0]
+    found = scores["outputs"]["same"]["mean"]
     for name in ("ssim", "fsim", "scoot"):
         assert found[name]["value"] == pytest.approx(1.0, abs=1e-5)
     assert found["psnr"]["value"] == protocols.MOST_DB
@@ -296,6 +298,21 @@ def test_missing_and_damaged_weights_say_what_to_get(copies, tmp_path, capsys):
     safetensors.numpy.save_file(bad, tmp_path / "alexnet.safetensors", metadata={"net": "alexnet"})
     assert run(copies, *flags) == 1
     assert "alexnet.safetensors" in capsys.readouterr().err
+
+
+def test_the_truth_is_not_scored_against_itself(copies, capsys):
+    (copies / "linked").symlink_to(copies / "truth")
+    assert run(copies, outputs=("near", "linked")) == 1
+    assert "expected another folder, got the folder of the truth" in capsys.readouterr().err
+
+
+def test_rates_that_cannot_be_missed_are_refused(copies, capsys):
+    for id in IDS[1:]:
+        for name in ("truth", "near"):
+            (copies / name / f"{id}.png").unlink()
+    flags = ("--embedder=pixels", "--metrics=rank1")
+    assert run(copies, *flags, outputs=("near",)) == 1
+    assert "expected more than 1 images at rank 1, got 1" in capsys.readouterr().err
 
 
 def test_identity_by_pixels_and_consistency_over_styles(copies):

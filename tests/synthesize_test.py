@@ -469,3 +469,24 @@ def test_jpeg_is_written_whole_at_high_quality(tmp_path):
     assert np.abs(pixels(tmp_path / "a.jpg").astype(int) - image).mean() < 3
     assert Image.open(io.BytesIO((tmp_path / "a.jpg").read_bytes())).format == "JPEG"
     assert names(tmp_path) == ["a.jpg", "a.png"]
+
+
+@pytest.mark.parametrize("extension", synthesize.FORMATS)
+def test_results_of_another_direction_or_checkpoint_are_never_called_done(
+    workdir_of, tmp_path, capsys, extension
+):
+    photo, out = draw(tmp_path / "in" / "a.png"), tmp_path / "out"
+    flags = (photo, out, f"--format={extension}")
+    workdir = workdir_of("kd")
+    assert run(workdir, *flags) == 0
+    assert run(workdir, *flags) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("0 written, 1 already there")
+    before = (out / f"a.{extension}").read_bytes()
+    for other, direction in ((workdir, "to_photo"), (workdir_of("pix2pix"), "to_sketch")):
+        assert run(other, *flags, direction=direction) == 2
+        told = capsys.readouterr().err
+        assert f"OUT: expected results of fsketch {direction} by step 0, weights " in told
+        assert "of fsketch to_sketch by step 0" in told and "--overwrite" in told
+        assert (out / f"a.{extension}").read_bytes() == before
+    assert run(workdir, *flags, "--overwrite", direction="to_photo") == 0
+    assert run(workdir, *flags, direction="to_photo") == 0

@@ -413,12 +413,32 @@ def test_signals_are_given_back():
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_changed_images_are_refused_and_a_finished_run_adds_no_line(
+    tiny, finished, pairs_folder, tmp_path, capsys
+):
+    before = (finished / "metrics.jsonl").read_text()
+    run(tiny(kd), finished, num_steps=3)
+    assert (
+        "nothing to train: the checkpoint is of step 4, num_steps is 3" in capsys.readouterr().err
+    )
+    assert sorted((finished / "metrics.jsonl").read_text().splitlines()) == sorted(
+        before.splitlines()
+    )
+    pairs = shutil.copytree(pairs_folder, tmp_path / "pairs")
+    run(tiny(kd), finished, num_steps=4, data={"manual_dir": str(pairs)})  # the same, elsewhere
+    shutil.copy(pairs / "photos" / "f01.png", pairs / "photos" / "f00.png")
+    with pytest.raises(ValueError, match=r"data: expected what .* paired_folder-.*, got pair"):
+        run(tiny(kd), finished, num_steps=4, data={"manual_dir": str(pairs)})
+
+
 def test_embeddings_by_hand():
     identity = np.array([0, 0, 1, 1] * 3)
     near = np.array([[1.0, 0], [1, 0.1], [0, 1], [0.1, 1]] * 3)
     alone = evaluate.embedding_metrics({"photo": near}, identity)
     assert alone == {"rank1": 1.0, "accuracy": 1.0, "auc": 1.0}
-    assert evaluate.embedding_metrics({"photo": near, "sketch": near}, identity) == {"rank1": 1.0}
+    both = {"photo": near, "sketch": near}
+    assert evaluate.embedding_metrics(both, identity) == {"rank1": 1.0}
+    assert evaluate.embedding_metrics(both, np.arange(12)) == {}  # nobody could be found
     double = {"student": 2 * near, "teacher": near}
     found = evaluate.embedding_metrics(double, identity)
     assert found["mse"] == pytest.approx(np.square(near).mean())

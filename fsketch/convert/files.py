@@ -1,8 +1,9 @@
 """Weights on disk: published files of several formats, and ours.
 
-Ours are safetensors with the net's name and origin in the header.
+Ours are safetensors with the net's name, origin and checksums in the header.
 """
 
+import json
 import pathlib
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,10 @@ import safetensors.numpy
 from flax import traverse_util
 
 from fsketch.convert import caffe_weights, nvidia_pickle, onnx_weights, torch_weights
-from fsketch.core import arrays, names
+from fsketch.core import arrays, checksums, names, writers
+
+_FIELDS = ("net", "source", "sha256")
+_CHECKSUMS = "crc32"
 
 
 def write(path: str, params: Mapping[str, Any], *, net: str, source: str, sha256: str) -> None:
@@ -23,12 +27,16 @@ def write(path: str, params: Mapping[str, Any], *, net: str, source: str, sha256
     """
     flat = traverse_util.flatten_dict(params, sep="/")
     tensors = {name: np.ascontiguousarray(array) for name, array in flat.items()}
-    header = {"net": net, "source": source, "sha256": sha256}
-    safetensors.numpy.save_file(tensors, path, metadata=header)
+    header = dict(zip(_FIELDS, (net, source, sha256), strict=True))
+    header[_CHECKSUMS] = _checksums(header, tensors)
+    writers.write_whole(path, safetensors.numpy.save(tensors, metadata=header))
 
 
 def read(path: str) -> tuple[str, dict[str, Any]]:
-    """(net, parameter tree) of a file that `write` made; ValueError for any other file."""
+    """(net, parameter tree) of a file that `write` made.
+
+    ValueError for any other file, and for one with other bits than were written.
+    """
     header, flat = _read_safetensors(path)
     if "net" not in header:
         raise ValueError(
@@ -36,7 +44,20 @@ def read(path: str) -> tuple[str, dict[str, Any]]:
         )
     for part in {part for name in flat for part in name.split("/")}:
         names.check(part, f"{path}: a name of an array")
+    told = header.pop(_CHECKSUMS, None)
+    # Earlier files have none; a name that is no longer its own is a flipped bit.
+    if (told or header.keys() - _FIELDS) and told != _checksums(header, flat):
+        raise ValueError(
+            f"{path}: expected the numbers that were written, got others (a damaged file); convert "
+            "the published file again with fsketch convert"
+        )
     return header["net"], traverse_util.unflatten_dict(flat, sep="/")
+
+
+def _checksums(header: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str:
+    """Those of all arrays, and under "" that of the header, as JSON."""
+    sums = {**checksums.of_arrays(tensors), "": checksums.of_json(header)}
+    return json.dumps(sums, sort_keys=True)
 
 
 def variables(tree: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,14 +6,15 @@ Without TensorFlow: event files are written by tensorboardX.  Only the first pro
 import io
 import json
 import math
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from etils import epath
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
-from fsketch.core import errors
+from fsketch.core import errors, image_files
 
 
 class Writer:
@@ -36,8 +37,7 @@ class Writer:
         path = self._root / "metrics.jsonl"
         if not path.exists():
             return
-        kept = [row for row in read_scalars(path) if row["step"] <= start]
-        write_whole(path, "".join(f"{json.dumps(row)}\n" for row in kept).encode())
+        _write_scalars(path, [row for row in read_scalars(path) if row["step"] <= start])
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         """One line of metrics.jsonl and one point of each curve; infinities are written as null."""
@@ -50,6 +50,17 @@ class Writer:
             if value is not None:
                 self._events.add_scalar(name, value, step)
         self._events.flush()
+
+    def scalars_once(self, step: int, values: Mapping[str, float]) -> None:
+        """As `scalars`, in place of an earlier line of this step and these names, if any."""
+        path = self._root / "metrics.jsonl"
+        if self._events is None:
+            return
+        if path.exists():
+            rows = read_scalars(path)
+            names = {"step", *values}
+            _write_scalars(path, [r for r in rows if r["step"] != step or r.keys() != names])
+        self.scalars(step, values)
 
     def samples(self, step: int, sheet: np.ndarray) -> None:
         """uint8[H, W, 3] as samples/STEP.png and in the event file."""
@@ -79,14 +90,31 @@ def read_scalars(path: epath.Path) -> list[dict[str, float | None]]:
     return rows
 
 
-def write_png(path: epath.Path, image: np.ndarray) -> None:
-    """uint8[H, W, 1 or 3] -> a PNG file, written whole or not at all."""
-    _write_image(path, image, format="PNG")
+def _write_scalars(path: epath.Path, rows: Sequence[Mapping[str, float | None]]) -> None:
+    write_whole(path, "".join(f"{json.dumps(row)}\n" for row in rows).encode())
 
 
-def write_jpeg(path: epath.Path, image: np.ndarray) -> None:
-    """uint8[H, W, 1 or 3] -> a JPEG file of quality 95, written whole or not at all."""
-    _write_image(path, image, format="JPEG", quality=95)
+def write_png(path: epath.Path, image: np.ndarray, *, about: str = "") -> None:
+    """uint8[H, W, 1 or 3] -> a PNG file, whole or not at all; about: a text that is kept in it."""
+    text = PngImagePlugin.PngInfo()
+    if about:
+        text.add_text("comment", about)
+    _write_image(path, image, format="PNG", pnginfo=text)
+
+
+def write_jpeg(path: epath.Path, image: np.ndarray, *, about: str = "") -> None:
+    """As `write_png`, but a JPEG file of quality 95."""
+    _write_image(path, image, format="JPEG", quality=95, comment=about.encode())
+
+
+def about(path: str | os.PathLike) -> str:
+    """The text that `write_png` or `write_jpeg` kept in a file; "" without one."""
+    try:
+        with image_files.open_image(path) as image:
+            text = image.info.get("comment", "")
+    except image_files.ImageFileError:
+        return ""
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
 
 
 def _write_image(path: epath.Path, image: np.ndarray, **options: Any) -> None:

@@ -91,6 +91,19 @@ def prepare(name: str, *, data_dir: str, manual_dir: str = "") -> Any:
     return builder
 
 
+def prepared_name(name: str, *, data_dir: str, manual_dir: str = "") -> str:
+    """What is prepared of a data set, by its content: "cufs-0123456789ab/cufs/cuhk/1.0.0".
+
+    Two of one name have the same images and lists, wherever they lie.  Prepares the data set where
+    needed; arguments and errors as of `prepare`.  Of `ANY_TFDS` only its description counts.
+    """
+    if name == ANY_TFDS:
+        described = Path(manual_dir, "dataset_info.json")
+        return f"{ANY_TFDS}-{digests.files_digest([described], None)}"
+    builder = prepare(name, data_dir=data_dir, manual_dir=manual_dir)
+    return "/".join(Path(builder.data_dir).parts[-2 - len(name.split("/")) :])
+
+
 def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> records.Pairs:
     """Opens a split for random access, preparing the data set first where needed.
 

@@ -166,7 +166,7 @@ def _kid(sets: Sets, options: Options) -> dict[str, Interval]:
 
 
 def _rank1(sets: Sets, options: Options) -> dict[str, Interval]:
-    identity = np.arange(len(sets.truth))
+    identity = np.arange(len(_enough(sets, 1)))
     rate = retrieval.rank_k(sets.output, sets.truth, identity, identity, k=1)
     return {"rank1": Interval(float(rate))}
 
@@ -176,8 +176,8 @@ def _cosine(sets: Sets, options: Options) -> dict[str, Interval]:
 
 
 def _frr(sets: Sets, options: Options) -> dict[str, Interval]:
-    identity = np.arange(len(sets.truth))
-    rate = retrieval.frr(sets.output[None], sets.truth, identity, k=_rank(sets))
+    identity = np.arange(len(_enough(sets, IFRP_RANK)))
+    rate = retrieval.frr(sets.output[None], sets.truth, identity, k=IFRP_RANK)
     return {"frr": Interval(float(rate))}
 
 
@@ -185,16 +185,17 @@ def _fcr(sets: Sets, options: Options) -> dict[str, Interval]:
     """FCR of this output against the others; the paper's is the mean over styles."""
     if not sets.others:
         raise ValueError("expected two or more outputs, one for each style, got one")
-    identity = np.arange(len(sets.truth))
+    identity = np.arange(len(_enough(sets, IFRP_RANK)))
     gallery, persons = np.concatenate(sets.others), np.tile(identity, len(sets.others))
-    rate = retrieval.rank_k(sets.output, gallery, identity, persons, k=_rank(sets))
+    rate = retrieval.rank_k(sets.output, gallery, identity, persons, k=IFRP_RANK)
     return {"fcr": Interval(float(rate))}
 
 
-def _rank(sets: Sets) -> int:
-    if len(sets.truth) < IFRP_RANK:
-        raise ValueError(f"expected {IFRP_RANK} or more images, got {len(sets.truth)}")
-    return IFRP_RANK
+def _enough(sets: Sets, rank: int) -> np.ndarray:
+    """The truths; ValueError where all of them are within the rank, so that nobody is missed."""
+    if len(sets.truth) <= rank:
+        raise ValueError(f"expected more than {rank} images at rank {rank}, got {len(sets.truth)}")
+    return sets.truth
 
 
 SET: dict[str, SetMetric] = {
