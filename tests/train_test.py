@@ -413,6 +413,25 @@ def test_signals_are_given_back():
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_a_run_without_its_damaged_newest_checkpoint_ends_alike(tiny, finished, tmp_path):
+    workdir = tmp_path / "run"
+    shutil.copytree(finished, workdir)
+    whole, meta = checkpoint.read(workdir, kind="latest")
+    newest = workdir / "checkpoints" / "latest" / "4"
+    for path in (newest / "arrays").rglob("*"):
+        if path.is_file():
+            path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes()))
+    with pytest.raises(
+        checkpoint.DamagedError, match=r"latest/4: .* step 2, is whole: add --check"
+    ):
+        run(tiny(kd), workdir, num_steps=4)
+    assert checkpoint.set_aside(workdir) == ["latest/4"]
+    run(tiny(kd), workdir, num_steps=4)
+    again, meta_again = checkpoint.read(workdir, kind="latest")
+    assert_same(whole, again)
+    assert meta == meta_again
+
+
 def test_changed_images_are_refused_and_a_finished_run_adds_no_line(
     tiny, finished, pairs_folder, tmp_path, capsys
 ):
