@@ -1,4 +1,4 @@
-"""Players that start from those of another run, or from converted weights."""
+"""Initialises players from another run or from converted weights."""
 
 import jax
 import numpy as np
@@ -9,11 +9,11 @@ from fsketch.core import checkpoint, progress, state, trees, types
 
 
 def started(fresh: state.TrainState, start_from: str) -> state.TrainState:
-    """The state whose players that a workdir trained, too, begin with what it learned there.
+    """The state with players initialised from the players of the same name in a workdir.
 
-    Its averaged parameters, where it keeps them; optimizers begin anew.  Of several workdirs, with
-    commas between them, the mean.  Raises ValueError if one trained a player of another name or
-    shape, or not the players of the first.
+    Takes averaged parameters if the run keeps them; optimizers start fresh.  Several workdirs,
+    separated by commas, give the mean.  Raises ValueError if a workdir has a player of another name
+    or shape, or not the players of the first workdir.
     """
     if start_from.endswith(".safetensors"):
         return _with_weights(fresh, start_from)
@@ -22,7 +22,8 @@ def started(fresh: state.TrainState, start_from: str) -> state.TrainState:
     for workdir, players in learned.items():
         if players.keys() != first.keys():
             raise ValueError(
-                f"start_from: {workdir} trained {sorted(players)}, the first {sorted(first)}"
+                f"start_from: {workdir}: expected the players of the first run, {sorted(first)}, "
+                f"got {sorted(players)}"
             )
     mean = jax.tree.map(lambda *arrays: np.mean(arrays, axis=0), first, *others)
     players = {}
@@ -33,7 +34,7 @@ def started(fresh: state.TrainState, start_from: str) -> state.TrainState:
 
 
 def _learned(fresh: state.TrainState, workdir: str) -> dict[str, tuple[types.PyTree, types.PyTree]]:
-    """(parameters, statistics) that the best checkpoint of a workdir has of each player."""
+    """(parameters, statistics) of each player in the best checkpoint of a workdir."""
     try:
         arrays, meta = checkpoint.read(workdir)
     except FileNotFoundError as error:
@@ -42,9 +43,11 @@ def _learned(fresh: state.TrainState, workdir: str) -> dict[str, tuple[types.PyT
     players = {}
     for role in sorted({name.split("/")[1] for name in arrays if name.startswith("players/")}):
         if role not in fresh.players:
-            raise ValueError(f"{source}: no player {role!r} here, only {sorted(fresh.players)}")
+            raise ValueError(
+                f"{source}: expected players among {sorted(fresh.players)}, got {role!r}"
+            )
         player = fresh[role]
-        # Critics keep no average beside players that do.
+        # Critics have no averaged parameters.
         own = checkpoint.below(arrays, f"players/{role}/")
         learned = checkpoint.below(own, "ema/") or checkpoint.below(own, "params/")
         kept = checkpoint.below(own, "stats/")
@@ -56,30 +59,32 @@ def _learned(fresh: state.TrainState, workdir: str) -> dict[str, tuple[types.PyT
 
 
 def _filled(like: types.PyTree, arrays: checkpoint.Arrays, *, source: str) -> types.PyTree:
-    """`checkpoint.fill`, but of what begins at zero, and so changes nothing, some may lack."""
+    """`checkpoint.fill`, but arrays that start at zero, and so change nothing, may be missing."""
     drawn = trees.flatten(like)
     new = {name: x for name, x in drawn.items() if name not in arrays and not np.any(x)}
     return checkpoint.fill(like, {**arrays, **new}, source=source)
 
 
 def _with_weights(fresh: state.TrainState, path: str) -> state.TrainState:
-    """The state whose only player begins with converted weights; what they lack stays as drawn.
+    """The state whose only player starts from converted weights; missing ones stay random.
 
-    Raises ValueError if there are more players, or for weights that the player has no place for.
+    Raises ValueError if there are more players, or for weights without a place in the player.
     """
     net, tree = files.read(path)
     source = f"start_from: {path} ({net})"
     if len(fresh.players) != 1:
-        raise ValueError(f"{source}: starts one player, here are {sorted(fresh.players)}")
+        raise ValueError(f"{source}: expected a single player, got {sorted(fresh.players)}")
     ((role, player),) = fresh.players.items()
     variables = files.variables(tree)
     if surplus := variables.keys() - {"params", *player.stats}:
-        raise ValueError(f"{source}: {role!r} has no {sorted(surplus)}")
+        raise ValueError(
+            f"{source}: expected kinds of variables of {role!r}, got {sorted(surplus)}"
+        )
 
     def part(kind: str, like: types.PyTree) -> types.PyTree:
         drawn, given = trees.flatten(like), trees.flatten(variables.get(kind, {}))
         kept = sorted(drawn.keys() - given.keys())
-        logging.info("%s: %s of %r start from there, but %s", source, kind, role, kept)
+        logging.info("%s: %s of %r start from there, except %s", source, kind, role, kept)
         return checkpoint.fill(like, {**drawn, **given}, source=f"{source}, {role}")
 
     params = part("params", player.params)

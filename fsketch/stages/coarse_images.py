@@ -159,6 +159,6 @@ def _check_size(index: model.Index, name: str, size: tuple[int, int]) -> None:
     height, width = index.given.shape[1:3]
     if size != (height, width):
         raise ValueError(
-            f"{name}: expected {width} x {height} px (width x height) as the patch model's training "
+            f"{name}: expected {width} x {height} px (width x height) as the model's training "
             f"images, got {size[1]} x {size[0]} px"
         )
