@@ -252,7 +252,9 @@ def test_a_run_starts_from_the_players_of_another(tiny, finished):
     with pytest.raises(FileNotFoundError, match="start_from: runs/kd: no checkpoint"):
         warm_start.started(fresh, kd_plus.get_config("stage=staged").start_from)
     only_critics = fresh.replace(players={"critic_sketch": fresh["critic_sketch"]})
-    with pytest.raises(ValueError, match=r"start_from: .*no player 'student_photo'"):
+    with pytest.raises(
+        ValueError, match=r"start_from: .*expected players among .*got 'student_photo'"
+    ):
         warm_start.started(only_critics, str(finished))
 
 
@@ -332,7 +334,7 @@ def test_one_player_starts_from_converted_weights(tiny, tmp_path):
     with pytest.raises(ValueError, match=r"start_from: .*features.*(?s:.*)other"):
         warm_start.started(fresh, path)
     two = fresh.replace(players={"one": player, "two": player})
-    with pytest.raises(ValueError, match=r"starts one player, here are \['one', 'two'\]"):
+    with pytest.raises(ValueError, match=r"expected a single player, got \['one', 'two'\]"):
         warm_start.started(two, path)
 
 
