@@ -281,7 +281,7 @@ def test_a_run_starts_from_the_mean_of_several(tiny, finished, tmp_path):
     assert any("student_photo" in name for name in names)
     for name in names:
         np.testing.assert_allclose(now[name], 1.5 * drawn[name] + 2, rtol=1e-6, err_msg=name)
-    with pytest.raises(ValueError, match=r"alone trained \['student_sketch'\], the first .*photo"):
+    with pytest.raises(ValueError, match=r"alone: expected .*photo.*got \['student_sketch'\]"):
         warm_start.started(fresh, f"{twice},{alone}")
     with pytest.raises(FileNotFoundError, match=r"start_from: .*none: no checkpoint"):
         warm_start.started(fresh, f"{twice},{tmp_path}/none")
