@@ -64,6 +64,8 @@ def add_translator(config: ConfigDict, student: str) -> None:
     # "transposed" [secondary] or "nearest" [ours], which leaves no lattice
     config.model.up = "transposed"
     config.model.skips = False  # from encoder to decoder, as in a U-Net [ours]
+    # Extra inputs of the first convolution, for strokes [ours]
+    config.model.noise = config.model.detail = False
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
 
 
@@ -82,7 +84,6 @@ def add_transfer(config: ConfigDict, variant: str) -> None:
     config.loss_weights.fsim = 0.0  # [ours] 1 - FSIM
     config.loss_weights.texture = 0.0  # [ours] Gram matrices of the teacher's maps, relative
     config.loss_weights.roughness = 0.0  # [ours] local madograms (losses/strokes.py)
-    # Extra inputs of the first convolution, for strokes [ours]
     config.model.noise = config.model.detail = variant == "stroked"
     if variant != "none":
         config.loss_weights.update(VARIANTS[variant])

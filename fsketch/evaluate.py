@@ -17,7 +17,7 @@ from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from fsketch import prediction, restore
-from fsketch.core import images, parallel, progress, sheets, state, types, writers
+from fsketch.core import errors, images, parallel, progress, sheets, state, types, writers
 from fsketch.data import augment, coarse, pipeline, sources
 from fsketch.data.synthetic import paintings
 from fsketch.methods import interface
@@ -71,10 +71,7 @@ def evaluate(
                 raise FloatingPointError(f"{id}: fake {kind} is not finite")
             truth = pipeline.cut(example[kind], box)
             output = images.to_uint8(pipeline.cut(outputs[kind], box))
-            if problem := protocols.size_problem(truth.shape[1::-1], chosen.size_px):
-                raise ValueError(
-                    f"protocol: {protocol!r} and {id}: found {problem[0]}; admitted {problem[1]}"
-                )
+            check_size(protocol, id, truth.shape[:2])
             if direction not in scorers:
                 ready = measures.ready(chosen.image_metrics, measures.Options())
                 scorers[direction] = protocols.ImageScorer(ready)
@@ -95,6 +92,31 @@ def evaluate(
     return result
 
 
+def check_size(protocol: str, id: str, size: tuple[int, int]) -> None:
+    """Raises ValueError unless the protocol takes an image of this (height, width)."""
+    if problem := protocols.size_problem(size[::-1], protocols.get(protocol).size_px):
+        got, expected = problem
+        raise ValueError(
+            errors.told(f"protocol {protocol}, image {id}", got=got, expected=expected)
+        )
+
+
+def check_metric(
+    config: ConfigDict,
+    method: interface.Method,
+    train_state: state.TrainState,
+    frozen: interface.Frozens,
+    canvases: pipeline.AnyCanvases,
+) -> None:
+    """Raises ValueError unless best_metric is "" or one of `metric_names`."""
+    if not config.best_metric:
+        return
+    known = metric_names(method, train_state, frozen, canvases, protocol=config.protocol)
+    if config.best_metric not in known:
+        got, expected = repr(config.best_metric), f"one of {', '.join(known)}"
+        raise ValueError(errors.told("best_metric", got=got, expected=expected))
+
+
 def metric_names(
     method: interface.Method,
     train_state: state.TrainState,
@@ -103,11 +125,12 @@ def metric_names(
     *,
     protocol: str,
 ) -> list[str]:
-    """What `evaluate` will return for this split, without predicting anything."""
-    batch = next(pipeline.evaluation_batches(canvases, 1))
+    """What `evaluate` will return for this split, without predicting anything, by shapes alone."""
     outputs = jax.eval_shape(
-        lambda batch: method.predict(train_state, frozen, augment.scale(batch)),
-        pipeline.for_method(batch),
+        lambda *states, batch: method.predict(*states, augment.scale(batch)),
+        train_state,
+        frozen,
+        batch=pipeline.for_method(next(pipeline.evaluation_batches(canvases, 1))),
     )
     metrics = protocols.get(protocol).image_metrics
     names = [

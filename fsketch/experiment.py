@@ -5,6 +5,7 @@ interrupted one resumes.  A plain configuration is trained in WORKDIR itself.
 """
 
 import json
+import time
 from collections.abc import Iterable, Iterator
 
 import jax
@@ -12,6 +13,7 @@ import tabulate
 from etils import epath
 from ml_collections import ConfigDict
 
+from fsketch import preflight
 from fsketch import prepare as offline
 from fsketch import train as loop
 from fsketch.core import checkpoint, progress
@@ -32,6 +34,23 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> None:
         jax.clear_caches()  # the next stage cannot use this stage's programs
     if jax.process_index() == 0:
         print(table(workdir, config.order))
+
+
+def check(config: ConfigDict, workdir: str | epath.Path) -> None:
+    """Raises what any stage that is not finished would raise before its first step.
+
+    Takes seconds, and the preparation of the data sets; nothing is trained (preflight.py).
+    """
+    workdir, start = epath.Path(workdir), time.perf_counter()
+    left = [
+        (part, folder)
+        for part, folder in parts(config, workdir)
+        if "stages" not in config or not is_finished(folder, part.num_steps)
+    ]
+    preflight.check(left)
+    plural = "s" * (len(left) > 1)
+    seconds = progress.duration(time.perf_counter() - start)
+    progress.say(f"checked {len(left)} configuration{plural} with data and nets in {seconds}")
 
 
 def prepare(config: ConfigDict, workdir: str | epath.Path) -> None:

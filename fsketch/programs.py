@@ -31,11 +31,7 @@ def train(given: Sequence[str]) -> int:
     """Trains the run of a workdir to its end, from its newest checkpoint if there is one."""
     flags, config = _parsed("train", given)
     with _alone(flags, "train", given):
-        try:
-            for part, _ in experiment.parts(config, epath.Path(flags.workdir)):
-                training.check(part)  # before anything that may take long
-        except ValueError as error:
-            raise errors.UsageError(f"--config: {error}") from error
+        _check(config, flags.workdir)
         try:
             experiment.train(config, flags.workdir)
         except training.Stopped:
@@ -76,6 +72,7 @@ def prepare(given: Sequence[str]) -> int:
         return data_sets.main(given)
     flags, config = _parsed("prepare", given)
     with _alone(flags, "prepare", given):
+        _check(config, flags.workdir)
         experiment.prepare(config, flags.workdir)
     return 0
 
@@ -151,6 +148,16 @@ def _alone(flags: argparse.Namespace, command: str, given: Sequence[str]) -> Ite
         except OSError as error:
             error.filename = error.filename or flags.workdir  # an open file forgets its name
             raise
+
+
+def _check(config: ConfigDict, workdir: str) -> None:
+    """The whole configuration and its data, before anything that may take long."""
+    try:
+        experiment.check(config, workdir)
+    except errors.DataError:
+        raise
+    except ValueError as error:
+        raise errors.UsageError(f"--config: {error}") from error
 
 
 def _command(command: str, given: Sequence[str]) -> str:

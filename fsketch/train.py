@@ -76,12 +76,7 @@ class _Training:
         frozen = self._frozen(method)
         host, self.position, self.best = self._state(method, frozen)
         self.start = int(host.step)
-        if config.best_metric:
-            admitted = evaluate.metric_names(
-                method, host, frozen, sets.validation, protocol=config.protocol
-            )
-            if config.best_metric not in admitted:
-                raise ValueError(f"best_metric: {config.best_metric!r}; admitted are {admitted}")
+        evaluate.check_metric(config, method, host, frozen, sets.validation)
         is_first = jax.process_index() == 0
         self.writer = writers.Writer(workdir, start=self.start, is_first=is_first)
         num_pairs = [len(canvases) if canvases else 0 for canvases in sets]

@@ -1,11 +1,16 @@
 """Initialises players from another run or from converted weights."""
 
+from collections.abc import Callable
+
 import jax
 import numpy as np
 from absl import logging
 
 from fsketch.convert import files
 from fsketch.core import checkpoint, progress, state, trees, types
+
+Read = Callable[[str], tuple[checkpoint.Arrays, checkpoint.Meta]]
+Learned = dict[str, tuple[types.PyTree, types.PyTree]]  # (parameters, statistics) by player
 
 
 def started(fresh: state.TrainState, start_from: str) -> state.TrainState:
@@ -17,14 +22,10 @@ def started(fresh: state.TrainState, start_from: str) -> state.TrainState:
     """
     if start_from.endswith(".safetensors"):
         return _with_weights(fresh, start_from)
-    learned = {workdir: _learned(fresh, workdir) for workdir in start_from.split(",")}
-    first, *others = learned.values()
+    learned = _all_learned(fresh, start_from, checkpoint.read)
     for workdir, players in learned.items():
-        if players.keys() != first.keys():
-            raise ValueError(
-                f"start_from: {workdir}: expected the players of the first run, {sorted(first)}, "
-                f"got {sorted(players)}"
-            )
+        progress.say(f"start_from: {workdir}: {', '.join(players)} start from there")
+    first, *others = learned.values()
     mean = jax.tree.map(lambda *arrays: np.mean(arrays, axis=0), first, *others)
     players = {}
     for role, (params, stats) in mean.items():
@@ -33,10 +34,31 @@ def started(fresh: state.TrainState, start_from: str) -> state.TrainState:
     return fresh.put(**players)
 
 
-def _learned(fresh: state.TrainState, workdir: str) -> dict[str, tuple[types.PyTree, types.PyTree]]:
-    """(parameters, statistics) of each player in the best checkpoint of a workdir."""
+def check(fresh: state.TrainState, start_from: str, *, read: Read) -> None:
+    """Raises the errors of `started`; read: the arrays and meta data of a workdir."""
+    if start_from.endswith(".safetensors"):
+        _with_weights(fresh, start_from)
+    else:
+        _all_learned(fresh, start_from, read)
+
+
+def _all_learned(fresh: state.TrainState, start_from: str, read: Read) -> dict[str, Learned]:
+    """The players of each workdir; ValueError unless all have the same ones."""
+    learned = {workdir: _learned(fresh, workdir, read) for workdir in start_from.split(",")}
+    first = next(iter(learned.values()))
+    for workdir, players in learned.items():
+        if players.keys() != first.keys():
+            raise ValueError(
+                f"start_from: {workdir}: expected the players of the first run, {sorted(first)}, "
+                f"got {sorted(players)}"
+            )
+    return learned
+
+
+def _learned(fresh: state.TrainState, workdir: str, read: Read) -> Learned:
+    """Parameters and statistics of each player in the best checkpoint of a workdir."""
     try:
-        arrays, meta = checkpoint.read(workdir)
+        arrays, meta = read(workdir)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"start_from: {error}") from None
     source = f"start_from: {workdir} (step {meta['step']})"
@@ -54,7 +76,6 @@ def _learned(fresh: state.TrainState, workdir: str) -> dict[str, tuple[types.PyT
         params = _filled(player.params, learned, source=f"{source}, {role}")
         stats = _filled(player.stats, kept, source=f"{source}, {role}")
         players[role] = (params, stats)
-    progress.say(f"{source}: {', '.join(players)} start from there")
     return players
 
 

@@ -13,7 +13,17 @@ import pytest
 
 import fsketch
 from fsketch import __main__ as front_door
-from fsketch import evaluate, main, prepare, programs, score, train, training_log, verify_faces
+from fsketch import (
+    evaluate,
+    experiment,
+    main,
+    prepare,
+    programs,
+    score,
+    train,
+    training_log,
+    verify_faces,
+)
 from fsketch.core import errors, locks, logs
 
 
@@ -122,6 +132,7 @@ def test_a_training_that_breaks_off_says_what_is_safe_and_how_to_go_on(
             (tmp_path / "checkpoints" / "latest" / str(step)).mkdir(parents=True)
         raise error
 
+    monkeypatch.setattr(experiment, "check", lambda config, workdir: None)
     monkeypatch.setattr(prepare, "prepare", lambda config, workdir: config)
     monkeypatch.setattr(train, "train", broken)
     words = ["--config=configs/kd.py", f"--workdir={tmp_path}", "--config.batch_size=8"]

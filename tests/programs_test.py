@@ -253,7 +253,8 @@ def test_installed_it_works_from_any_folder(command, tmp_path, cache):
     assert {path.name.split("-")[0] for path in site.iterdir()} == {"bin", "fsketch"}
     for name in (
         "tfds_builders/cufs/splits/ar_train.txt", "tfds_builders/cufs/README.md",
-        "gallery/page.css", "gallery/page.js", "configs/kd.py",
+        "scoring/page/page.css", "scoring/page/page.html.j2", "configs/kd.py",
+        "configs/experiments/cuhk_kd.py",
     ):  # fmt: skip
         assert (site / "fsketch" / name).is_file(), name
 

@@ -14,7 +14,7 @@ import fsketch
 from fsketch import evaluate, methods, prediction, restore, train, training_log, warm_start
 from fsketch.configs import cyclegan, kd, kd_plus, teacher
 from fsketch.convert import files
-from fsketch.core import checkpoint, history, parallel, trees, writers
+from fsketch.core import checkpoint, history, parallel, sheets, trees, writers
 from fsketch.data import augment, pipeline
 from fsketch.nets import convolution
 
@@ -66,7 +66,8 @@ def test_a_run_leaves_what_it_promises(tiny, finished):
     photo = pipeline.cut(held_out.photo[0], held_out.box[0])
     height, width = photo.shape[:2]
     sheet = np.asarray(Image.open(finished / "samples" / "0000004.png"))
-    np.testing.assert_array_equal(sheet[2 : 2 + height, 2 : 2 + width], photo)
+    top = sheets.FONT_PX + 2 * sheets.GAP_PX  # below the label
+    np.testing.assert_array_equal(sheet[top : top + height, 2 : 2 + width], photo)
     result = json.loads((finished / "evaluation.json").read_text())
     assert set(result["metrics"]) == {
         f"{d}/{m}" for d in ("to_sketch", "to_photo") for m in ("ssim", "psnr", "fsim", "scoot")
@@ -388,7 +389,7 @@ def test_metrics_of_steps_that_are_taken_again_are_forgotten(tmp_path):
         ("optim", {"learning_rate": 0.0}, "optim.learning_rate: 0.0; admitted is more than 0"),
         ("optim", {"decay_from": 1.5}, "optim.decay_from: 1.5; admitted is 0 to 1"),
         ("optim", {"ema_rate": 1.0}, "optim.ema_rate: 1.0; admitted is 0 to less than 1"),
-        ("best_metric", "to_sketch/fid", "best_metric: 'to_sketch/fid'; admitted are"),
+        ("best_metric", "to_sketch/fid", "best_metric: expected one of .*, got 'to_sketch/fid'"),
     ],
 )
 def test_impossible_numbers_name_their_field(tiny, tmp_path, field, value, message):

@@ -1,1 +1,1 @@
-"""Pretrained weights of other ecosystems, turned into ours with every key accounted for."""
+"""Converts pretrained weights of other projects to ours, with every key accounted for."""

@@ -32,14 +32,14 @@ def read(path: str) -> dict[str, np.ndarray]:
 
     Shapes are as stored: a convolution's is O x I x H x W, an inner product's O x I.  Of the four
     numbers of the older layout, two leading ones are dropped, as Caffe does when it compares them:
-    1 x 1 x 1 x N is N, 1 x 1 x M x N is M x N.  ValueError for other and for damaged files.
+    1 x 1 x 1 x N is N, 1 x 1 x M x N is M x N.  ValueError for other or damaged files.
     """
     with open(path, "rb") as file:
         try:
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
             return _net(data)
         except ValueError as error:
-            raise ValueError(f"{path}: not a caffemodel, or a damaged one ({error})") from None
+            raise ValueError(f"{path}: expected a whole caffemodel, got {error}") from None
 
 
 def _net(data: memoryview) -> dict[str, np.ndarray]:
@@ -62,7 +62,7 @@ def _net(data: memoryview) -> dict[str, np.ndarray]:
                 raise ValueError(f"two layers {name!r} with weights")
             arrays[key] = _blob(key, blob)
     if not arrays:
-        raise ValueError("it holds no layer with weights")
+        raise ValueError("no layer with weights")
     return arrays
 
 

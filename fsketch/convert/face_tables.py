@@ -1,8 +1,8 @@
-"""Which published array becomes which parameter of the face nets; see `tables`.
+"""Maps published arrays to parameters of the face nets; see `tables`.
 
-Modules of ours carry the published names up to the rules below, so a table follows from the names
-of a net's variables.  Where a file's layout is not torch's state dict of that net (ONNX, other
-ports), a `state_dict_of_...` makes one of it first, and leaves arrays of other files as they are.
+Our modules carry the published names up to the rules below, so a table follows from the names of a
+net's variables.  Where a file's layout is not torch's state dict of that net (ONNX, other ports), a
+`state_dict_of_...` first converts it to one, and leaves arrays of other files as they are.
 """
 
 import re
@@ -22,9 +22,9 @@ AXES = {("kernel", 4): tables.OIHW_TO_HWIO, ("kernel", 2): (1, 0), ("const", 3):
 def by_module(
     shapes: Callable[[], Mapping[str, tuple[int, ...]]], rename: Callable[[str], str]
 ) -> tables.Table:
-    """The table of a net with variables of these shapes, by flat name COLLECTION/MODULE/LEAF.
+    """The table for a net with variables of these shapes, by flat name COLLECTION/MODULE/LEAF.
 
-    `rename` turns a module's path "a/b" into theirs; leaves that LEAVES lacks keep their names.
+    `rename` turns a module's path "a/b" into theirs; leaves not in LEAVES keep their names.
     """
     table: tables.Table = {}
     for name, shape in shapes().items():
@@ -78,7 +78,7 @@ def dotted(path: str) -> str:
 
 
 def state_dict(arrays: Arrays) -> Arrays:
-    """Without torch's counters of training steps, which its normalisations keep."""
+    """Drops the counters of training steps that torch's normalisations keep."""
     return {k: a for k, a in arrays.items() if not k.endswith(".num_batches_tracked")}
 
 
@@ -107,7 +107,7 @@ def iresnet_layers(depths: Iterable[int]) -> list[tuple[str, ...]]:
 
 
 def mbf_layers() -> list[tuple[str, ...]]:
-    """The same of insightface's MobileFaceNet."""
+    """The same for insightface's MobileFaceNet."""
 
     def unit(path: str, acts: bool) -> Iterator[tuple[str, ...]]:
         yield "Conv", mbf(f"{path}/conv"), mbf(f"{path}/bn")
@@ -131,8 +131,8 @@ def state_dict_of_onnx(
     """A function: the arrays of an ONNX file -> torch's state dict of a net with these layers.
 
     Exporters fold a normalisation into the convolution before it: the layer then gets the
-    convolution's bias, scale 1 and the statistics that change nothing.  ValueError for another
-    epsilon.
+    convolution's bias, scale 1 and the statistics that change nothing.  ValueError if
+    epsilon differs.
     """
 
     def convert(arrays: Arrays) -> Arrays:
@@ -149,7 +149,7 @@ def state_dict_of_onnx(
             found = rest.pop(f"{operation}.{number}.epsilon", epsilon)
             if not np.isclose(found, epsilon, rtol=1e-3):
                 raise ValueError(
-                    f"{operation}.{number}: epsilon {found:g}, the net's is {epsilon:g}"
+                    f"{operation}.{number}: expected epsilon {epsilon:g}, got {found:g}"
                 )
 
         for operation, layer, *norm in layers():
@@ -175,7 +175,7 @@ FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64  # the only one that our net 
 
 
 def stylegan2_state_dict(arrays: Arrays) -> Arrays:
-    """The official state dict without its filters; ValueError for others than FILTER."""
+    """The official state dict without its filters; ValueError if one is not FILTER."""
     filters = {k for k in arrays if k.endswith(".resample_filter")}
     for key in filters:
         _check_filter(key, arrays[key], FILTER)
@@ -183,9 +183,9 @@ def stylegan2_state_dict(arrays: Arrays) -> Arrays:
 
 
 def state_dict_of_rosinality(arrays: Arrays) -> Arrays:
-    """The official one of that of github.com/rosinality/stylegan2-pytorch [code].
+    """The official state dict from that of github.com/rosinality/stylegan2-pytorch [code].
 
-    Without "latent_avg", the mean of w is taken over 4096 z, as that project does [code].
+    Without "latent_avg", the mean of w is that over 4096 z, as in that project [code].
     """
     if "input.input" not in arrays:
         return arrays
@@ -227,7 +227,7 @@ def _layer(number: int) -> str:
 
 
 def _squeezed(end: str, array: np.ndarray) -> np.ndarray:
-    """Without the axes of length 1 that this port adds."""
+    """Drops the axes of length 1 that this port adds."""
     if end == "conv.weight":
         return array[0]
     shapes = {"noise.weight": (), "bias": (-1,)}
@@ -247,4 +247,4 @@ def _mean_w(arrays: Arrays) -> np.ndarray:
 
 def _check_filter(key: str, found: np.ndarray, expected: np.ndarray) -> None:
     if found.shape != expected.shape or not np.allclose(found, expected, atol=1e-6):
-        raise ValueError(f"{key}: another filter than [1, 3, 3, 1]; only that one is admitted")
+        raise ValueError(f"{key}: expected the filter [1, 3, 3, 1], got another")

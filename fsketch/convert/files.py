@@ -17,7 +17,7 @@ from fsketch.core import arrays, names
 
 
 def write(path: str, params: Mapping[str, Any], *, net: str, source: str, sha256: str) -> None:
-    """Writes a parameter tree for `net`; source and sha256 name the file it came from.
+    """Writes a parameter tree for `net`; source and sha256 identify the original file.
 
     The tree of a net with running statistics is {"params": ..., "batch_stats": ...}.
     """
@@ -32,7 +32,7 @@ def read(path: str) -> tuple[str, dict[str, Any]]:
     header, flat = _read_safetensors(path)
     if "net" not in header:
         raise ValueError(
-            f"{path}: no net is named in its header; convert weights with fsketch convert"
+            f"{path}: expected a net's name in its header, got none; use fsketch convert"
         )
     for part in {part for name in flat for part in name.split("/")}:
         names.check(part, f"{path}: a name of an array")
@@ -53,7 +53,7 @@ def source_sha256(path: str) -> str:
 def read_arrays(path: str) -> dict[str, np.ndarray]:
     """The arrays by name of a published file: npz, safetensors, pth, pt, caffemodel, onnx or pkl.
 
-    ValueError for other formats, for damaged files and for files that hold anything else.
+    ValueError for other formats, damaged files and files that hold anything else.
     """
     readers = {
         ".npz": _read_npz,
@@ -66,7 +66,7 @@ def read_arrays(path: str) -> dict[str, np.ndarray]:
     }
     suffix = pathlib.Path(path).suffix
     if suffix not in readers:
-        raise ValueError(f"{path}: weights are read from {', '.join(readers)}, not from {suffix!r}")
+        raise ValueError(f"{path}: expected a file {', '.join(readers)}, got {suffix!r}")
     return readers[suffix](path)
 
 
@@ -84,4 +84,4 @@ def _read_safetensors(path: str) -> tuple[dict[str, str], dict[str, np.ndarray]]
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             return file.metadata() or {}, tensors
     except safetensors.SafetensorError as error:
-        raise ValueError(f"{path}: not a safetensors file ({error})") from None
+        raise ValueError(f"{path}: expected a safetensors file, got {error}") from None

@@ -5,8 +5,8 @@ torch_utils.persistence._reconstruct_persistent_obj on a dict with the net's sou
 `state`, the attributes of a torch module; a storage is a call of torch.storage._load_from_bytes on
 a file in torch's stream format [code: torch_utils/persistence.py].
 
-Unpickling follows any name it is told.  Here the few names of the parts that are needed reach
-stand-ins that keep data; every other one reaches a class that takes all and does nothing.
+Python's unpickling calls any name in the file.  Here the few names of the needed parts map to
+stand-ins that keep data; every other name maps to a class that accepts everything and does nothing.
 """
 
 import collections
@@ -36,25 +36,25 @@ class _Loaded(NamedTuple):
 def read(path: str) -> dict[str, np.ndarray]:
     """Parameters and buffers of the averaged generator "G_ema" by torch's names.
 
-    ValueError for other and for damaged files.
+    ValueError for other or damaged files.
     """
     with open(path, "rb") as file:
         try:
             tree = _Unpickler(file).load()
         except torch_weights.Refusal as error:
             raise ValueError(f"{path}: {error}") from None
-        except Exception as error:  # unpickling a damaged file can raise any
+        except Exception as error:  # unpickling a damaged file can raise anything
             kind = type(error).__name__
             raise ValueError(f"{path}: truncated or damaged ({kind}: {error})") from None
     net = tree.get(NET) if isinstance(tree, dict) else None
     if not isinstance(net, _Module):
-        raise ValueError(f"{path}: not a pickle of NVIDIA's for torch: no net {NET!r} in it")
+        raise ValueError(f"{path}: expected NVIDIA's pickle with a net {NET!r}, got none")
     try:
         arrays = {name: _array(name, tensor) for name, tensor in _tensors(net, "")}
     except torch_weights.Refusal as error:
         raise ValueError(f"{path}: {error}") from None
     if not arrays:
-        raise ValueError(f"{path}: {NET} has no parameters")
+        raise ValueError(f"{path}: expected parameters in {NET}, got none")
     return arrays
 
 
@@ -65,7 +65,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 class _Inert:
-    """Takes what a pickle gives to objects and keeps none of it."""
+    """Accepts everything that a pickle gives to objects and keeps nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         del args, kwargs

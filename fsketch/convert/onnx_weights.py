@@ -1,7 +1,7 @@
 """Weights in ONNX files, read with the package onnx (extra "onnx" of setup.cfg).
 
-Exporters give initializers new names and fold normalisations into convolutions, so arrays are
-named by the operation that uses them and its number among those of its kind, in the graph's order:
+Exporters rename initializers and fold normalisations into convolutions, so arrays are named by the
+operation that uses them and its number among operations of its kind, in the graph's order:
 
     Conv.N                weight O x I x k x k, bias where there is one
     Gemm.N                weight O x I, bias where there is one; MatMul counts as Gemm
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-INPUTS = {  # operation -> what its inputs behind the first are
+INPUTS = {  # operation -> its inputs after the first
     "Conv": ("weight", "bias"),
     "Gemm": ("weight", "bias"),
     "MatMul": ("weight",),
@@ -34,14 +34,14 @@ def read(path: str) -> dict[str, np.ndarray]:
         from onnx import numpy_helper
     except ImportError:
         raise ValueError(
-            f"{path}: ONNX files are read with the package onnx; pip install 'fsketch[onnx]'"
+            f"{path}: expected the package onnx, got none; pip install 'fsketch[onnx]'"
         ) from None
     try:
         graph = onnx.load(path).graph
     except FileNotFoundError:
         raise
     except Exception as error:  # protobuf's own
-        raise ValueError(f"{path}: not an ONNX file, or a damaged one ({error})") from None
+        raise ValueError(f"{path}: expected a whole ONNX file, got {error}") from None
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     arrays: dict[str, np.ndarray] = {}
     counts: collections.Counter[str] = collections.Counter()
@@ -59,7 +59,9 @@ def read(path: str) -> dict[str, np.ndarray]:
                 if not source:
                     continue
                 if source not in constants:
-                    raise ValueError(f"{path}: {name} computes its {end} ({source})")
+                    raise ValueError(
+                        f"{path}: {name}: expected a stored {end}, got a computed one ({source})"
+                    )
                 arrays[f"{name}.{end}"] = _as_torch(
                     node.op_type, end, constants[source], attributes
                 )
@@ -69,10 +71,10 @@ def read(path: str) -> dict[str, np.ndarray]:
             used = [name for name in node.input if _is_weight(constants.get(name))]
             if used:
                 raise ValueError(
-                    f"{path}: {node.op_type} uses the array {used[0]}; admitted are {list(INPUTS)}"
+                    f"{path}: expected arrays in {list(INPUTS)}, got {used[0]} in {node.op_type}"
                 )
     if not arrays:
-        raise ValueError(f"{path}: no layer with weights; admitted are {list(INPUTS)}")
+        raise ValueError(f"{path}: expected layers with weights ({list(INPUTS)}), got none")
     return arrays
 
 

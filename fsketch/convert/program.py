@@ -19,17 +19,17 @@ from fsketch.core import arguments
 def convert(name: str, path: str, out: str) -> str:
     """Converts the published file at `path`, a key of `published.WEIGHTS`; returns its SHA-256.
 
-    Raises ValueError for a file that does not fit, and for an `out` that is no *.safetensors file
-    or the published one.
+    Raises ValueError for a file that does not fit, and for an `out` that is not a *.safetensors
+    file or is the published one.
     """
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     arrays = files.read_arrays(path)
     target = pathlib.Path(out)
     if target.suffix != ".safetensors" or target.is_dir():
-        raise ValueError(f"OUT: found {out}; admitted is a file *.safetensors")
+        raise ValueError(f"OUT: expected a file *.safetensors, got {out}")
     if target.exists() and target.samefile(path):
-        raise ValueError(f"OUT: found {out}, the published file; admitted is another file")
+        raise ValueError(f"OUT: expected another file than the published one, got {out}")
     try:
         params = published.convert(name, arrays)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The published weights that can be converted: where they come from and what becomes of them."""
+"""The published weights that can be converted: their sources and their tables."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -21,9 +21,9 @@ Prepare = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 class Other(NamedTuple):
     """Another file of the same weights, whose arrays have other names.
 
-    bgr: the kernel of ours, flat name, whose input channels are to be reversed: that of a net that
-    takes RGB where the file's takes BGR; "" = none.
-    prepare: makes of the file's arrays those that the table names, where it holds others.
+    bgr: flat name of our kernel whose input channels to reverse, if our net takes RGB and the
+    file's BGR; "" = none.
+    prepare: converts the file's arrays to those that the table names.
     """
 
     file: str
@@ -37,7 +37,7 @@ class Other(NamedTuple):
 class Weights(NamedTuple):
     """One published file.
 
-    file, project: its usual name and who publishes it.  table, unused: see `tables`.
+    file, project: its usual name and its publisher.  table, unused: see `tables`.
     shapes: of our parameters, by flat name.  others: other files that hold the same.
     prepare: see `Other`.
     """
@@ -52,7 +52,7 @@ class Weights(NamedTuple):
 
 
 def _of_net(net: nn.Module, *, size_px: int = 64) -> Callable[[], Shapes]:
-    """Of the net's parameters, or, where it keeps running statistics, of all its variables."""
+    """Of the net's parameters, or of all its variables if it keeps running statistics."""
     return _of_input(net, (1, size_px, size_px, 3))
 
 
@@ -250,7 +250,7 @@ for _variant in tinynet.VARIANTS:
 def convert(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Our flat parameters from the arrays of a file of the weights `name`, see `tables.apply`.
 
-    Of the files that it may be, it is taken for the one that shares most keys with it.
+    Picks the known file that shares most keys with it.
     """
     weights = WEIGHTS[name]
     main = Other(
@@ -277,7 +277,7 @@ def check(name: str, params: Mapping[str, Any]) -> None:
 
 
 def advice(name: str, out: str) -> str:
-    """How to come by the converted weights `name` in the file `out`."""
+    """How to get the converted weights `name` in the file `out`."""
     weights = WEIGHTS[name]
     return (
         f"get {weights.file} of {weights.project}, then: "

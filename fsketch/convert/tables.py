@@ -1,7 +1,7 @@
-"""Which published array becomes which of our parameters.
+"""Tables that map published arrays to our parameters.
 
 A table maps our flat name to (their key, axes): axes is the transposition, None for none.
-Beside a table stand the keys of the file that we have no use for, if there are any.
+Next to a table are the keys of the file that we do not use, if any.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -74,14 +74,14 @@ def vgg(depths: Sequence[int]) -> Table:
     return _convolutions(layers, TORCH)
 
 
-# By torchvision's names and by timm's, whose convolutions go by torchvision's.
+# By torchvision's names and by timm's, whose convolutions have torchvision's names.
 _VGG_CLASSIFIERS = ("classifier.0", "classifier.3", "classifier.6")
 _VGG_CLASSIFIERS += ("pre_logits.fc1", "pre_logits.fc2", "head.fc")
 VGG_UNUSED = tuple(f"{layer}{end}" for layer in _VGG_CLASSIFIERS for end in TORCH)
 
 
 def vgg_face(depths: Sequence[int], ends: tuple[str, str]) -> Table:
-    """VGG-Face, whose layers every port calls conv1_1, ..., fc8; no classifier."""
+    """VGG-Face, whose layers all ports name conv1_1, ..., fc8; no classifier."""
     layers = [
         f"conv{stage}_{layer}"
         for stage, depth in enumerate(depths, 1)
@@ -133,7 +133,7 @@ def inception_fid() -> Table:
 
 
 def inception_fid_unused() -> frozenset[str]:
-    """Keys of that file which features do not need: the 1008 logits and counters of training."""
+    """Unused keys of that file: the 1008 logits and counters of training."""
     counters = (f"{layer}.bn.num_batches_tracked" for layer in _inception_layers())
     return frozenset(("fc.weight", "fc.bias", *counters))
 
@@ -169,7 +169,7 @@ def apply(
 
     Every key of `arrays` must be used once or be one of `unused`, which may be absent; every name
     of `shapes` filled, every shape right and every number real and finite; ValueError lists all
-    that is not so.
+    violations.
     """
     used = [key for key, _ in table.values()]
     known = {*used, *unused}
@@ -186,7 +186,9 @@ def apply(
         array = np.asarray(arrays[key], np.float32)
         array = array.transpose(axes) if axes and array.ndim == len(axes) else array
         if array.shape != shapes.get(name):
-            problems.append(f"shape: {key} gives {array.shape}, {name} is {shapes.get(name)}")
+            problems.append(
+                f"shape: {name}: expected {shapes.get(name)}, got {array.shape} from {key}"
+            )
         elif not np.isfinite(array).all():
             problems.append(f"not finite: {key}")
         result[name] = array

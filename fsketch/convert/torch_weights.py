@@ -5,8 +5,8 @@ storage) and the stream of pickles that it wrote before (magic number, protocol,
 storage keys, then each storage behind its length).  Both describe a tensor as a storage, an
 offset, a size and strides.
 
-A pickle can name any function to be called; here it reaches only the stand-ins of `_stand_ins`,
-and every other name is refused.
+A pickle can call any function by name; here it reaches only the stand-ins of `_stand_ins`, and
+every other name is refused.
 """
 
 import collections
@@ -34,14 +34,14 @@ def read(path: str) -> dict[str, np.ndarray]:
     The file holds a mapping from names to tensors, or a mapping with exactly one such entry,
     {"state_dict": ..., "epoch": ...}.  Of stylegan2-pytorch's {"g": ..., "g_ema": ...,
     "latent_avg": tensor} the averaged generator and that tensor are read.  ValueError for anything
-    else and for damaged files.
+    else and damaged files.
     """
     with open(path, "rb") as file:
         try:
             return (_read_zip if zipfile.is_zipfile(file) else _read_stream)(file)
         except Refusal as error:
             raise ValueError(f"{path}: {error}") from None
-        except Exception as error:  # unpickling a damaged file can raise any
+        except Exception as error:  # unpickling a damaged file can raise anything
             kind = type(error).__name__
             raise ValueError(f"{path}: truncated or damaged ({kind}: {error})") from None
 
@@ -72,11 +72,11 @@ class Tensor(NamedTuple):
 
 
 def _stand_ins() -> dict[str, Any]:
-    """What a pickle may name; made afresh for each, since a pickle can set attributes on them."""
+    """The names that a pickle may use; new for each, since a pickle can set attributes on them."""
     return {
         "collections.OrderedDict": collections.OrderedDict,
         "torch.Size": tuple,
-        "argparse.Namespace": type("Namespace", (), {}),  # arguments that some keep beside
+        "argparse.Namespace": type("Namespace", (), {}),  # further arguments that some files keep
         "torch._utils._rebuild_tensor": lambda *parts: Tensor(*parts),
         "torch._utils._rebuild_tensor_v2": lambda *parts: Tensor(*parts[:4]),
         "torch._utils._rebuild_parameter": lambda tensor, *_: tensor,
@@ -104,7 +104,7 @@ class _Unpickler(pickle.Unpickler):
                 storage = Storage(kind, key, length)
                 self.storages[key] = storage
                 return storage
-        raise Refusal(f"refers to {pid!r}, which is no storage")
+        raise Refusal(f"refers to {pid!r}, which is not a storage")
 
 
 def _read_zip(file: io.BufferedReader) -> dict[str, np.ndarray]:
@@ -194,7 +194,7 @@ def array(name: str, tensor: Tensor, data: bytes) -> np.ndarray:
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if min((offset, *size, *stride)) < 0 or (0 not in size and last >= storage.length):
         raise Refusal(f"{name} reaches outside its storage")
-    if math.prod(size) > storage.length:  # by steps of 0: a few numbers that claim terabytes
+    if math.prod(size) > storage.length:  # with strides of 0 a few numbers would claim terabytes
         raise Refusal(f"{name}: {math.prod(size):,} numbers from {storage.length:,}")
     flat = np.frombuffer(data, DTYPES[storage.kind])[offset:]
     if storage.kind == "BFloat16Storage":

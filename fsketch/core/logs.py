@@ -10,6 +10,7 @@ import os
 import pathlib
 import sys
 import threading
+import types
 from collections.abc import Iterator
 
 import tqdm
@@ -26,7 +27,9 @@ def to_terminal() -> None:
     """Takes over the logging of this process; called once, by a program."""
     absl_logging.set_verbosity(absl_logging.INFO)
     logging.captureWarnings(True)
-    threading.excepthook = _log_thread
+    threading.excepthook = lambda found: _log(found.exc_type, found.exc_value, found.exc_traceback)
+    # tensorstore has threads that are not Python's; their exceptions come here.
+    sys.unraisablehook = lambda found: _log(found.exc_type, found.exc_value, found.exc_traceback)
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     root.handlers = [_Terminal()]
@@ -75,6 +78,7 @@ class _File(logging.FileHandler):
             super().close()
 
 
-def _log_thread(arguments: threading.ExceptHookArgs) -> None:
-    kind, error, trace = arguments.exc_type, arguments.exc_value, arguments.exc_traceback
+def _log(
+    kind: type[BaseException], error: BaseException | None, trace: types.TracebackType | None
+) -> None:
     logging.getLogger(progress.SAID).error("in a thread", exc_info=(kind, error, trace))

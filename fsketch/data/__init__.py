@@ -1,1 +1,1 @@
-"""Sources of pairs, the embedded faces, the input pipeline and augmentation."""
+"""Sources of pairs, the procedural faces, the input pipeline and augmentation."""

@@ -28,6 +28,13 @@ class Export(NamedTuple):
     unused: str = ""
 
 
+class Untrained(NamedTuple):
+    """A run that is not trained yet, in place of a path: arrays and meta data of its checkpoint."""
+
+    arrays: checkpoint.Arrays
+    meta: checkpoint.Meta
+
+
 class Source(NamedTuple):
     """A net as it was read.
 
@@ -39,19 +46,24 @@ class Source(NamedTuple):
     variables: dict[str, types.PyTree]
 
 
-def read(path: str, form: str) -> Source:
+def read(path: str | Untrained, form: str) -> Source:
     """The net at `path`, of a form of `architectures`.
 
     Raises FileNotFoundError if nothing is there, ValueError for anything else than such a net.
     """
+    if isinstance(path, Untrained):
+        fields, variables = _exported(*path, form, "a default net")
+        return Source({**fields, "path": "", "digest": ""}, variables)
     place = os.path.expanduser(path)
     if not path or not epath.Path(place).exists():
         raise FileNotFoundError(
             f"{path!r}: expected the workdir of a run or converted weights (*.safetensors), got "
             "no such file or folder"
         )
-    is_file = path.endswith(".safetensors")
-    fields, variables = _of_file(place, form) if is_file else _of_run(place, form)
+    if path.endswith(".safetensors"):
+        fields, variables = _of_file(place, form)
+    else:
+        fields, variables = _exported(*checkpoint.read(place), form, place)
     digest = trees.digest(variables)
     return Source({"arguments": {}, "step": 0, **fields, "path": path, "digest": digest}, variables)
 
@@ -68,8 +80,10 @@ def _of_file(path: str, form: str) -> tuple[dict[str, Any], dict[str, types.PyTr
     return {"net": net}, files.variables(tree)
 
 
-def _of_run(path: str, form: str) -> tuple[dict[str, Any], dict[str, types.PyTree]]:
-    arrays, meta = checkpoint.read(path)
+def _exported(
+    arrays: checkpoint.Arrays, meta: checkpoint.Meta, form: str, path: str
+) -> tuple[dict[str, Any], dict[str, types.PyTree]]:
+    """What a run at `path` with this checkpoint has of that form."""
     if form not in meta["exports"]:
         raise ValueError(
             f"{path}: expected a run whose net is used as {form}, got one of method "

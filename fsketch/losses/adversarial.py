@@ -1,7 +1,7 @@
-"""Adversarial losses: what a critic and a translator make of the critic's verdicts.
+"""Adversarial losses: a critic's and a translator's, from the critic's verdicts.
 
 Verdicts are the critic's plain outputs, float[B, h, w, 1], one for each patch; every function
-returns their loss averaged over patches and batch, in float32.  With r a verdict on a real
+returns the loss averaged over patches and batch, in float32.  With r a verdict on a real
 image and f one on a fake:
 
     kind            critic: real     critic: fake     translator     source
@@ -53,5 +53,5 @@ KINDS: dict[str, Adversarial] = {
 def of(kind: str) -> Adversarial:
     """The losses that `config.critic.loss` names."""
     if kind not in KINDS:
-        raise ValueError(f"critic.loss: {kind!r}; admitted are {sorted(KINDS)}")
+        raise ValueError(f"critic.loss: expected one of {sorted(KINDS)}, got {kind!r}")
     return KINDS[kind]

@@ -1,4 +1,4 @@
-"""Identity: what a frozen face recogniser sees of two images."""
+"""Identity: two images compared in the maps of a frozen face recogniser."""
 
 from collections.abc import Callable
 

@@ -9,8 +9,8 @@ margin, the logit of every other person is s cos(angle to it), that of the right
 Both are cross-entropy of s cos t at m = 0.  The papers have s = 64, m = 0.5 and s = 64, m = 0.35.
 
 cos(t + m) rises again where t + m > pi.  There ArcFace takes cos t - m sin m, which goes on falling
-[code: insightface].  The easy margin, a choice of that code which it leaves off and which is not
-made here, is to add m only where cos t > 0 and to take cos t elsewhere.
+[code: insightface].  The easy margin, off by default in that code and absent here, adds m only
+where cos t > 0 and takes cos t elsewhere.
 """
 
 import math
@@ -35,10 +35,10 @@ def cosines(embedding: jax.Array, directions: jax.Array) -> jax.Array:
 def arcface(cosines: jax.Array, identity: jax.Array, *, scale: float, margin: float) -> jax.Array:
     """The loss with an additive angular margin in radians, 0 <= margin < pi; mean over B."""
     if not 0 <= margin < math.pi:
-        raise ValueError(f"margin: {margin} radians; admitted are 0 up to below pi")
+        raise ValueError(f"margin: expected at least 0 and below pi radians, got {margin}")
 
     def pushed(cosine: jax.Array) -> jax.Array:
-        # The sine has no slope at cosine +-1, where rounding also leads beyond.
+        # The sine has no slope at cosine +-1, and rounding may exceed it.
         square = 1 - jnp.square(cosine)
         sine = jnp.where(square > 0, jnp.sqrt(jnp.where(square > 0, square, 1)), 0)
         turned = cosine * math.cos(margin) - sine * math.sin(margin)  # cos(t + m)
@@ -51,7 +51,7 @@ def arcface(cosines: jax.Array, identity: jax.Array, *, scale: float, margin: fl
 def cosface(cosines: jax.Array, identity: jax.Array, *, scale: float, margin: float) -> jax.Array:
     """The loss with an additive cosine margin, 0 <= margin < 2; mean over B."""
     if not 0 <= margin < 2:
-        raise ValueError(f"margin: {margin}; admitted are 0 up to below 2")
+        raise ValueError(f"margin: expected at least 0 and below 2, got {margin}")
     return _cross_entropy(cosines, identity, lambda cosine: cosine - margin, scale=scale)
 
 
@@ -61,7 +61,7 @@ KINDS: dict[str, MarginSoftmax] = {"arcface": arcface, "cosface": cosface}
 def of(kind: str) -> MarginSoftmax:
     """The loss that `config.margin.kind` names."""
     if kind not in KINDS:
-        raise ValueError(f"margin.kind: {kind!r}; admitted are {sorted(KINDS)}")
+        raise ValueError(f"margin.kind: expected one of {sorted(KINDS)}, got {kind!r}")
     return KINDS[kind]
 
 
@@ -72,9 +72,11 @@ def _cross_entropy(
     *,
     scale: float,
 ) -> jax.Array:
-    """Mean over B of -log softmax at the right person, whose cosine alone is `pushed`."""
+    """Mean over B of -log softmax at the right person; `pushed` changes only that one's cosine."""
     if cosines.ndim != 2 or identity.shape != cosines.shape[:1]:
-        raise ValueError(f"cosines [B, N], identity [B]; got {cosines.shape}, {identity.shape}")
+        raise ValueError(
+            f"expected cosines [B, N], identity [B], got {cosines.shape}, {identity.shape}"
+        )
     right = jnp.arange(cosines.shape[1]) == identity[:, None]
     logits = scale * jnp.where(right, pushed(cosines), cosines)
     return optax.softmax_cross_entropy_with_integer_labels(logits, identity).mean()

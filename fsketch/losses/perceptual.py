@@ -1,4 +1,4 @@
-"""Perceptual losses of style transfer: what a frozen net sees of content and style.
+"""Perceptual losses of style transfer: content and style compared in the maps of a frozen net.
 
 Source: Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution", ECCV
 2016, section 3.2: feature reconstruction (eq. 2), Gram matrices (eq. 3), style reconstruction

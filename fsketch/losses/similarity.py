@@ -1,7 +1,7 @@
-"""Terms that the scores themselves measure: SSIM and FSIM instead of single pixels.
+"""Scores as loss terms: SSIM and FSIM instead of single pixels.
 
-Not in the papers [ours]: an L1 loss is best served by a smear between the strokes that a patch
-might hold; these two pay for contrast and for edges in their places.  Range and grey are those of
+Not in the papers [ours]: L1 is least for a smear between the strokes that a patch might hold; these
+two reward contrast, and edges in their places.  Range and grey are those of
 the scorer: [-1, 1] -> 0..255, luma.
 """
 

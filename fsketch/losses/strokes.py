@@ -1,7 +1,7 @@
-"""How rough a drawing is, window by window and lag by lag, wherever its strokes lie.
+"""The roughness of a drawing by window and lag, wherever its strokes lie.
 
-Not in the papers [ours].  Terms that compare pixel by pixel pay for strokes only in their very
-places, which nobody can guess, and a deterministic net then leaves them out.  This one compares
+Not in the papers [ours].  Terms that compare pixel by pixel reward strokes only at their exact
+places, which nobody can guess, so a deterministic net leaves them out.  This one compares
 local madograms, the mean absolute differences of pixels at a lag (Matheron's variogram of first
 order): they say how dark, how fine and in which direction strokes are, not where.  Lags of several
 lengths tell irregular strokes from a weave, which repeats itself.
@@ -22,14 +22,14 @@ ROUNDING = 0.01  # |d| is sqrt(d^2 + ROUNDING^2): a gradient where two pixels ar
 def roughness(prediction: jax.Array, target: jax.Array) -> jax.Array:
     """Mean |difference of madograms| over images, windows, lags and directions; 0 to 2.
 
-    Both [B, H, W, 1 or 3] in [-1, 1], sides of WINDOW_PX and the longest lag at least; the luma
-    counts.  Windows do not overlap; rows and columns that fill none are left out.
+    Both [B, H, W, 1 or 3] in [-1, 1], sides of at least WINDOW_PX plus the longest lag; it compares
+    the luma.  Windows do not overlap; rows and columns that fill none are left out.
     """
     chex.assert_equal_shape([prediction, target])
     height, width = target.shape[1:3]
     if min(height, width) < (least := WINDOW_PX + max(LAGS_PX)):
         raise ValueError(
-            f"roughness: an image of {height} x {width} px, at least {least} x {least} are needed"
+            f"roughness: expected at least {least} x {least} px, got {height} x {width} px"
         )
     made, wanted = images.luma(prediction), images.luma(target)
     offsets = [(row * lag, column * lag) for lag in LAGS_PX for row, column in DIRECTIONS]

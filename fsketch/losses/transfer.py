@@ -25,7 +25,7 @@ TEACHER = ("t1", "t2", "t3")
 def distance(maps: Sequence[jax.Array], targets: Sequence[jax.Array]) -> jax.Array:
     """sum_k mean (maps_k - targets_k)^2 in float32; equal shapes, else an error."""
     if len(maps) != len(targets):
-        raise ValueError(f"{len(maps)} maps against {len(targets)} targets")
+        raise ValueError(f"maps: expected {len(targets)}, one per target, got {len(maps)}")
     for one, other in zip(maps, targets, strict=True):
         chex.assert_equal_shape([one, other])
     return sum(
@@ -48,8 +48,8 @@ def mutual(student: types.Taps, peer: types.Taps) -> jax.Array:
     """Maps of one domain in the student against those in its peer, the peer held constant.
 
     The student's encoder sees the domain that the peer's decoder draws, and the other way
-    round (L_mut for one student).  Holding the peer or not is no choice to make: the students
-    share no parameters, so one joint distance that both may lower has these very gradients.
+    round (L_mut for one student).  Holding the peer changes nothing: the students share no
+    parameters, so one joint distance that both lower has the same gradients.
     """
     peer = {name: lax.stop_gradient(peer[name]) for name in peer}
     return distance(_pick(student, ENCODER), _pick(peer, DECODER)) + distance(

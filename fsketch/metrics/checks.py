@@ -1,4 +1,4 @@
-"""What every metric of image pairs asks of its two arrays."""
+"""Checks that every metric of image pairs makes of its two arrays."""
 
 import jax
 import jax.numpy as jnp
@@ -14,18 +14,18 @@ def float_pair(
 ) -> tuple[jax.Array, jax.Array]:
     """Both images [B, H, W, C] as float64 if one of them is float64, else as float32.
 
-    ValueError, with the metric's name, if the shapes differ, C is none of `channels` or a side is
+    ValueError, with the metric's name, if the shapes differ, C is not in `channels` or a side is
     shorter than `min_side_px`.
     """
     if truth.shape != output.shape or truth.ndim != 4 or truth.shape[-1] not in channels:
-        admitted = " or ".join(f"[B, H, W, {number}]" for number in channels)
+        allowed = " or ".join(f"[B, H, W, {number}]" for number in channels)
         raise ValueError(
-            f"{name}: images {admitted} of one shape needed, got {truth.shape} and {output.shape}"
+            f"{name}: expected images {allowed} of one shape, got {truth.shape} and {output.shape}"
         )
     if min(truth.shape[1:3]) < min_side_px:
         raise ValueError(
-            f"{name}: images of {truth.shape[1]} x {truth.shape[2]} px, "
-            f"at least {min_side_px} x {min_side_px} are needed"
+            f"{name}: expected at least {min_side_px} x {min_side_px} px, "
+            f"got {truth.shape[1]} x {truth.shape[2]} px"
         )
     dtype = jnp.promote_types(jnp.result_type(truth, output), jnp.float32)
     return jnp.asarray(truth, dtype), jnp.asarray(output, dtype)

@@ -39,7 +39,7 @@ def dists(
 
     Args:
       truth, output: float[B, H, W, 1 or 3] in [0, 255].
-      features: VGG-16 with L2 pooling, see `pairs.Features`; it gets RGB as MEAN and STD make it.
+      features: VGG-16 with L2 pooling, see `pairs.Features`; it takes RGB as MEAN and STD make it.
       weights: alpha and beta, float[1475] with any axes of length 1 before it, for the channels
         of the image and of TAPS in this order; they are scaled here to the sum 1.
 

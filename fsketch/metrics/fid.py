@@ -1,4 +1,4 @@
-"""FID and KID: how far two sets of images are apart, seen through features of a net.
+"""FID and KID: distances between two sets of images in the features of a net.
 
     FID   |m - m'|^2 + Tr(C + C' - 2 (C C')^(1/2))    Heusel et al., NIPS 2017, equation 6
     KID   unbiased MMD^2 of the kernel (x.y / D + 1)^3   Binkowski et al., ICLR 2018
@@ -7,14 +7,14 @@ with mean m and covariance C (divided by N - 1) of features float[N, D]; D is 20
 features of `nets.inception`, for which published numbers are given.
 
 Few images, N < 2048: FID is biased, usually upward, by an amount that falls with N and differs
-between models (Binkowski et al., appendix D; Chong and Forsyth, CVPR 2020).  N <= D, the rule for
+between models (Binkowski et al., appendix D; Chong and Forsyth, CVPR 2020).  N <= D, usual for
 test sets of faces (338, 944), leaves C singular, which is allowed here.  Compare FIDs of one N, one
 resize rule and one net only, and give KID beside it, whose expectation does not depend on N.
 `caution` says so for a report.
 
 Everything is numpy in float64 on the host: FID is a difference of large traces, for which float32
 is too coarse, and jax has float64 only process-wide or in a context manager that moved between
-the admitted versions.
+the supported versions.
 """
 
 import jax
@@ -64,9 +64,9 @@ def kid(
     x, y = _matrices(features, features_other)
     most = min(len(x), len(y))
     if not 2 <= subset_size <= most:
-        raise ValueError(f"subset_size: {subset_size}; admitted are 2 to {most}, the smaller set")
+        raise ValueError(f"subset_size: expected 2 to {most} (the smaller set), got {subset_size}")
     if num_subsets < 1:
-        raise ValueError(f"num_subsets: {num_subsets}; at least 1 is needed")
+        raise ValueError(f"num_subsets: expected at least 1, got {num_subsets}")
     keys = jax.random.split(key, 2)
     draws = zip(
         _subsets(keys[0], len(x), subset_size, num_subsets),
@@ -79,7 +79,7 @@ def kid(
 
 
 def caution(num_images: int, *, num_features: int = 2048) -> str:
-    """What a report must say beside an FID of num_images images a side."""
+    """The caution that a report prints with an FID of num_images images per set."""
     text = (
         f"N = {num_images}: FID is biased by an amount that depends on N and on the model; compare "
         "only at equal N, resize rule and weights, and read KID beside it."
@@ -96,10 +96,10 @@ def _matrices(*features: np.ndarray) -> list[np.ndarray]:
     """Both as float64, checked."""
     shapes = [np.shape(x) for x in features]
     if any(len(shape) != 2 or shape[0] < 2 for shape in shapes) or shapes[0][1] != shapes[1][1]:
-        raise ValueError(f"features [N >= 2, D] and [M >= 2, D] are needed, got {shapes}")
+        raise ValueError(f"features: expected [N >= 2, D] and [M >= 2, D], got {shapes}")
     matrices = [np.asarray(x, np.float64) for x in features]
     if not all(np.isfinite(x).all() for x in matrices):
-        raise ValueError("features: not finite")
+        raise ValueError("features: expected finite numbers, got some not finite")
     return matrices
 
 

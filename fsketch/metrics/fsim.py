@@ -14,17 +14,17 @@ Phase congruency, from the responses E + iO of log-Gabor filters, 4 scales s at 
 T_o is the level that Rayleigh noise would reach; the power of the noise is estimated from the
 median of |E + iO|^2 at the finest scale.
 
-Differences from the MATLAB file: the mean, to which no filter responds, is taken off first; every
+Differences from the MATLAB file: the mean, to which no filter responds, is subtracted first; every
 weight PC_m is 1e-12 larger, so that where MATLAB divides zero by zero (neither image has any
-structure) all pixels weigh the same and equal images score 1.  NaN gives NaN.  piq 0.8 departs from
+structure) all pixels weigh the same and equal images score 1.  NaN gives NaN.  piq 0.8 differs from
 it in the axes of frequency 1/2, the lower median, epsilons and the root of a negative chroma
 product: 2e-5 in FSIM, up to 3e-4 in FSIMc of photographs with opposite hues.
 
-For speed, even and odd parts of a filter are transformed apart, so that E and O are real inverse
-FFTs of half a spectrum; sums over scales and orientations are written out, which XLA:CPU vectorises
-and a reduction it does not; medians are bisected over the bits of the numbers (exact, no sort).
-Pairs go through one program one after the other, orientations too: the numbers stay in the cache,
-and memory hardly grows with the batch.
+For speed, even and odd parts of a filter are transformed separately: E and O are real inverse FFTs
+of half a spectrum; sums over scales and orientations are written out, which XLA:CPU vectorises,
+unlike a reduction; medians are bisected over the bits of the numbers (exact, no sort).
+One program takes pairs, and orientations, one after the other: the numbers stay in the cache, and
+memory hardly grows with the batch.
 """
 
 import functools
@@ -62,10 +62,10 @@ def fsim(truth: jax.Array, output: jax.Array) -> jax.Array:
     """FSIM of each pair of grey images, float[B] in (0, 1], 1 for equal images; symmetric.
 
         FSIM = sum_x S_PC(x) S_G(x) PC_m(x) / sum_x PC_m(x)      (eq. 9)
-        S_PC = (2 PC_1 PC_2 + T1) / (PC_1^2 + PC_2^2 + T1),  S_G with G and T2 likewise
+        S_PC = (2 PC_1 PC_2 + T1) / (PC_1^2 + PC_2^2 + T1),  S_G the same of G and T2
 
     with G the Scharr gradient magnitude, zeros outside the image, and PC_m = max(PC_1, PC_2).  Both
-    [B, H, W, 1], 0..255, at least 6 x 6 px.  Colour is refused: convert it first, or take `fsimc`.
+    [B, H, W, 1], 0..255, at least 6 x 6 px.  Refuses colour: convert it first, or use `fsimc`.
     """
     return _fsim(*checks.float_pair("fsim", truth, output, min_side_px=MIN_WAVELENGTH_PX))
 
@@ -74,7 +74,7 @@ def fsimc(truth: jax.Array, output: jax.Array) -> jax.Array:
     """FSIMc of each pair of RGB images, float[B] in (0, 1], 1 for equal images; symmetric.
 
     FSIM of the luminance Y with, in the numerator, the factor real((S_I S_Q)^0.03) of the chroma
-    terms I and Q (eq. 13).  Of a negative product that is the real part of the principal root,
+    terms I and Q (eq. 13).  For a negative product this is the real part of the principal root,
     |S_I S_Q|^0.03 cos(0.03 pi).  Both [B, H, W, 3], 0..255, at least 6 x 6 px.
     """
     pair = checks.float_pair("fsimc", truth, output, channels=(3,), min_side_px=MIN_WAVELENGTH_PX)

@@ -33,7 +33,7 @@ def lpips(
 
     Args:
       truth, output: float[B, H, W, 1 or 3] in [0, 255].
-      features: the net, see `pairs.Features`; it gets RGB as SHIFT and SCALE make it.
+      features: the net, see `pairs.Features`; it takes RGB normalised by SHIFT and SCALE.
       heads: w_l by the name of the map, each float[C] with any axes of length 1 before it.
       eps: added to the length of a pixel's vector before division.
 

@@ -3,7 +3,7 @@
 Source: Nannan Wang's MATLAB scripts of 2016, of which several public copies exist [code], after
 Wang and Tang, "Random sampling for subspace face recognition", IJCV 2006.  A few persons train a
 subspace in which the drawn and the synthesised sketch of a person coincide; in it the drawn
-sketches of the other persons look for their synthesised ones.  One split is
+sketch of each other person searches for the synthesised one.  One split is
 
     1. the persons are permuted; the first `num_train` train, the rest test;
     2. PCA of the 2 num_train training images, raw grey pixels, to `pca_dims` dimensions at most:
@@ -11,19 +11,19 @@ sketches of the other persons look for their synthesised ones.  One split is
     3. there Sw = sum_i sum_{x in i} (x - m_i)(x - m_i)^T and Sb = sum_i 2 (m_i - m)(m_i - m)^T
        over persons i; null space of Sw, tolerance of MATLAB's `null`;
     4. eigenvectors of Sb projected on it, by falling eigenvalue: directions 1 ... D; none is
-       rounding alone, since Sw + Sb has full rank after step 2;
+       only rounding error, since Sw + Sb has full rank after step 2;
     5. for each d, the share of test probes whose nearest gallery image (Euclidean, in the first d
-       directions; of equals the first in the split's order) is their own: the rank-1 curve.
+       directions; ties go to the first in the split's order) is their own: the rank-1 curve.
 
 The scripts draw their splits without a seed.  Here split i is defined as
 `numpy.random.default_rng((seed, i)).permutation(N)`, the first `num_train` of it train.
 
-Computed in numpy, float64, on the host: the null space is told from the rest by 1e-14 of the
-largest singular value, float32 ends at 1e-7, and not every device has float64.  Pixels enter by
-inner products only (2N x 2N, exact for 8-bit images); all else happens in their coordinates.
+Computed in numpy, float64, on the host: the tolerance of the null space is 1e-14 of the largest
+singular value, float32 ends at 1e-7, and not every device has float64.  Pixels enter only through
+inner products (2N x 2N, exact for 8-bit images); everything else uses their coordinates.
 
-How a machine rounds decides nothing.  Two persons with one output are a tie, which every BLAS
-kernel would break in its own way; so all gallery images within `TIE` of the nearest are equals.
+Rounding decides nothing.  Two persons with the same output are a tie, which each BLAS kernel would
+break in its own way; so all gallery images within `TIE` of the nearest count as equal.
 On its scale rounding moves distances by less than 1e-14, and the nearest of real sketches differ by
 1e-6 and more.  Sw's null space is that of its square root: the tolerance is 1e-7 there, rounding
 1e-15.
@@ -96,9 +96,9 @@ def nlda(
     real, fake = np.asarray(real), np.asarray(fake)
     _check(real, fake, protocol)
     if direction not in ("to_sketch", "to_photo"):
-        raise ValueError(f"direction: found {direction!r}, admitted 'to_sketch', 'to_photo'")
+        raise ValueError(f"direction: expected 'to_sketch' or 'to_photo', got {direction!r}")
     if num_splits < 1:
-        raise ValueError(f"num_splits: found {num_splits}, at least 1 is needed")
+        raise ValueError(f"num_splits: expected at least 1, got {num_splits}")
     gram = _gram(real, fake) if direction == "to_sketch" else _gram(fake, real)
     curves = []
     for i in range(num_splits):
@@ -179,13 +179,13 @@ def _curve(gram: np.ndarray, order: np.ndarray, protocol: Protocol) -> np.ndarra
 def _check(real: np.ndarray, fake: np.ndarray, protocol: Protocol) -> None:
     name, num_pairs, num_train, pca_dims = protocol
     if real.ndim != 2 or real.shape != fake.shape:
-        raise ValueError(f"NLDA {name} needs two [N, P], found {real.shape} and {fake.shape}")
+        raise ValueError(f"NLDA {name}: expected two [N, P], got {real.shape} and {fake.shape}")
     if len(real) != num_pairs:
-        raise ValueError(f"NLDA {name} needs {num_pairs} test pairs, found {len(real)}")
+        raise ValueError(f"NLDA {name}: expected {num_pairs} test pairs, got {len(real)}")
     if not 2 <= num_train < num_pairs:
-        raise ValueError(f"num_train: found {num_train}, admitted 2 to {num_pairs - 1}")
+        raise ValueError(f"num_train: expected 2 to {num_pairs - 1}, got {num_train}")
     if pca_dims < 1:
-        raise ValueError(f"pca_dims: found {pca_dims}, at least 1 is needed")
+        raise ValueError(f"pca_dims: expected at least 1, got {pca_dims}")
     for side, images in (("real", real), ("fake", fake)):
         if not np.isfinite(images).all():
             row = int(np.flatnonzero(~np.isfinite(images).all(1))[0])

@@ -1,4 +1,4 @@
-"""What metrics on pairs of images and maps of a network have in common."""
+"""Code shared by metrics that compare pairs of images in the maps of a network."""
 
 from collections.abc import Callable, Iterable
 
@@ -23,8 +23,8 @@ def maps(features: Features, image: jax.Array, taps: Iterable[str]) -> list[jax.
     result = []
     for tap in taps:
         if tap not in found:
-            raise ValueError(f"the net has no map {tap!r}; it has {sorted(found)}")
+            raise ValueError(f"map: expected one of {sorted(found)}, got {tap!r}")
         if 0 in found[tap].shape:
-            raise ValueError(f"images of {image.shape[1:3]} px are too small: {tap} has no pixel")
+            raise ValueError(f"images: expected {tap} to have pixels, got {image.shape[1:3]} px")
         result.append(found[tap])
     return result

@@ -1,8 +1,8 @@
 """Recognition by search in an embedding space.
 
 Every score is a share of probes found within the first k gallery entries, in [0, 1].  Ties are
-pessimistic: a wrong entry as near as the right one stands before it, and NaN is near to all but
-the right one; so an embedder that maps all faces to one point, or to NaN, finds nobody.  A probe
+pessimistic: a wrong entry as near as the right one ranks before it, and so does one at distance
+NaN; so an embedder that maps all faces to one point, or to NaN, finds nobody.  A probe
 whose person is not in the gallery is never found.
 
 "cosine" is the Euclidean distance of embeddings of length 1, which has the same order.
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 
 def rank1(probe: jax.Array, gallery: jax.Array, identity: jax.Array) -> jax.Array:
-    """Share of probes whose nearest gallery entry, itself aside, is of the same identity.
+    """Share of probes whose nearest gallery entry, other than itself, is of the same identity.
 
     probe, gallery: float[N, D], row i of both from the same picture, which is why entry i is
     left out of probe i's search; identity: int[N], each at least twice.  Cosine distance.
@@ -40,7 +40,7 @@ def cmc(
     max_rank is not within 1 ... M, or shapes do not fit.
     """
     if not 1 <= max_rank <= len(gallery):
-        raise ValueError(f"max_rank: found {max_rank}, admitted 1 to {len(gallery)} (the gallery)")
+        raise ValueError(f"max_rank: expected 1 to {len(gallery)} (the gallery), got {max_rank}")
     same = _same(probe_identity, gallery_identity)
     ranks = _ranks(_distances(probe, gallery, distance), same)
     return (ranks[:, None] <= jnp.arange(1, max_rank + 1)).mean(0)
@@ -61,7 +61,7 @@ def rank_k(
 
 
 def frr(recovered: jax.Array, faces: jax.Array, identity: jax.Array, *, k: int = 5) -> jax.Array:
-    """Face retrieval ratio: recovered faces look for the real face of their person.
+    """Face retrieval ratio: each recovered face searches for its person's real face.
 
     recovered: float[S, N, D], embeddings of the faces recovered from S styles; faces: float[N, D]
     of the real faces, the gallery; identity: int[N].  The rate within the first k by cosine
@@ -76,7 +76,7 @@ def frr(recovered: jax.Array, faces: jax.Array, identity: jax.Array, *, k: int =
 def fcr(recovered: jax.Array, identity: jax.Array, *, k: int = 5) -> jax.Array:
     """Face consistency ratio: the same person recovered from different styles looks alike.
 
-    The faces recovered from one style look for their person among those of all other styles,
+    The faces recovered from one style search for their person among those of all other styles,
     (S - 1) N entries; the rate within the first k by cosine distance, averaged over styles.
     Shapes as for `frr`, S >= 2, else ValueError.  Definition [inferred], as for `frr`; that the
     other styles form one gallery is part of the inference.
@@ -95,11 +95,11 @@ def _distances(probe: jax.Array, gallery: jax.Array, distance: str) -> jax.Array
     """Squared distances float[N, M], by differences: equal rows give equal numbers and 0."""
     probe, gallery = jnp.asarray(probe), jnp.asarray(gallery)
     if probe.ndim != 2 or gallery.ndim != 2 or probe.shape[1] != gallery.shape[1]:
-        raise ValueError(f"[N, D] and [M, D] needed, got {probe.shape} and {gallery.shape}")
+        raise ValueError(f"expected [N, D] and [M, D], got {probe.shape} and {gallery.shape}")
     if distance == "cosine":
         probe, gallery = (x / jnp.linalg.norm(x, axis=1, keepdims=True) for x in (probe, gallery))
     elif distance != "euclidean":
-        raise ValueError(f"distance: found {distance!r}, admitted 'cosine', 'euclidean'")
+        raise ValueError(f"distance: expected 'cosine' or 'euclidean', got {distance!r}")
     return _squared(probe, gallery)
 
 
@@ -115,14 +115,14 @@ def _same(probe_identity: jax.Array, gallery_identity: jax.Array) -> jax.Array:
 def _ranks(distances: jax.Array, same: jax.Array) -> jax.Array:
     """Rank of each probe's nearest true entry, from 1; M + 1 where there is none."""
     if distances.shape != same.shape:
-        raise ValueError(f"distances {distances.shape}, identities {same.shape}")
+        raise ValueError(f"identities: expected {distances.shape}, as distances, got {same.shape}")
     nearest = jnp.where(same, distances, jnp.inf).min(1, keepdims=True)
-    before = ~same & ~(distances > nearest)  # a negation, so that NaN stands before
+    before = ~same & ~(distances > nearest)  # negated, so that NaN ranks before
     return jnp.where(jnp.isfinite(nearest[:, 0]), 1 + before.sum(1), 1 + same.shape[1])
 
 
 def _check_styles(recovered: jax.Array, *, at_least: int) -> None:
     if recovered.ndim != 3 or len(recovered) < at_least:
         raise ValueError(
-            f"recovered: [S, N, D] of at least {at_least} styles needed, got {recovered.shape}"
+            f"recovered: expected [S, N, D] of at least {at_least} styles, got {recovered.shape}"
         )

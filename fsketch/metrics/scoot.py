@@ -31,7 +31,7 @@ NEIGHBOURS = ((0, 1), (-1, 1), (-1, 0), (-1, -1))  # rows down, columns right
 def scoot(truth: jax.Array, output: jax.Array) -> jax.Array:
     """Scoot of each pair of grey images, float[B] in (0, 1], 1 for equal images; symmetric.
 
-    Both [B, H, W, 1], 0..255, at least 8 x 8 px (else a block has no pair of each direction).
+    Both [B, H, W, 1], 0..255, at least 8 x 8 px (below that some block lacks pairs of a direction).
     Piecewise constant: its gradient is zero.  NaN or an infinity gives NaN.
     """
     return _scoot(*checks.float_pair("scoot", truth, output, min_side_px=2 * NUM_BLOCKS))
@@ -52,7 +52,7 @@ def _texture(images: jax.Array) -> jax.Array:
     values = jnp.floor(jnp.clip(images, 0, 255) + 0.5).astype(jnp.int32)
     levels = jnp.minimum(values * NUM_LEVELS // 255, NUM_LEVELS - 1)
     here = jax.nn.one_hot(_blocks(levels), NUM_LEVELS, dtype=jnp.float32)  # N, 4, 4, h, w, 6
-    # A neighbour outside the block has no level, hence no one in its row.
+    # A neighbour outside the block has no level, so its row holds zeros only.
     around = jnp.pad(here, [(0, 0)] * 3 + [(1, 1), (1, 1), (0, 0)])
     height, width = here.shape[3:5]
     neighbours = sum(

@@ -105,7 +105,7 @@ def _maps(
     x: jax.Array, y: jax.Array, window: np.ndarray, k1: float, k2: float
 ) -> tuple[jax.Array, jax.Array]:
     """Luminance and contrast-structure terms of each valid pixel; images [B, H, W, 1] in [0, 1]."""
-    # Variances do not depend on the origin; about the mean float32 loses the fewest digits to it.
+    # Variances do not depend on the origin; around the mean float32 loses the fewest digits.
     x_mean, y_mean = (lax.stop_gradient(z.mean((1, 2, 3))[:, None, None]) for z in (x, y))
     x, y = x[..., 0] - x_mean, y[..., 0] - y_mean
     ux, uy, xx, yy, xy = (_blur(z, window) for z in (x, y, x * x, y * y, x * y))

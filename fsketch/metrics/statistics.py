@@ -2,7 +2,7 @@
 
 Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993: chapter 13 (percentile
 interval), chapter 15 (permutation test; sign flips are its one-sample form).  The values are one
-score an image; the intervals say how the mean would vary with the test images, not with the
+score per image; the intervals say how the mean would vary with the test images, not with the
 seed of the training.  numpy in float64, so that a seed means the same on every device.
 """
 
@@ -62,7 +62,9 @@ def paired_difference(
     Smyth, 2010).  ValueError: as `bootstrap_mean`, or the lengths differ.
     """
     if np.shape(values) != np.shape(other):
-        raise ValueError(f"values {np.shape(values)} and other {np.shape(other)}: one image a row")
+        raise ValueError(
+            f"other: expected the images of values {np.shape(values)}, got {np.shape(other)}"
+        )
     values = _check(values, num_resamples, level)
     difference = values - _check(other, num_resamples, level)
     interval = bootstrap_mean(difference, seed=seed, num_resamples=num_resamples, level=level)
@@ -82,11 +84,11 @@ def paired_difference(
 def _check(values: np.ndarray, num_resamples: int, level: float) -> np.ndarray:
     values = np.asarray(values, np.float64)
     if values.ndim != 1 or len(values) < 2:
-        raise ValueError(f"values: found {values.shape}, [N] of at least 2 images is needed")
+        raise ValueError(f"values: expected [N] of at least 2 images, got {values.shape}")
     if not np.isfinite(values).all():
         raise ValueError(f"values: image {int((~np.isfinite(values)).argmax())} is not finite")
     if num_resamples < 1 or not 0 < level < 1:
         raise ValueError(
-            f"num_resamples {num_resamples}, level {level}: admitted at least 1 and within (0, 1)"
+            f"num_resamples, level: expected at least 1 and in (0, 1), got {num_resamples}, {level}"
         )
     return values

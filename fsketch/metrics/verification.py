@@ -6,8 +6,8 @@ the squared Euclidean distance, in [0, 4], is strictly below a threshold.  The p
 published order, are cut into folds as scikit-learn's KFold does without shuffling: the first
 N mod F of F folds have one pair more.  Each fold is judged by a threshold chosen on the others.
 
-What follows the embeddings is numpy in float64 on the host, as in the source: a target rate often
-is exactly a reachable one (0.01 is 27 of 2700), and there rounding would choose the threshold.
+Everything after the embeddings is numpy in float64 on the host, as in the source: a target rate is
+often exactly reachable (0.01 is 27 of 2700), and rounding would then choose the threshold.
 """
 
 from typing import NamedTuple
@@ -45,7 +45,7 @@ def fuse_flips(embedding: jax.Array, embedding_of_mirror: jax.Array) -> jax.Arra
 def cosine(a: jax.Array, b: jax.Array) -> jax.Array:
     """Cosine similarity of row i with row i, float[B] in [-1, 1]; both float[B, D]."""
     if a.shape != b.shape or a.ndim != 2:
-        raise ValueError(f"two [B, D] of one shape needed, got {a.shape} and {b.shape}")
+        raise ValueError(f"expected two [B, D] of one shape, got {a.shape} and {b.shape}")
     return (_unit(a) * _unit(b)).sum(-1)
 
 
@@ -56,7 +56,7 @@ def squared_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.shape != b.shape or a.ndim != 2:
-        raise ValueError(f"two [N, D] of one shape needed, got {a.shape} and {b.shape}")
+        raise ValueError(f"expected two [N, D] of one shape, got {a.shape} and {b.shape}")
     lengths = np.linalg.norm([a, b], axis=-1)  # 2 x N
     bad = ~(np.isfinite(lengths) & (lengths > 0)).all(0)
     if bad.any():
@@ -79,7 +79,7 @@ def accuracy(distance: np.ndarray, is_same: np.ndarray, *, num_folds: int = 10) 
     """Accuracy of "same if distance < threshold", each fold by the best threshold of the others.
 
     distance float[N] >= 0, squared; is_same bool[N], in the order of the pairs; thresholds
-    0, 0.01 ... 3.99, of equally good ones the lowest.  ValueError: fewer pairs than folds, shapes
+    0, 0.01 ... 3.99, the lowest of equally good ones.  ValueError: fewer pairs than folds, shapes
     differ, a distance is not finite.
     """
     accepted, total = _accepted(_folds(distance, is_same, num_folds), THRESHOLDS)
@@ -102,7 +102,7 @@ def tar_at_far(
     nothing is accepted.  ValueError also where a fold lacks pairs of one kind.
     """
     if not 0 < far <= 1:
-        raise ValueError(f"far: found {far}, admitted above 0 up to 1")
+        raise ValueError(f"far: expected above 0 up to 1, got {far}")
     folds = _folds(distance, is_same, num_folds)
     accepted, total = _accepted(folds, FINE_THRESHOLDS)
     if not total.all():
@@ -166,7 +166,7 @@ def pairs_within(
     identity = np.asarray(identity)
     first, second = np.nonzero(np.triu(identity[:, None] == identity, 1))
     if not len(first) or (identity == identity[0]).all():
-        raise ValueError("pairs of one person and of different persons are needed")
+        raise ValueError("identity: expected pairs of one person and of different persons")
     rng = np.random.default_rng(seed)
     others = [rng.choice(np.flatnonzero(identity != identity[i])) for i in first]
     pairs = np.stack([np.stack([first, second], 1), np.stack([first, others], 1)], 1)  # P/2 x 2 x 2
@@ -182,7 +182,7 @@ def _folds(
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     distance, is_same = _check(distance, is_same)
     if not 2 <= num_folds <= len(distance):
-        raise ValueError(f"num_folds: found {num_folds}, admitted 2 to {len(distance)} (pairs)")
+        raise ValueError(f"num_folds: expected 2 to {len(distance)} (pairs), got {num_folds}")
     split = (np.array_split(x, num_folds) for x in (distance, is_same))  # sizes as KFold's
     return list(zip(*split, strict=True))
 
@@ -206,10 +206,12 @@ def _check(
 ) -> tuple[np.ndarray, np.ndarray]:
     distance, is_same = np.asarray(distance, np.float64), np.asarray(is_same)
     if distance.ndim != 1 or distance.shape != is_same.shape:
-        raise ValueError(f"distance {distance.shape} and is_same {is_same.shape}: [N] each needed")
+        raise ValueError(
+            f"distance, is_same: expected [N] each, got {distance.shape}, {is_same.shape}"
+        )
     if not np.isfinite(distance).all():
         raise ValueError(f"distance of pair {int((~np.isfinite(distance)).argmax())}: not finite")
     is_same = is_same.astype(bool)
     if both_kinds and (is_same.all() or not is_same.any()):
-        raise ValueError("is_same: pairs of one person and of different persons are needed")
+        raise ValueError("is_same: expected pairs of one person and of different persons")
     return distance, is_same

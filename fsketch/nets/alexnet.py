@@ -34,7 +34,7 @@ class AlexNet(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array) -> types.Taps:
-        """float32[B, H, W, 3], normalised as the weights want."""
+        """float32[B, H, W, 3], normalised as the weights expect."""
         taps: types.Taps = {}
         x = image
         for number, (channels, kernel, stride, padding) in enumerate(CONVOLUTIONS, 1):

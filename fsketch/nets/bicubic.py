@@ -1,13 +1,13 @@
 """Bicubic resizing by the two rules that super-resolution mixes.
 
-With s = new / old size, output i looks at u = (i + 0.5) / s - 0.5 and weighs the pixels j around
-it by Keys' cubic kernel k of |u - j| (IEEE TASSP 29(6), 1981):
+With s = new / old size, output i is centred at u = (i + 0.5) / s - 0.5 and weighs the pixels j
+around it by Keys' cubic kernel k of |u - j| (IEEE TASSP 29(6), 1981):
 
     k(x) = (a + 2) x^3 - (a + 3) x^2 + 1                  for x <= 1
            a x^3 - 5 a x^2 + 8 a x - 4 a                  for 1 < x < 2
 
     rule     a       to shrink (s < 1)            beyond the border
-    torch    -0.75   as to enlarge: four pixels   the border pixel goes on
+    torch    -0.75   as to enlarge: four pixels   the border pixel repeats
     matlab   -0.5    s k(s x), 1 / s as wide      the image is mirrored, border pixel included
 
 torch is `interpolate(mode="bicubic", align_corners=False)`, the skip of released networks; matlab
@@ -38,7 +38,7 @@ def resize(image: jax.Array, size: tuple[int, int], *, rule: str) -> jax.Array:
     Values may leave the image's range by a few percent beside edges; clip where that matters.
     """
     if rule not in RULES:
-        raise ValueError(f"rule: {rule!r}; admitted are {sorted(RULES)}")
+        raise ValueError(f"rule: expected one of {sorted(RULES)}, got {rule!r}")
     rows, columns = (
         jnp.asarray(weights(old, new, rule=rule))
         for old, new in zip(image.shape[1:3], size, strict=True)

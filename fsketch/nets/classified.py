@@ -7,7 +7,7 @@ from fsketch.core import types
 
 
 class Classified(nn.Module):
-    """`net`, and one direction a person: what losses/margin.py compares its embeddings with.
+    """`net` and one direction per person, with which losses/margin.py compares embeddings.
 
     Attributes:
       net: image [B, H, W, 3] -> embedding [B, D]; takes `train` and `keys`.
@@ -21,7 +21,7 @@ class Classified(nn.Module):
     def __call__(
         self, image: jax.Array, *, train: bool = False, keys: types.Key | None = None
     ) -> tuple[jax.Array, jax.Array]:
-        """(embeddings [B, D], directions [N, D]); only the angles of directions mean anything."""
+        """(embeddings [B, D], directions [N, D]); only the angles of directions matter."""
         embedding = self.net(image, train=train, keys=keys)
         shape = (self.num_identities, embedding.shape[-1])
         # Of about unit length, so that Adam turns them as it does a layer's kernels; insightface

@@ -16,9 +16,9 @@ the values and the gradients of both:
 Autodiff arrives at the same maps, but XLA:CPU runs several of them through slow code; the
 kernel gradient of a transposed convolution is the worst (jax-ml/jax#23783, #31662). On CPU
 each map therefore takes one of the exact rewrites listed in `FORMS`, by static shape. On GPU
-and TPU it is the plain lax convolution. The platform is told apart when a program is lowered
-(`jax.lax.platform_dependent`), so one exported program serves them all, and it is told apart
-inside the `custom_vjp`, so the unused branch leaves no residuals.
+and TPU it is the plain lax convolution. The platform is chosen when a program is lowered
+(`jax.lax.platform_dependent`), so one exported program serves them all, and it is chosen inside
+the `custom_vjp`, so the unused branch leaves no residuals.
 
 Reverse mode of any order, vmap and pmap work; forward mode does not (`custom_vjp`).
 """
@@ -41,9 +41,9 @@ _is_plain = contextvars.ContextVar("is_plain", default=False)
 
 @contextlib.contextmanager
 def plain() -> Iterator[None]:
-    """Within it, convolutions are those of lax, differentiated by JAX: for tests and benchmarks.
+    """A context in which JAX differentiates plain lax convolutions: for tests and benchmarks.
 
-    It is read while tracing: a function that was jitted and called outside keeps its form.
+    It acts while tracing: a function that was jitted and called outside keeps its form.
     """
     token = _is_plain.set(True)
     try:
@@ -65,7 +65,7 @@ def conv2d(
     Args:
       x: B x H x W x Cin.
       kernel: k x k x Cin x Cout, of x's type.
-      dilation: distance between taps; other than 1 it is left to lax and autodiff.
+      dilation: distance between taps; lax and autodiff handle all but 1.
 
     Returns:
       B x h x w x Cout, h = (H + 2 padding - dilation (k - 1) - 1) // stride + 1.
@@ -118,13 +118,13 @@ def conv_transpose2d(
 def depthwise_conv2d(
     x: jax.Array, kernel: jax.Array, *, stride: int = 1, padding: int = 0
 ) -> jax.Array:
-    """`conv2d` of each channel by itself: kernel k x k x 1 x C, B x H x W x C -> B x h x w x C.
+    """Depthwise `conv2d`: kernel k x k x 1 x C, B x H x W x C -> B x h x w x C.
 
     On CPU it is a sum over the kernel's taps, 5 to 50 times as fast as XLA's grouped convolution,
     its gradients 1.5 to 7 times (3x3 and 5x5 at 7 to 56 px, 32 to 1152 channels, two loaded cores).
     """
     if x.ndim != 4 or kernel.shape != (kernel.shape[0], kernel.shape[0], 1, x.shape[-1]):
-        raise ValueError(f"kernel must be k x k x 1 x {x.shape[-1]}, got {kernel.shape}")
+        raise ValueError(f"kernel: expected k x k x 1 x {x.shape[-1]}, got {kernel.shape}")
     H, W = x.shape[1:3]
     k = kernel.shape[0]
     h, w = ((size + 2 * padding - k) // stride + 1 for size in (H, W))
@@ -136,11 +136,11 @@ def depthwise_conv2d(
 
 def _check(x: jax.Array, kernel: jax.Array, *, inputs: int) -> None:
     if x.ndim != 4 or kernel.ndim != 4:
-        raise ValueError(f"x and kernel must have 4 axes, got {x.shape} and {kernel.shape}")
+        raise ValueError(f"x, kernel: expected 4 axes, got {x.shape} and {kernel.shape}")
     if kernel.shape[0] != kernel.shape[1]:
-        raise ValueError(f"kernel must be square, got {kernel.shape}")
+        raise ValueError(f"kernel: expected a square one, got {kernel.shape}")
     if kernel.shape[inputs] != x.shape[-1]:
-        raise ValueError(f"kernel {kernel.shape} does not take the {x.shape[-1]} channels of x")
+        raise ValueError(f"kernel: expected the {x.shape[-1]} channels of x, got {kernel.shape}")
 
 
 class _Geometry(NamedTuple):
@@ -377,7 +377,7 @@ def _accumulator(x: jax.Array) -> jnp.dtype:
 
 
 class Case(NamedTuple):
-    """What the choice of a form looks at: pixels of small over the batch, and widths."""
+    """What the choice of a form depends on: pixels of small over the batch, and widths."""
 
     pixels: int  # B * h * w
     big: int  # channels
@@ -388,14 +388,14 @@ class Case(NamedTuple):
 
 class Form(NamedTuple):
     run: Callable[..., jax.Array]
-    admits: Callable[[Case], bool]
+    fits: Callable[[Case], bool]
     reason: str
 
 
 NARROW = 4  # channels of an image or of a critic's verdict
 FEW_PIXELS = 256
 
-# The first form that admits a case is taken. Times are ms in float32 at batch 1 on two cores
+# The first form that fits a case is used. Times are ms in float32 at batch 1 on two cores
 # of an EPYC, jaxlib 0.10.2, --xla_cpu_experimental_ynn_fusion_type=individual_dot,reduce.
 FORMS: dict[str, tuple[Form, ...]] = {
     "to_small": (
@@ -450,7 +450,7 @@ _PLAIN = {name: forms[-1].run for name, forms in FORMS.items()}
 
 def choose(name: str, case: Case) -> Form:
     """The form in which the map `name` of `FORMS` runs on CPU."""
-    return next(form for form in FORMS[name] if form.admits(case))
+    return next(form for form in FORMS[name] if form.fits(case))
 
 
 def _apply(
@@ -522,7 +522,7 @@ def _depthwise_lax(x: jax.Array, kernel: jax.Array, at: _Geometry) -> jax.Array:
 
 
 def _depthwise_taps(x: jax.Array, kernel: jax.Array, at: _Geometry) -> jax.Array:
-    """One shifted, scaled map a tap, added up."""
+    """The sum over taps of shifted, scaled maps."""
     (top, bottom), (left, right) = at.pads()
     x = _pad(x.astype(_accumulator(x)), (top, bottom, 0), (left, right, 0))
     total = sum(

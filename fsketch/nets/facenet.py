@@ -15,8 +15,8 @@ scaled it down and github.com/timesler/facenet-pytorch ported it (models/incepti
     repeat_3: 5 blocks of 8x8, scale 0.20; block8    1792       3
     the mean over pixels, last_linear, last_bn       512        1, then divided by its length
 
-Each convolution but the last of a block is without bias and followed by BN (epsilon 0.001) and
-ReLU.  Only 2b and the blocks pad.  Any size of at least 75 px is admitted.
+Each convolution but the last of a block has no bias and is followed by BN (epsilon 0.001) and
+ReLU.  Only 2b and the blocks pad.  Images may have any size of at least 75 px.
 """
 
 from collections.abc import Callable, Iterator
@@ -122,10 +122,10 @@ MIXED_7A = (
 
 
 def _maps(image: jax.Array, *, train: bool) -> types.Taps:
-    """Every layer's map; to be called in a compact module, whose children the layers become."""
+    """Every layer's map; call it in a compact module, whose children the layers become."""
     if min(image.shape[1:3]) < MIN_SIZE_PX or image.shape[-1] != 3:
         raise ValueError(
-            f"image: {image.shape[1:]}; admitted are H, W >= {MIN_SIZE_PX} with 3 channels"
+            f"image: expected H, W >= {MIN_SIZE_PX} and 3 channels, got {image.shape[1:]}"
         )
     taps: types.Taps = {}
     x = image
@@ -159,7 +159,7 @@ def _layers() -> Iterator[tuple[str, Callable[..., nn.Module]]]:
 class FaceNetMaps(nn.Module):
     """The maps of `InceptionResNetV1` by the names of its layers, for identity terms.
 
-    Its variables are those of the whole net, of which it leaves the last two layers unused.
+    Its variables are those of the whole net; it does not use the last two layers.
     """
 
     @nn.compact

@@ -13,9 +13,9 @@ critic of SRGAN (Ledig et al., CVPR 2017).
     conv 3x3, conv 4x4 / 2  512       4
     dense 100, dense 1                             dense 1024, dense 1
 
-Padding is 1.  All convolutions but the first are without bias and followed by batch normalisation;
-after each, and after the first dense layer, LeakyReLU 0.2.  The sigmoid at the paper's end lies in
-the loss, which takes plain verdicts.  For the paper's form, bias and slope are those of the
+Padding is 1.  All convolutions but the first have no bias and are followed by batch normalisation;
+LeakyReLU 0.2 follows each and the first dense layer.  The sigmoid at the paper's end lies in the
+loss, which takes plain verdicts.  For the paper's form, bias and slope are those of the
 released one [inferred].
 
 Kernels and biases begin as torch's, U(-1, 1) / sqrt(fan-in) [code].  Differences from the code:
@@ -32,7 +32,7 @@ from fsketch.nets import layers
 
 
 class Form(NamedTuple):
-    """What the two tables differ in."""
+    """The differences between the two tables."""
 
     num_layers: int  # of stride 2
     kernel_px: int  # of those
@@ -61,12 +61,12 @@ class ImageCritic(nn.Module):
     def __call__(self, image: jax.Array, *, train: bool = False) -> jax.Array:
         """float[B, H, W, C] in [-1, 1] -> float32[B, 1]; within, the range is [0, 1] [code]."""
         if self.form not in FORMS:
-            raise ValueError(f"critic.form: {self.form!r}; admitted are {sorted(FORMS)}")
+            raise ValueError(f"critic.form: expected one of {sorted(FORMS)}, got {self.form!r}")
         num_layers, kernel_px, hidden = FORMS[self.form]
         num_layers = self.num_layers or num_layers
         if any(side % 2**num_layers for side in image.shape[1:3]):
             raise ValueError(
-                f"a critic of {num_layers} layers takes images whose sides are multiples of "
+                f"image: expected, for {num_layers} layers, sides that are multiples of "
                 f"{2**num_layers} px, got {image.shape[2]} x {image.shape[1]}"
             )
         x = (image + 1.0) / 2.0

@@ -18,10 +18,10 @@ last block pools by the maximum.  21 785 568 parameters and 34 432 running stati
     Mixed_7b, Mixed_7c               2048            8
     pool3, the mean over pixels      2048            1
 
-Each convolution is without bias and followed by batch normalisation (epsilon 0.001) and ReLU;
+Each convolution has no bias and is followed by batch normalisation (epsilon 0.001) and ReLU;
 only the first, 2a, 4a and the reductions 6a and 7a shrink the map by their borders.
 
-Two rules lead from images of 0..255 to the net's input; they give different FIDs:
+Two rules convert images of 0..255 to the net's input; they give different FIDs:
 
     legacy   pytorch-fid: bilinear, half-pixel centres, no antialiasing; x / 127.5 - 1 [code]
     clean    clean-fid: Pillow's bicubic with antialiasing on float channels, clipped to 0..255;
@@ -48,8 +48,8 @@ WIDTH = 2048
 class ConvNormReLU(nn.Module):
     """Convolution without bias, batch normalisation with running statistics, ReLU.
 
-    The kernel is rows x columns; padding "SAME" keeps the size, "VALID" adds none.  Factors are
-    float32 on every device, where TPUs and GPUs would round them by default.
+    The kernel is rows x columns; padding "SAME" keeps the size, "VALID" adds none.  Factors
+    stay float32 on every device; TPUs and GPUs would round them by default.
     """
 
     features: int
@@ -93,7 +93,7 @@ def _maximum(x: jax.Array) -> jax.Array:
 
 
 class BlockA(nn.Module):
-    """Mixed_5b, 5c, 5d: 224 channels and those of the pooled branch."""
+    """Mixed_5b, 5c, 5d: 224 channels plus those of the pooled branch."""
 
     pooled: int
 
@@ -248,12 +248,12 @@ def prepare(image: np.ndarray, *, rule: str) -> np.ndarray:
     range.
     """
     if rule not in RULES:
-        raise ValueError(f"rule: {rule!r}; admitted are {sorted(RULES)}")
+        raise ValueError(f"rule: expected one of {sorted(RULES)}, got {rule!r}")
     if image.ndim != 3 or image.shape[-1] not in (1, 3):
-        raise ValueError(f"an image [H, W, 1 or 3] is needed, got {image.shape}")
+        raise ValueError(f"image: expected [H, W, 1 or 3], got {image.shape}")
     image = np.asarray(image, np.float32)
     if not (image.min() >= 0 and image.max() <= 255):
-        raise ValueError(f"values 0..255 are needed, got {image.min()} to {image.max()}")
+        raise ValueError(f"image: expected values 0..255, got {image.min()} to {image.max()}")
     resize, scale = RULES[rule]
     return np.broadcast_to(scale(resize(image)), (SIZE_PX, SIZE_PX, 3))
 
@@ -269,11 +269,11 @@ def features(
 
     variables: {"params", "batch_stats"} of `Inception`, as `files.read` returns them; images: any
     number of [H, W, 1 or 3], of one size or of several, 0..255; rule: see `prepare`, by default
-    that of most published FIDs.  Images go through the net batch_size at a time, the last ones
-    among zeros; the result depends on that by rounding alone.
+    that of most published FIDs.  The net takes batch_size images at a time and pads
+    the last batch with zeros, which changes the result by rounding alone.
     """
     if not len(images):
-        raise ValueError("features: no images")
+        raise ValueError("images: expected at least one, got no images")
     variables = jax.device_put(variables)
     found = []
     for start in range(0, len(images), batch_size):

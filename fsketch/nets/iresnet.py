@@ -13,8 +13,8 @@ recognition/arcface_torch [code].  Modules carry its names.
     bn2, fc, features (BN)                                512
     parameters                    24.03 M      43.59 M  65.16 M
 
-The linear layer takes all pixels, so a net is made for one size of its images, 112 px in all
-published weights.  Its output is not normalised.
+The linear layer takes all pixels, so a net is built for one image size, 112 px in all published
+weights.  Its output is not normalised.
 
 Differences: insightface never moves the scale of the last normalisation, 1; here it learns.
 """
@@ -36,7 +36,7 @@ _conv_init = nn.initializers.normal(0.1)  # [code]
 
 
 def adapt_mxnet(image: jax.Array) -> jax.Array:
-    """[-1, 1] -> (v - 127.5) / 128 of v in 0..255, as the ports from MXNet want [code].
+    """[-1, 1] -> (v - 127.5) / 128 of v in 0..255, as the ports from MXNet expect [code].
 
     The weights that insightface trained with torch take [-1, 1] itself.
     """
@@ -98,8 +98,8 @@ class IResNet(nn.Module):
         """float32[B, size_px, size_px, 3] in [-1, 1]; keys Key[B], for dropout."""
         if image.shape[1:] != (self.size_px, self.size_px, 3):
             raise ValueError(
-                f"image: {image.shape[1:]}; this IResNet takes {self.size_px} x {self.size_px} x 3 "
-                "(its linear layer sees all pixels; size_px states another size)"
+                f"image: expected {self.size_px} x {self.size_px} x 3 (IResNet's linear layer sees "
+                f"all pixels; size_px sets the size), got {image.shape[1:]}"
             )
         x = layers.Conv(WIDTHS[0], padding=1, use_bias=False, kernel_init=_conv_init, name="conv1")(
             image

@@ -20,7 +20,7 @@ from fsketch.core import types
 from fsketch.nets import convolution
 
 conv_init = nn.initializers.normal(0.02)
-# U(-1, 1) / sqrt(fan-in): where torch's convolutions and dense layers begin.
+# U(-1, 1) / sqrt(fan-in): as torch initialises convolutions and dense layers.
 torch_init = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 
 
@@ -62,7 +62,7 @@ class Conv(nn.Module):
         if self.pad_mode == "reflect":
             x, padding = reflect_pad(x, padding), 0
         elif self.pad_mode != "zero":
-            raise ValueError(f"pad_mode must be 'zero' or 'reflect', got {self.pad_mode!r}")
+            raise ValueError(f"pad_mode: expected 'zero' or 'reflect', got {self.pad_mode!r}")
         y = convolution.conv2d(
             x, kernel, stride=self.stride, padding=padding, dilation=self.dilation
         )
@@ -70,9 +70,9 @@ class Conv(nn.Module):
 
 
 class DepthwiseConv(nn.Module):
-    """A `Conv` of each channel by itself, without bias; `kernel` is k x k x 1 x C.
+    """A depthwise `Conv` without bias; `kernel` is k x k x 1 x C.
 
-    Zeros around keep the size at stride 1 when the kernel is odd.
+    Zero padding keeps the size at stride 1 when the kernel is odd.
     """
 
     kernel_size: int = 3
@@ -183,7 +183,7 @@ class Norm(nn.Module):
                 scale_init=self.scale_init,
             )
         else:
-            raise ValueError(f"kind must be 'instance', 'batch' or 'none', got {self.kind!r}")
+            raise ValueError(f"kind: expected 'instance', 'batch' or 'none', got {self.kind!r}")
         nn.share_scope(self, inner)
         return inner(x)
 
@@ -210,7 +210,7 @@ def _inside_axis(name: str) -> bool:
 def reflect_pad(x: jax.Array, padding: int) -> jax.Array:
     """Mirrors at the border pixels' centres: B x H x W x C -> B x H+2p x W+2p x C, p < H, W."""
     if padding >= min(x.shape[1:3]):
-        raise ValueError(f"padding must be below the size {x.shape[1:3]}, got {padding}")
+        raise ValueError(f"padding: expected less than the size {x.shape[1:3]}, got {padding}")
     return jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)), mode="reflect")
 
 
@@ -294,7 +294,7 @@ def l2_pool(x: jax.Array) -> jax.Array:
 def dropout(x: jax.Array, keys: types.Key, *, rate: float) -> jax.Array:
     """Each value set to 0 with probability `rate`, the others divided by 1 - rate.
 
-    B x H x W x C; `keys` Key[B], one an example, so that a result depends on no neighbour.
+    B x H x W x C; `keys` Key[B], one per example, so that no result depends on a neighbour.
     """
     keep = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - rate, x.shape[1:]))(keys)
     return jnp.where(keep, x / (1 - rate), 0)
@@ -310,6 +310,6 @@ def pixel_shuffle(x: jax.Array, *, factor: int = 2) -> jax.Array:
     B, H, W, channels = x.shape
     C = channels // factor**2
     if C * factor**2 != channels:
-        raise ValueError(f"channels must be a multiple of factor**2={factor**2}, got {channels}")
+        raise ValueError(f"channels: expected a multiple of factor**2={factor**2}, got {channels}")
     x = x.reshape(B, H, W, C, factor, factor).transpose(0, 1, 4, 2, 5, 3)
     return x.reshape(B, H * factor, W * factor, C)

@@ -29,7 +29,7 @@ MAB, attention on g; none of its convolutions is weight-normalised, 88 768 param
     s2      sigmoid depthwise conv 5x5 of conv 1x1 of t            w      h
     out     s1 t s2                                                w      h
 
-What the released code does, perhaps not by intention, is the default; an option turns each off:
+Defaults follow the released code, perhaps against its intention; an option turns each off:
   relu_gate      s1 has a ReLU before its sigmoid, so it is never below 1/2.
   scaled_init    False: Kaiming's initialisation times 0.1, meant for all kernels, is written to a
                  copy of the weight-normalised ones, which keep torch's, U(-1, 1) / sqrt(fan-in).
@@ -56,10 +56,10 @@ scaled_init = nn.initializers.variance_scaling(2 * 0.1**2, "fan_in", "normal")
 
 
 class NormalisedConv(nn.Module):
-    """Convolution with the kernel `scale` * `direction` / |direction|, one norm an output channel.
+    """Convolution with the kernel `scale` * `direction` / |direction|, one norm per output channel.
 
     Source: Salimans and Kingma, NIPS 2016; `direction` is torch's weight_v, `scale` its weight_g,
-    which starts at the norm that the direction was drawn with.
+    which starts at the norm of the initial direction.
     """
 
     features: int
@@ -103,8 +103,8 @@ class MAB(nn.Module):
         halved = conv(reduced, width // 4, 3, "halve", stride=2, padding=1)  # B x h/2 x w/2 x C/4
         if min(halved.shape[1:3]) < self.pool_px:
             raise ValueError(
-                f"MLANet: an input of {x.shape[2]} x {x.shape[1]} px is too small for a pooling of "
-                f"{self.pool_px} px at half its size"
+                f"MLANet: expected an input of at least {2 * self.pool_px - 1} px a side, got "
+                f"{x.shape[2]} x {x.shape[1]} px"
             )
         pooled = layers.max_pool(halved, window=self.pool_px, stride=3)
         branches = act(conv(pooled, width // 4, 3, "dilated", dilation=2))
@@ -117,7 +117,7 @@ class MAB(nn.Module):
 
 
 class Depthwise(nn.Module):
-    """A square kernel of its own for each channel; `kernel` is k x k x 1 x C."""
+    """A depthwise convolution; `kernel` is k x k x 1 x C."""
 
     kernel_size: int
     dtype: Any = None

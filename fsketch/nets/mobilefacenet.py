@@ -15,12 +15,12 @@ forms: width 1 as in github.com/TreB1eN/InsightFace_Pytorch (model.py) and width
     linear, without bias, and bn        512       512
     parameters                          1.20 M    2.06 M
 
-Bottlenecks are 1x1 to t channels, 3x3 of each by itself (/ 2 in down), 1x1 back without PReLU;
+Bottlenecks are 1x1 to t channels, 3x3 depthwise (/ 2 in down), 1x1 back without PReLU;
 BN after every convolution.  The paper's embedding has 128 numbers: 1.00 M parameters.
-`gdc` takes all pixels, so a net is made for one size of its images.  Its output is not normalised
-(TreB1eN's is, outside of the weights).
+`gdc` takes all pixels, so a net is built for one image size.  Its output is not normalised
+(TreB1eN normalises outside of the weights).
 
-Differences: TreB1eN's kernels are first drawn as torch draws them, insightface's as here.
+Differences: TreB1eN initialises kernels as torch does, insightface as here.
 """
 
 import jax
@@ -80,7 +80,7 @@ class ConvNorm(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1 to `between` channels, 3x3 of each / stride, 1x1 to `features`; `adds` its input."""
+    """1x1 to `between` channels, depthwise 3x3 / stride, 1x1 to `features`; `adds` its input."""
 
     features: int
     between: int
@@ -113,14 +113,14 @@ class MobileFaceNet(nn.Module):
     def __call__(
         self, image: jax.Array, *, train: bool = False, keys: types.Key | None = None
     ) -> jax.Array:
-        """float32[B, size_px, size_px, 3] in [-1, 1]; nothing is drawn with `keys`."""
+        """float32[B, size_px, size_px, 3] in [-1, 1]; `keys` are not used."""
         del keys
         if self.size_px % 16:
-            raise ValueError(f"size_px: {self.size_px}; admitted are multiples of 16")
+            raise ValueError(f"size_px: expected a multiple of 16, got {self.size_px}")
         if image.shape[1:] != (self.size_px, self.size_px, 3):
             raise ValueError(
-                f"image: {image.shape[1:]}; this MobileFaceNet takes {self.size_px} x "
-                f"{self.size_px} x 3 (its last kernel covers the map; size_px states another size)"
+                f"image: expected {self.size_px} x {self.size_px} x 3 (MobileFaceNet's last kernel "
+                f"covers the map; size_px sets the size), got {image.shape[1:]}"
             )
         w = self.width
         x = ConvNorm(64 * w, 3, 2, name="conv1")(image, train=train)

@@ -29,7 +29,7 @@ class PatchCritic(nn.Module):
 
     Attributes:
       width: channels of the first layer.
-      num_layers: layers of stride 2; 3 give the 70 x 70 patch, each sees twice the last's.
+      num_layers: layers of stride 2; 3 give the 70 x 70 patch; each more about doubles it.
       norm: "instance", "batch" or "none".
       dtype: type to compute in (None: float32); parameters stay float32.
     """
@@ -45,8 +45,8 @@ class PatchCritic(nn.Module):
         least = 3 * 2**self.num_layers
         if min(image.shape[1:3]) < least:
             raise ValueError(
-                f"a critic of {self.num_layers} layers needs at least {least} px a side, got "
-                f"{image.shape[1]} x {image.shape[2]}"
+                f"image: expected, for {self.num_layers} layers, at least {least} px a side, "
+                f"got {image.shape[1]} x {image.shape[2]}"
             )
 
         def conv(x: jax.Array, features: int, *, stride: int, bias: bool = True) -> jax.Array:

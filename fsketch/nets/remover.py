@@ -1,4 +1,4 @@
-"""IFRP's nets: from an unaligned stylised portrait to the aligned face, and the critic of faces.
+"""IFRP's nets: unaligned stylised portrait -> aligned face, and the critic of faces.
 
 Source: Shiri et al., "Identity-preserving Face Recovery from Stylized Portraits", IJCV 2019, and
 its released code, which is the net of an earlier paper.  Spatial transformers (nets/stn.py) are
@@ -235,10 +235,10 @@ def _check_size(image: jax.Array, multiple: int) -> None:
     height, width = image.shape[1:3]
     if height % multiple or width % multiple:
         raise ValueError(
-            f"height and width must be divisible by {multiple}, got {height} x {width}"
+            f"image: expected height and width divisible by {multiple}, got {height} x {width}"
         )
 
 
-def _check_choice(field: str, value: str, admitted: Any) -> None:
-    if value not in admitted:
-        raise ValueError(f"{field}: {value!r}; admitted are {sorted(admitted)}")
+def _check_choice(field: str, value: str, allowed: Any) -> None:
+    if value not in allowed:
+        raise ValueError(f"{field}: expected one of {sorted(allowed)}, got {value!r}")

@@ -29,7 +29,7 @@ from fsketch.core import images, types
 from fsketch.nets import layers
 
 DETAIL_PX = 15  # side of the windows of `detail`
-FLAT = 0.02  # a deviation of the luma in [-1, 1] that is no detail, a grain of 2 or 3 grey levels
+FLAT = 0.02  # deviation of the luma in [-1, 1] that counts as grain: 2 or 3 grey levels
 TAPS = ("in", "d1", "d2", "bottle", "u1", "u2")
 
 
@@ -64,17 +64,17 @@ class Translator(nn.Module):
       width: channels of the first layer; 64 in the author's code [secondary].
       num_blocks: residual blocks; 9 for 256 px in that code [secondary].
       norm: "instance", "batch" or "none".
-      up: "transposed", or "nearest" [ours]: doubled, then convolved, which leaves no lattice
-        of its own; as many parameters, four times the multiply-adds of these two layers.
-      skips: whether the maps d1 and in are handed to the convolutions that make u1 and u2, beside
-        the enlarged ones, as in a U-Net [ours]; needs `up` "nearest".
-      noise: whether the first convolution sees white noise beside the image [ours]: a stroke needs
-        a beginning, and an even area offers none, where the net draws nothing or repeats itself.
-        The noise's kernel starts at zero, so that it changes nothing at first.
-      detail: whether the first convolution sees the image's local contrast, too [ours]: strands of
+      up: "transposed", or "nearest" [ours]: doubled, then convolved, which leaves no
+        checkerboard; as many parameters, four times the multiply-adds of these two layers.
+      skips: whether the convolutions that make u1 and u2 also take the maps d1 and in, as in a
+        U-Net [ours]; needs `up` "nearest".
+      noise: whether the first convolution also sees white noise [ours]: in an even area nothing
+        tells where a stroke begins, and without noise the net draws nothing or repeats itself.
+        The noise's kernel starts at zero, so it changes nothing at first.
+      detail: whether the first convolution also sees the image's local contrast [ours]: strands of
         dark hair are few grey levels apart.  Its kernel starts at zero as well.
-      relu_after_add: whether residual blocks end with ReLU, unusual and the author's; without
-        it this is the generator of CycleGAN (Zhu et al., ICCV 2017, section 7.2), whose
+      relu_after_add: whether residual blocks end with ReLU, unusual but the author's choice;
+        without it this is the generator of CycleGAN (Zhu et al., ICCV 2017, section 7.2), whose
         padding is the same.
       block: the residual block, with the fields of `ResidualBlock`.
       dtype: type to compute in (None: float32); parameters stay float32.
@@ -98,12 +98,12 @@ class Translator(nn.Module):
     ) -> tuple[jax.Array, types.Taps]:
         """float[B, H, W, C] in [-1, 1], H and W multiples of 4 -> (same size in [-1, 1], taps).
 
-        keys: Key[B] to draw the noise from; without them it is always the same.
+        keys: Key[B] that draw the noise; without them it is always the same.
         """
         height, width_px = image.shape[1:3]
         if height % 4 or width_px % 4:
             raise ValueError(
-                f"the translator needs height and width divisible by 4, got {height} x {width_px}"
+                f"image: expected height and width divisible by 4, got {height} x {width_px}"
             )
         if self.up not in ("transposed", "nearest"):
             raise ValueError(f"model.up: expected 'transposed' or 'nearest', got {self.up!r}")

@@ -1,9 +1,9 @@
 """The translator with depthwise separable blocks: a lighter trunk of the same shape.
 
-Source: MobileNets (Howard et al., arXiv 1704.04861), section 3.1: a 3x3 convolution of each channel
-by itself, then a 1x1 convolution over channels, has 1/9 + 1/C of the multiply-adds of a 3x3
+Source: MobileNets (Howard et al., arXiv 1704.04861), section 3.1: a depthwise 3x3 convolution, then
+a 1x1 convolution over channels, has 1/9 + 1/C of the multiply-adds of a 3x3
 convolution of C channels.  Here each of the two convolutions of nets/resnet.py's blocks is such a
-pair, without normalisation between them [ours]; its other layers, taps and options stay.
+pair, without normalisation between them [ours]; its other layers, taps and options are unchanged.
 
     width, blocks    parameters, 3 channels in and out    with residual blocks
     64, 9            1.99 M                               11.38 M
@@ -18,7 +18,7 @@ from fsketch.nets import layers
 
 
 class SeparableBlock(nn.Module):
-    """Twice depthwise 3x3 and 1x1, norm, ReLU between; identity added, then ReLU if asked for."""
+    """Twice depthwise 3x3 and 1x1, norm, ReLU between; identity added, then optional ReLU."""
 
     norm: str = "instance"
     relu_after_add: bool = True

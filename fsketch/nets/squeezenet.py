@@ -67,7 +67,7 @@ class SqueezeNet(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array) -> types.Taps:
-        """float32[B, H, W, 3]; `adapt` gives what the published weights of v1.0 want."""
+        """float32[B, H, W, 3]; `adapt` gives what the published weights of v1.0 expect."""
         taps: types.Taps = {}
         channels, kernel = FIRST_CONVOLUTION[self.version]
         x = layers.Conv(channels, kernel_size=kernel, stride=2, padding=0, name="conv1")(image)

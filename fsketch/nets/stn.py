@@ -1,4 +1,4 @@
-"""Spatial transformer: a net looks at a map, finds a similarity, and the map is warped by it.
+"""Spatial transformer: a net finds a similarity in a map and warps the map by it.
 
 Source: Jaderberg et al., NIPS 2015; tables and parameters are those of IFRP's released code, its
 library stnbhwd [code]: (angle, scale, tx, ty), in radians and in half sizes of the map.
@@ -6,16 +6,16 @@ library stnbhwd [code]: (angle, scale, tx, ty), in radians and in half sizes of 
     matrix = [s cos a   -s sin a   s (tx cos a - ty sin a)]     R(angle) * scale * T(tx, ty)
              [s sin a    s cos a   s (tx sin a + ty cos a)]
 
-An output pixel at (x, y) takes what the input holds at matrix (x, y, 1), both in [-1, 1] between
+An output pixel at (x, y) takes the input's value at matrix (x, y, 1), both in [-1, 1] between
 the centres of the outermost pixels.  That is torch's affine_grid and grid_sample with bilinear
 interpolation, zero padding and align_corners=True, which are stnbhwd's conventions [code].
 A scale below 1 enlarges.
 
-The image's gradient is gathered, where autodiff scatters.  An input pixel is read by the output
-pixels whose sampling points lie within one pixel of it; the inverse matrix takes that square to a
-parallelogram around a place in the output, and what the pixels of its bounding box carry is added
-up, each weighted as it was read.  A box of 3 x 3 pixels holds it for any rotation down to scale
-0.95, without rotation to 0.67; a batch that needs more takes the scatter.  The gathered sums have a
+The image's gradient is gathered; autodiff would scatter it.  The output pixels whose sampling
+points lie within one pixel of an input pixel read it; the inverse matrix maps that square to a
+parallelogram in the output, and the gradients of the pixels in its bounding box are added, each
+weighted as it was read.  A box of 3 x 3 pixels holds it for any rotation down to scale
+0.95, without rotation to 0.67; a batch that needs a larger box scatters.  The gathered sums have a
 fixed order, unlike atomic additions on a GPU.  Milliseconds an image of value and gradients, batch
 of 4, two cores of an EPYC, jaxlib 0.10.2 (tests/golden/time_stn.py):
 
@@ -52,11 +52,11 @@ def similarity(parameters: jax.Array) -> jax.Array:
 
 @jax.custom_vjp
 def sample(image: jax.Array, matrix: jax.Array) -> jax.Array:
-    """The image seen through an affine map; see the module's docstring.
+    """The image warped by an affine map; see the module's docstring.
 
     image float[B, H, W, C], at least 2 x 2 px; matrix float32[B, 2, 3] -> the image's shape and
     type.  Exact for the identity.  Where a sampling point meets a pixel's centre, the slope is that
-    towards larger coordinates, as in torch.  Reverse mode, once.
+    towards larger coordinates, as in torch.  Differentiable once, in reverse mode.
     """
     return _interpolate(image, matrix)[0].astype(image.dtype)
 
@@ -149,7 +149,7 @@ def _take(image: jax.Array, y: jax.Array, x: jax.Array) -> jax.Array:
     """image[b, y, x] for whole numbers [B, h, w] within the image -> [B, h, w, C]."""
     B, _, W, C = image.shape
     index = (y * W + x).astype(jnp.int32).reshape(B, -1)
-    # "clip": also what is not a number, and reads nothing, stays within the image.
+    # "clip" keeps the index of a NaN, whose value does not matter, within the image.
     rows = jax.vmap(lambda one, i: one.at[i].get(mode="clip"))(image.reshape(B, -1, C), index)
     return rows.reshape(*y.shape, C)
 
@@ -158,7 +158,7 @@ def _interpolate(image: jax.Array, matrix: jax.Array) -> tuple[jax.Array, jax.Ar
     """(value, slope over y, slope over x) at every sampling point, [B, H, W, C]."""
     H, W = image.shape[1:3]
     y, x = _sampling_points(matrix, H, W)
-    # A border of one zero: all four neighbours are there, and points far away fall on zeros.
+    # With a border of one zero all four neighbours exist, and points far away read zeros.
     image = jnp.pad(image, ((0, 0), (1, 1), (1, 1), (0, 0)))
     near_y, near_x = jnp.clip(y, -1, H) + 1, jnp.clip(x, -1, W) + 1
     top, left = jnp.clip(jnp.floor(near_y), 0, H), jnp.clip(jnp.floor(near_x), 0, W)

@@ -1,7 +1,7 @@
-"""Translators by name, and the student that is made of one.
+"""Translators by name, and the student built from one.
 
-A translator's module takes `features`, channels of its output, and the fields of config.model but
-`net`; called with an image and train=, keys=, it gives the translated image and its maps, a dict.
+A translator's module takes `features` (output channels) and the fields of config.model except
+`net`; called with an image, train= and keys=, it returns the translated image and a dict of maps.
 To add one, write its module and name it in NETS with the maps that transfer terms compare, and name
 its sizes in configs/students.py STUDENTS.
 """
@@ -17,17 +17,22 @@ from ml_collections import ConfigDict
 from fsketch.core import types
 from fsketch.nets import layers, resnet, separable
 
+FIELDS = ("width", "num_blocks", "norm", "up", "skips", "noise", "detail", "dtype")
+
 
 class Net(NamedTuple):
     """build: the module from `features` and fields of config.model.
 
     taps: name of a map in losses/transfer.py (in, d1, d2: of the encoder at H, H/2, H/4; u2, u1,
-    bottle: of the decoder at the same) -> its name in this net.  At one resolution both have as
-    many channels, since the students compare them.
+    bottle: of the decoder at the same) -> its name in this net.  At one resolution both have
+    equally many channels, since the students compare them.
+
+    fields: those of config.model that the module takes.
     """
 
     build: Callable[..., nn.Module]
     taps: dict[str, str]
+    fields: tuple[str, ...] = FIELDS
 
 
 SAME = {tap: tap for tap in resnet.TAPS}
@@ -38,9 +43,13 @@ NETS = {
 
 
 def translator(model: ConfigDict, *, features: int, **options: Any) -> nn.Module:
-    """The module that config.model describes; options: fields that no config sets."""
-    fields = {name: value for name, value in model.items() if name != "net"}
-    return _net(model.net).build(features=features, **fields, **options)
+    """The module that config.model describes; options: fields that no config sets.
+
+    Raises AttributeError for a field that the net takes and `model` lacks.
+    """
+    net = _net(model.net)
+    fields = {name: getattr(model, name) for name in net.fields}
+    return net.build(features=features, **fields, **options)
 
 
 def student(
@@ -61,7 +70,7 @@ class Student(nn.Module):
 
     `taps` are those of its `Net`.  `shapes` gives, for a tap, the teacher's (height, width,
     channels).  Where they differ from the translator's, the map is resized, then a 1x1
-    convolution, which trains with the student and is not needed afterwards, changes the channels.
+    convolution changes the channels; it trains with the student and is not needed afterwards.
     (In this order: both are linear and commute, and the student's maps have fewer channels.)
     """
 

@@ -1,4 +1,4 @@
-"""The feed-forward style network: a photo in, the photo in the style it was trained for out.
+"""The feed-forward style network: photo -> the photo in the style it was trained for.
 
 Source: Johnson et al., ECCV 2016, its supplement's table, with the changes that the field made
 since: instance normalisation (Ulyanov et al., arXiv 1607.08022) [code: the authors' release],
@@ -30,7 +30,7 @@ from fsketch.nets import layers
 
 
 class StyleNet(nn.Module):
-    """float[B, H, W, C] in [-1, 1] -> the same; H and W are multiples of 4, from 8 px on.
+    """float[B, H, W, C] in [-1, 1] -> the same; H and W are multiples of 4, at least 8 px.
 
     Attributes:
       width: channels of the first layer, 32 in the paper.
@@ -49,7 +49,7 @@ class StyleNet(nn.Module):
         height, width_px, channels = image.shape[1:]
         if height % 4 or width_px % 4 or min(height, width_px) < 8:
             raise ValueError(
-                "the style network needs height and width divisible by 4 and at least 8, "
+                "image: expected height and width divisible by 4 and at least 8, "
                 f"got {height} x {width_px}"
             )
 

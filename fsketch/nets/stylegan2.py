@@ -16,8 +16,8 @@ Channels are min(channel_base / size, channel_max): channel_base 16384 for NVIDI
 pickle [inferred: its half-width "paper256"], 24 767 458 parameters; 32768 in config F at all
 sizes, 30 034 338 at 256 px.
 
-A convolution is that of its style s = affine(w), a factor for each channel of its input, with
-kernels scaled to unit length afterwards (demodulation; not in torgb):
+A convolution multiplies each input channel by a factor of its style s = affine(w), then scales its
+kernels to unit length (demodulation; not in torgb):
 
     y_o = d_o sum_i k_oi * (s_i x_i),   d_o = 1 / sqrt(sum_ikk (s_i k_oi)^2 + 1e-8)
 
@@ -168,7 +168,7 @@ class Synthesis(nn.Module):
 
     @property
     def num_ws(self) -> int:
-        """How many layers take a w of their own: 14 at 256 px."""
+        """The number of layers that take their own w: 14 at 256 px."""
         return 2 * int(np.log2(self.size_px)) - 2
 
     @nn.compact
@@ -178,15 +178,17 @@ class Synthesis(nn.Module):
         """float32[B, D], or one for each layer [B, num_ws, D] -> float32[B, S, S, 3]."""
         size = self.size_px
         if size < 4 or size & (size - 1):
-            raise ValueError(f"size_px: {size}; admitted are powers of 2 from 4")
+            raise ValueError(f"size_px: expected a power of 2 from 4 on, got {size}")
         if noise not in NOISES:
-            raise ValueError(f"noise: {noise!r}; admitted are {NOISES}")
+            raise ValueError(f"noise: expected one of {NOISES}, got {noise!r}")
         if noise == "random" and keys is None:
-            raise ValueError("noise 'random' is drawn with keys, one an image; none were given")
+            raise ValueError("keys: expected one per image for noise 'random', got none")
         if w.ndim == 2:
             w = jnp.broadcast_to(w[:, None], (w.shape[0], self.num_ws, w.shape[1]))
         if w.shape[1] != self.num_ws:
-            raise ValueError(f"w: {w.shape}; {size} px take one or {self.num_ws} of each image")
+            raise ValueError(
+                f"w: expected one or {self.num_ws} per image at {size} px, got {w.shape}"
+            )
         ws = list(jnp.moveaxis(w, 1, 0))
         layer_keys: list[types.Key | None] = [None] * self.num_ws
         if noise == "random":

@@ -20,8 +20,8 @@ Modules carry timm's names.
     parameters               5 562 844     3 105 434     1 832 106
 
 Swish throughout.  Stage 0 is depthwise, squeeze-excite, 1x1; the others expand sixfold by 1x1 first
-and add their input where its shape is theirs.  Squeeze-excite narrows to a quarter of a block's
-input.  BN after every convolution.  Any size is admitted.
+and add their input where the shapes agree.  Squeeze-excite narrows to a quarter of a block's
+input.  BN after every convolution.  Images may have any size.
 """
 
 from typing import NamedTuple
@@ -50,7 +50,7 @@ VARIANTS = {
     "b": Variant((16, 24, 32, 64, 88, 144, 240), (1, 2, 2, 3, 3, 4, 1)),
     "c": Variant((8, 16, 24, 40, 64, 104, 176), (1, 2, 2, 3, 3, 3, 1)),
 }
-# Of ours, for faces of 48 px; 0.40 M parameters with an embedding of 128 numbers.
+# Ours, for faces of 48 px; 0.40 M parameters with an embedding of 128 numbers.
 MINI = {"mini": Variant((8, 12, 16, 24, 32, 48, 64), (1, 1, 1, 2, 1, 2, 1))}
 
 _conv_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")  # [code: timm]
@@ -110,12 +110,12 @@ class TinyNet(nn.Module):
     ) -> jax.Array:
         """float32[B, H, W, 3] in [-1, 1] (timm's weights: `images.imagenet_normalised`).
 
-        Nothing is drawn with `keys`.
+        `keys` are not used.
         """
         del keys
         variants = {**VARIANTS, **MINI}
         if self.variant not in variants:
-            raise ValueError(f"variant: {self.variant!r}; admitted are {sorted(variants)}")
+            raise ValueError(f"variant: expected one of {sorted(variants)}, got {self.variant!r}")
         widths, depths = variants[self.variant]
         x = layers.Conv(
             STEM, stride=2, padding=1, use_bias=False, kernel_init=_conv_init, name="conv_stem"

@@ -11,8 +11,8 @@ out it has 54.41 M parameters (unet_256); with depth 7, 41.83 M (unet_128).
     last                  ReLU, transposed conv 4x4 / 2, tanh
 
 Dropout lies where the paper puts it, in the first three layers on the way up; the code's is one
-layer later.  Differences: the paper keeps dropout when it tests, as its source of noise, here a
-test is deterministic; instance normalisation by default, which is the paper's batch
+layer later.  Differences: the paper keeps dropout at test time as its source of noise, here
+tests are deterministic; instance normalisation by default, which is the paper's batch
 normalisation over batches of one.
 """
 
@@ -53,12 +53,12 @@ class UNet(nn.Module):
     ) -> jax.Array:
         """float[B, H, W, C] in [-1, 1] -> float32[B, H, W, features] in [-1, 1].
 
-        `keys`, one an example, draw the dropout of training; without them there is none.
+        `keys`, one per example, draw the dropout of training; without them there is none.
         """
         height, width_px = image.shape[1:3]
         if height % 2**self.depth or width_px % 2**self.depth:
             raise ValueError(
-                f"a U-Net of depth {self.depth} needs height and width divisible by "
+                f"image: expected, for depth {self.depth}, height and width divisible by "
                 f"{2**self.depth}, got {height} x {width_px}"
             )
         widths = [self.width * min(2**level, 8) for level in range(self.depth)]

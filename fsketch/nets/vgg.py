@@ -13,10 +13,10 @@ there is one); the maps after it are relu1_1, relu1_2, ...
     ...
 
 VGG-Face (Parkhi et al., "Deep Face Recognition", BMVC 2015) is VGG-16 trained on 2.6 M faces of
-2622 persons.  Its input is an image of 0..255 less one mean colour, not scaled; the weights for
+2622 persons.  Its input is an image of 0..255 minus one mean colour, not scaled; the weights for
 Caffe take BGR, those of the MatConvNet and torch ports RGB [code].
 
-`Embedder` makes one vector of it, `Recogniser` puts logits of persons on that: the default teacher
+`Embedder` gives one vector, `Recogniser` adds logits of persons.  The latter is the default teacher
 of KD, trained on identities of procedural faces [inferred: the papers' teacher is pretrained on "a
 related task" with much data].
 """
@@ -57,11 +57,11 @@ class VGG(nn.Module):
 
     @nn.compact
     def __call__(self, image: jax.Array) -> types.Taps:
-        """float32[B, H, W, 3] (normalised as the weights want) -> {"conv1_1": map, ...}."""
+        """float32[B, H, W, 3] (normalised as the weights expect) -> {"conv1_1": map, ...}."""
         if len(self.widths) != len(self.depths):
-            raise ValueError(f"widths {self.widths} and depths {self.depths} differ in length")
+            raise ValueError(f"depths: expected one per width {self.widths}, got {self.depths}")
         if self.norm not in ("none", "instance"):
-            raise ValueError(f"norm: {self.norm!r}; admitted are 'none' and 'instance'")
+            raise ValueError(f"norm: expected 'none' or 'instance', got {self.norm!r}")
         taps: types.Taps = {}
         x = image
         for stage, (width, depth) in enumerate(zip(self.widths, self.depths, strict=True), 1):
@@ -85,7 +85,7 @@ class VGG(nn.Module):
 class Embedder(nn.Module):
     """VGG features -> max pooling -> all pixels -> embedding.
 
-    Faces are aligned, so pixels keep their places; it takes images of one size only.
+    Faces are aligned, so pixels keep their places.  It takes images of one size only.
     """
 
     widths: Sequence[int]
@@ -105,7 +105,7 @@ class Embedder(nn.Module):
 class Recogniser(nn.Module):
     """`Embedder` and one logit per identity.
 
-    The embedding is what is compared at test time; the logits serve training only.
+    Tests compare embeddings; the logits serve training only.
     """
 
     num_identities: int

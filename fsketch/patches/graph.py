@@ -1,4 +1,4 @@
-"""Markov weight fields: the energy of a lattice's candidates, and what minimises it.
+"""Markov weight fields: the energy of a lattice's candidates, and its minimisers.
 
 Node i has K candidates with weights w_i on the simplex.  With A_i their patches in the given image
 a_i and O_ij the strips that their patches of the wanted image share with the neighbour's,
@@ -7,7 +7,7 @@ a_i and O_ij the strips that their patches of the wanted image share with the ne
 
 over all nodes and all pairs of 4-connected neighbours: the energy of Zhou, Kuang and Wong, "Markov
 Weight Fields for Face Sketch Synthesis", CVPR 2012, times s_D^2, with overlap_weight =
-(s_D / s_S)^2 [the form: secondary].  Weights of a node sum to 1, so a_i may be taken from its
+(s_D / s_S)^2 [the form: secondary].  Weights of a node sum to 1, so a_i may be subtracted from its
 candidates and one strip from all candidates of a pair; then E is a quadratic form without further
 terms, held as K x K blocks.  At weights of 0 and 1 it is the energy of a Markov random field that
 chooses one candidate a node.
@@ -68,7 +68,7 @@ def field(
     strips = jnp.zeros_like(blocks)
     strips = strips.at[:, :-1].add(right[0]).at[:, 1:].add(right[2])
     strips = strips.at[:-1].add(down[0]).at[1:].add(down[2])
-    # |p - q|^2 <= 2 |p|^2 + 2 |q|^2 parts the nodes.
+    # |p - q|^2 <= 2 |p|^2 + 2 |q|^2 separates the nodes.
     bound = _largest_eigenvalue(_centred(blocks + 2 * overlap_weight * strips))
     return Field(
         blocks + overlap_weight * strips, overlap_weight * right[1], overlap_weight * down[1], bound
@@ -76,7 +76,7 @@ def field(
 
 
 def _pairs(one: jax.Array, other: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Products of one's strips with themselves, with the other's, and of the other's.
+    """Products of the strips of one with themselves, with the other's, and of the other's.
 
     Both [rows, columns, K, ...]; strips less the mean of all 2 K.
     """
@@ -90,7 +90,7 @@ def _pairs(one: jax.Array, other: jax.Array) -> tuple[jax.Array, jax.Array, jax.
 
 
 def _centred(blocks: jax.Array) -> jax.Array:
-    """P block P with P = I - 11' / K: what is left along directions of sum 0."""
+    """P block P with P = I - 11' / K: the part along directions of sum 0."""
     blocks = blocks - blocks.mean(-1, keepdims=True)
     return blocks - blocks.mean(-2, keepdims=True)
 
@@ -103,7 +103,7 @@ def _largest_eigenvalue(blocks: jax.Array) -> jax.Array:
     for _ in range(3):
         power = jnp.matmul(power, power, precision="highest")
     root = jnp.square(power).sum((-2, -1), keepdims=True) ** (1 / 16)
-    # Of blocks of no size any step will do; rounding must not let the bound fall short.
+    # For blocks of zeros any step works; rounding must not lower the bound.
     return jnp.maximum(1.001 * size * root, 1e-9)[..., 0, 0]
 
 
@@ -155,8 +155,8 @@ def solve(field: Field, start: jax.Array, *, max_iterations: int, tolerance: flo
     """The weights of least energy, all nodes at once, until gap <= tolerance * E.
 
     Accelerated projected gradient (Beck and Teboulle, "A fast iterative shrinkage-thresholding
-    algorithm", 2009) with a step for each node.  A step that would raise E is not taken, and the
-    next starts without momentum, from where E surely falls; so E never rises.
+    algorithm", 2009) with a step for each node.  A step that would raise E is skipped, and
+    the next starts without momentum, so that E falls; so E never rises.
     start: [rows, columns, K] on the simplex.
     """
 
@@ -172,7 +172,7 @@ def solve(field: Field, start: jax.Array, *, max_iterations: int, tolerance: flo
         slope = now.slope + ahead * (now.slope - before.slope)
         weights = simplex(point - slope / field.bound[..., None])
         slope = gradient(field, weights)
-        # E(new) - E(now), to far more digits than the difference of the two.  Moves of a node sum
+        # E(new) - E(now), far more exact than the difference of the two.  Moves of a node sum
         # to 0 but for rounding, which must not weigh what the slopes have in common.
         both = slope + now.slope
         both -= both.mean(-1, keepdims=True)
@@ -196,20 +196,20 @@ def choose(field: Field, *, num_rounds: int, damping: float) -> Solution:
     Min-sum belief propagation, all messages at once, each new one mixed with `damping` of the old;
     exact on chains without damping, after as many rounds as nodes.  Then, from its choice and from
     the nearest candidates, nodes of one colour of a chessboard after the other take their best
-    candidate while their neighbours keep theirs, which never raises E; the lower end is returned.
-    `energies` are those of its passes; there is no bound on the gap, it is infinite.
+    candidate while their neighbours keep theirs, which never raises E; the better result is
+    returned.  `energies` are those of its passes; the gap has no bound and is infinite.
     """
     costs = jnp.diagonal(field.node, axis1=-2, axis2=-1) / 2  # rows, columns, K
     zero = jnp.zeros_like(costs)
 
     def received(messages: tuple[jax.Array, ...]) -> jax.Array:
-        """Costs with all that the neighbours say: from the left, the right, above, below."""
+        """Costs plus the messages of all neighbours: from the left, the right, above, below."""
         from_left, from_right, from_above, from_below = messages
         total = costs.at[:, 1:].add(from_left).at[:, :-1].add(from_right)
         return total.at[1:].add(from_above).at[:-1].add(from_below)
 
     def told(sender: jax.Array, back: jax.Array, pairs: jax.Array, old: jax.Array) -> jax.Array:
-        """Messages along `pairs` [..., sender's K, receiver's K]; `back`: what came that way."""
+        """Messages along `pairs` [..., sender's K, receiver's K]; `back`: the opposite messages."""
         if not old.size:
             return old
         new = ((sender - back)[..., :, None] - pairs).min(-2)

@@ -1,7 +1,7 @@
 """A lattice of overlapping square patches on an image.
 
 Node (r, c) holds the patch whose upper left pixel is (r step, c step).  The lattice is the smallest
-that covers the image; what it covers beyond the image repeats the image's last row and column.
+that covers the image; beyond the image it repeats the image's last row and column.
 """
 
 from typing import NamedTuple
@@ -25,7 +25,7 @@ class Lattice(NamedTuple):
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of what the lattice covers."""
+        """(height, width) that the lattice covers."""
         return tuple((n - 1) * self.step_px + self.patch_px for n in (self.rows, self.columns))
 
 
@@ -35,13 +35,13 @@ def lattice(size: tuple[int, int], *, patch_px: int, step_px: int) -> Lattice:
     Raises ValueError unless 1 <= step_px < patch_px: neighbours overlap.
     """
     if not 1 <= step_px < patch_px:
-        raise ValueError(f"step_px: {step_px}, must be from 1 to less than patch_px: {patch_px}")
+        raise ValueError(f"step_px: expected 1 to less than patch_px: {patch_px}, got {step_px}")
     rows, columns = (1 + max(0, -(-(side - patch_px) // step_px)) for side in size)
     return Lattice(rows, columns, patch_px, step_px)
 
 
 def cover(image: jax.Array, lattice: Lattice) -> jax.Array:
-    """[..., H, W, C] -> [..., H', W', C] with what the lattice covers: its last pixels repeated."""
+    """[..., H, W, C] -> [..., H', W', C] of the lattice: the last pixels repeat."""
     pads = [covered - side for covered, side in zip(lattice.size, image.shape[-3:-1], strict=True)]
     width = [(0, 0)] * (image.ndim - 3) + [(0, pads[0]), (0, pads[1]), (0, 0)]
     return jnp.pad(image, width, mode="edge")

@@ -1,6 +1,6 @@
-"""The whole patch model: fitted on pairs, it makes an image of one kind from one of the other.
+"""The whole patch model: fitted on pairs, it translates images of one kind into the other.
 
-    fit        pairs -> Index, what is saved and loaded
+    fit        pairs -> Index, which is saved and loaded
     ready      Index -> Fitted, maps of the training images that can be searched
     translate  image -> candidates (search.py) -> weights (graph.py) -> image (stitch.py)
 
@@ -12,7 +12,7 @@ IDE's authors, the energy is
 
 lowered in w and mu by turns [secondary: by turns, about five times; the quadratic term's form and
 weight, and candidates by the plain sum of distances: inferred].  Maps are scaled to the standard
-deviation of grey in the training images, so that they weigh alike, and grey is as it is.
+deviation of grey in the training images, so that they weigh alike; grey itself is unchanged.
 """
 
 import hashlib
@@ -29,13 +29,13 @@ from etils import epath
 from fsketch.core import arrays, images, writers
 from fsketch.patches import graph, grid, representations, search, stitch
 
-VERSION = 1  # of the file, and of what is computed from it
+VERSION = 1  # of the file, and of the results computed from it
 SOLVERS = ("weights", "choice")
 STITCHES = {"average": stitch.average, "cut": stitch.cut}
 
 
 class Settings(NamedTuple):
-    """How the model works; configs/ide.py says what each field means."""
+    """Settings of the model; configs/ide.py explains each field."""
 
     representations: tuple[str, ...]
     patch_px: int
@@ -58,33 +58,34 @@ class Settings(NamedTuple):
         return grid.lattice(size, patch_px=self.patch_px, step_px=self.step_px)
 
     def check(self) -> None:
-        """Raises ValueError for what cannot work, naming the field."""
-        for field, values, admitted in (
+        """Raises ValueError naming a field whose value cannot work."""
+        for field, values, allowed in (
             ("representations", self.representations, representations.REPRESENTATIONS),
             ("solver", (self.solver,), SOLVERS),
             ("stitch", (self.stitch,), STITCHES),
         ):
-            if not values or not set(values) <= set(admitted) or len(set(values)) < len(values):
-                raise ValueError(f"{field}: {values}; admitted are {', '.join(admitted)}")
+            if not values or not set(values) <= set(allowed) or len(set(values)) < len(values):
+                raise ValueError(f"{field}: expected some of {', '.join(allowed)}, got {values}")
         for field in ("num_candidates", "max_iterations", "num_alternations", "memory_mb"):
             if getattr(self, field) < 1:
-                raise ValueError(f"{field}: {getattr(self, field)}, must be at least 1")
+                raise ValueError(f"{field}: expected at least 1, got {getattr(self, field)}")
         for field in ("radius_px", "overlap_weight", "tolerance"):
             if getattr(self, field) < 0:
-                raise ValueError(f"{field}: {getattr(self, field)}, must not be negative")
+                raise ValueError(f"{field}: expected 0 or more, got {getattr(self, field)}")
         if not self.spread > 0:
-            raise ValueError(f"spread: {self.spread}, must be above 0")
+            raise ValueError(f"spread: expected above 0, got {self.spread}")
         if not 0 <= self.damping < 1:
-            raise ValueError(f"damping: {self.damping}, must be in [0, 1)")
+            raise ValueError(f"damping: expected a number in [0, 1), got {self.damping}")
         lattice = self.lattice((self.patch_px, self.patch_px))
         if self.stitch == "cut" and lattice.overlap_px > lattice.step_px:
             raise ValueError(
-                f"step_px: {self.step_px}; cuts need at least half of patch_px: {self.patch_px}"
+                f"step_px: expected at least half of patch_px: {self.patch_px} for cuts, "
+                f"got {self.step_px}"
             )
 
 
 class Index(NamedTuple):
-    """Training pairs, all of one size, and how they are used.
+    """Training pairs, all of one size, and the settings of the model.
 
     given uint8[N, H, W, C], wanted uint8[N, H, W, C'], id list of N names, identity int32[N].
     """
@@ -96,7 +97,7 @@ class Index(NamedTuple):
     settings: Settings
 
     def digest(self) -> str:
-        """16 hex digits that differ where results could: pairs, identities, settings, version."""
+        """16 hex digits of all that decides results: pairs, identities, settings, version."""
         content = hashlib.sha256(self.describe().encode())
         for array in (self.given, self.wanted, np.asarray(self.identity, np.int32)):
             content.update(f"{array.shape}".encode())
@@ -104,13 +105,13 @@ class Index(NamedTuple):
         return content.hexdigest()[:16]
 
     def describe(self) -> str:
-        """Version and settings but memory_mb, which changes no result, as JSON."""
+        """Version and settings, without memory_mb, which changes no result, as JSON."""
         settings = self.settings._asdict()
         del settings["memory_mb"]
         return json.dumps({"version": VERSION, "settings": settings}, sort_keys=True)
 
-    def admitted(self, identity: int | None) -> np.ndarray:
-        """bool[N]: pairs that an image of this identity may be made from, those of others."""
+    def allowed(self, identity: int | None) -> np.ndarray:
+        """bool[N]: the pairs of other identities, from which an image of this one may be made."""
         if identity is None:
             return np.ones(len(self.id), bool)
         return self.identity != identity
@@ -129,13 +130,13 @@ def fit(
     """
     settings.check()
     if not len(id):
-        raise ValueError("no training pairs")
+        raise ValueError("pairs: expected training pairs, got none")
     size = given[0].shape[:2]
     for name, *pair in zip(id, given, wanted, strict=True):
         if found := [x.shape[:2] for x in pair if x.shape[:2] != size]:
             raise ValueError(
-                f"{name}: {found[0][1]} x {found[0][0]} px (width x height); the patch model needs "
-                f"images of one size, {size[1]} x {size[0]} px as {id[0]}"
+                f"{name}: expected {size[1]} x {size[0]} px (width x height) as {id[0]}, got "
+                f"{found[0][1]} x {found[0][0]} px; the patch model needs images of one size"
             )
     index = Index(np.stack(given), np.stack(wanted), list(id), np.asarray(identity), settings)
     # Leaving out one identity must leave enough candidates, at the image's corners, too.
@@ -143,8 +144,8 @@ def fit(
     fewest = len(id) - max(np.unique(index.identity, return_counts=True)[1])
     if settings.num_candidates > fewest * places:
         raise ValueError(
-            f"num_candidates: {settings.num_candidates}, but {len(id)} training pairs give only "
-            f"{fewest * places} where one identity is left out"
+            f"num_candidates: expected at most {fewest * places}, as {len(id)} training pairs give "
+            f"without one identity, got {settings.num_candidates}"
         )
     return index
 
@@ -166,14 +167,14 @@ def save(path: str | epath.Path, index: Index) -> None:
 
 
 def load(path: str | epath.Path) -> Index:
-    """The index that `save` wrote; ValueError if it is of another version or was changed."""
+    """The index that `save` wrote; ValueError if its version differs or it was changed."""
     try:
         stored = arrays.read_npz(epath.Path(path).read_bytes())
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     about = json.loads(str(stored["about"]))
     if about["version"] != VERSION:
-        raise ValueError(f"{path}: version {about['version']}, {VERSION} is read")
+        raise ValueError(f"{path}: expected version {VERSION}, got {about['version']}")
     fields = about["settings"]
     settings = Settings(**{**fields, "representations": tuple(fields["representations"])})
     index = Index(
@@ -184,7 +185,9 @@ def load(path: str | epath.Path) -> Index:
         settings,
     )
     if index.digest() != about["digest"]:
-        raise ValueError(f"{path}: digest {index.digest()}, but {about['digest']} is recorded")
+        raise ValueError(
+            f"{path}: expected digest {about['digest']}, as recorded, got {index.digest()}"
+        )
     return index
 
 
@@ -235,12 +238,12 @@ class Translation(NamedTuple):
 
 
 def translate(
-    fitted: Fitted, image: jax.Array, admitted: jax.Array, settings: Settings
+    fitted: Fitted, image: jax.Array, allowed: jax.Array, settings: Settings
 ) -> Translation:
     """Makes an image of the wanted kind from float32[H, W, C] in [-1, 1].
 
-    H x W is the size of the training images; admitted bool[N], those that may be used.  Of one
-    image: map it over a batch.
+    H x W is the size of the training images; allowed bool[N], those that may be used.  Takes
+    one image: map it over a batch.
     """
     lattice = settings.lattice(image.shape[:2])
     maps = _maps(image, settings.representations)
@@ -249,7 +252,7 @@ def translate(
     candidates = search.nearest(
         fitted.gallery,
         query,
-        admitted,
+        allowed,
         lattice,
         num_candidates=settings.num_candidates,
         radius_px=settings.radius_px,
@@ -278,7 +281,7 @@ def translate(
 
 
 def representation_weights(residuals: jax.Array, *, spread: float) -> jax.Array:
-    """The mu of least energy, [M, rows, columns], for residuals |f_m(a) - f_m(A) w|^2 likewise."""
+    """The mu of least energy, [M, rows, columns], for as many residuals |f_m(a) - f_m(A) w|^2."""
     return jnp.moveaxis(graph.simplex(jnp.moveaxis(residuals, 0, -1) / (-2 * spread)), -1, 0)
 
 

@@ -1,6 +1,6 @@
-"""What patches are compared by: an image in [0, 1] -> a map float32[..., H, W, D] of its size.
+"""Representations of patches: an image in [0, 1] -> a map float32[..., H, W, D] of its size.
 
-A name of `REPRESENTATIONS` each.  IDE's stage 1 compares intensities, grey or CIELAB; the
+`REPRESENTATIONS` names them.  IDE's stage 1 compares intensities, grey or CIELAB; the
 multi-representation network of its authors (MrFSPS) adds filtered images and descriptors
 [secondary].  Which filters, and all constants here, are [inferred].
 """
@@ -25,7 +25,7 @@ def colour(image: jax.Array) -> jax.Array:
 
 
 def lab(image: jax.Array) -> jax.Array:
-    """CIELAB (D65, 2 degrees) of sRGB, divided by 100; of a grey image L alone."""
+    """CIELAB (D65, 2 degrees) of sRGB, divided by 100; L alone for a grey image."""
     if image.shape[-1] == 1:
         return lab(images.to_rgb(image))[..., :1]
     linear = jnp.where(image <= 0.04045, image / 12.92, ((image + 0.055) / 1.055) ** 2.4)
@@ -74,7 +74,7 @@ def surf(image: jax.Array) -> jax.Array:
 
 
 def lbp(image: jax.Array) -> jax.Array:
-    """Local binary pattern, a bit a channel: whether each of 8 neighbours, 2 px away, is lighter.
+    """Local binary pattern, one bit per channel: is each of 8 neighbours, 2 px away, lighter?
 
     The bit is soft, x / sqrt(x^2 + 0.02^2) of the difference x, so that noise does not decide.
     """
@@ -102,7 +102,7 @@ def _mixed(image: jax.Array, matrix: np.ndarray) -> jax.Array:
 
 
 def _blur(x: jax.Array, sigma: float) -> jax.Array:
-    """A Gaussian up to 3 sigma; beyond the border the last pixel goes on."""
+    """A Gaussian up to 3 sigma; beyond the border the last pixel repeats."""
     rows, columns = (jnp.asarray(_band(side, sigma)) for side in x.shape[-3:-1])
     return jnp.einsum("hi,...ijc,wj->...hwc", rows, x, columns, precision="highest")
 

@@ -3,14 +3,14 @@
 The distance of a patch a to the patch c of a training image at an offset of at most `radius_px`
 is |c|^2 - 2 a'c + |a|^2.  All products of a node's patch with the (2 radius + 1)^2 patches of N
 training images are one matrix product: the windows of the N images [N, s s C], s = patch + 2
-radius, times a matrix [s s C, (2 radius + 1)^2] whose columns are the patch at each offset.  That
-multiplies by zeros, 4 times as much as needed for patches of 10 px and a radius of 5, and still
-is faster than smaller products of windows that must be copied for each row of offsets: 0.38 s
+radius, times a matrix [s s C, (2 radius + 1)^2] whose columns are the patch at each offset.  This
+multiplies by zeros, 4 times the needed products for patches of 10 px and a radius of 5, but is
+still faster than smaller products of windows that must be copied for each row of offsets: 0.38 s
 against 0.65 s of one core for an image of 200 x 250 px and 88 training images.
 
 Cost, with P nodes: time is 2 P N s s C (2 radius + 1)^2 FLOP an image, memory 4 N s (s + w) C bytes
 for the training images' windows and 4 N (2 radius + 1)^2 for distances, each times the nodes
-of a chunk; both grow linearly with N.  Chunks are as many nodes of a row as `memory_mb` admits.
+of a chunk; both grow linearly with N.  Chunks are as many nodes of a row as `memory_mb` allows.
 The gallery itself takes 8 N H W bytes for C = 1.  Measured, the whole model on an image of 200 x
 250 px, default settings, seconds of one core and peak memory of the process: 88 pairs 0.62 s and
 0.8 GB, 268 pairs 1.45 s and 1.0 GB, 694 pairs 3.45 s and 1.8 GB (tests/golden/time_patches.py:
@@ -51,7 +51,7 @@ class Candidates(NamedTuple):
 
 
 def gallery(features: jax.Array, lattice: grid.Lattice, *, radius_px: int) -> Gallery:
-    """Prepares features float32[N, H, W, C] of all training images, H x W as of the lattice."""
+    """Prepares features float32[N, H, W, C] of all training images, H x W the lattice's."""
     covered = grid.cover(features, lattice)
     window = (1, lattice.patch_px, lattice.patch_px)
     squares = jnp.square(covered).sum(-1)
@@ -65,7 +65,7 @@ def gallery(features: jax.Array, lattice: grid.Lattice, *, radius_px: int) -> Ga
 def nearest(
     gallery: Gallery,
     query: jax.Array,
-    admitted: jax.Array,
+    allowed: jax.Array,
     lattice: grid.Lattice,
     *,
     num_candidates: int,
@@ -75,10 +75,10 @@ def nearest(
 ) -> Candidates:
     """The candidates of each node of one image.
 
-    query: float32[H, W, C]; admitted: bool[N], training images that may be used.  With
+    query: float32[H, W, C]; allowed: bool[N], training images that may be used.  With
     `is_distinct` a training image gives at most one candidate to a node, its best.  Near ties,
-    equal patches among them, are ordered as float32 rounds them, on another processor otherwise.
-    Where fewer candidates exist than asked for, the rest has infinite distance.
+    equal patches among them, are ordered as float32 rounds them, which depends on the processor.
+    If fewer candidates exist than requested, the rest have infinite distance.
     """
     patches = grid.extract(query, lattice)  # rows, columns, patch, patch, C
     group = _group(len(gallery.features), lattice, query.shape[-1], radius_px, memory_mb)
@@ -87,7 +87,7 @@ def nearest(
     wider = [(0, 0), (0, 0), (0, missing * lattice.step_px)]
     features = jnp.pad(gallery.features, [*wider, (0, 0)])
     norms = jnp.pad(gallery.norms, wider, constant_values=jnp.inf)
-    norms = jnp.where(admitted[:, None, None], norms, jnp.inf)
+    norms = jnp.where(allowed[:, None, None], norms, jnp.inf)
     step, places = lattice.step_px, 2 * radius_px + 1
     side = lattice.patch_px + 2 * radius_px
     groups = (lattice.columns + missing) // group
@@ -143,7 +143,7 @@ def gather(images: jax.Array, candidates: Candidates, lattice: grid.Lattice) -> 
 
 
 def _group(count: int, lattice: grid.Lattice, channels: int, radius_px: int, memory_mb: int) -> int:
-    """Nodes of a chunk: a whole row where memory admits it, at least one."""
+    """Nodes of a chunk: a whole row if memory allows it, at least one node."""
     places, side = (2 * radius_px + 1) ** 2, lattice.patch_px + 2 * radius_px
     strip = side * lattice.step_px * channels  # what a node adds to the strip that is cut up
     node = 4 * count * (strip + side * side * channels + 3 * places)

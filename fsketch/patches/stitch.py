@@ -28,14 +28,15 @@ def cut(patches: jax.Array, lattice: grid.Lattice) -> jax.Array:
     """Each pixel of one patch: [rows, columns, patch, patch, C] -> [H', W', C].
 
     Efros and Freeman, "Image quilting for texture synthesis and transfer", SIGGRAPH 2001: where two
-    patches overlap, a path from side to side along which they differ least parts them.  Patches of
-    a row are joined first, then rows, so each cut is the best for what it joins.  Raises
-    ValueError where more than two patches of a row overlap.
+    patches overlap, the path along which they differ least, from side to side, parts them.
+    Patches of a row are joined first, then rows, so each cut is the best for the parts it joins.
+    Raises ValueError where more than two patches of a row overlap.
     """
     overlap = lattice.overlap_px
     if overlap > lattice.step_px:
         raise ValueError(
-            f"step_px: {lattice.step_px}; cuts need at least half of patch_px: {lattice.patch_px}"
+            f"step_px: expected at least half of patch_px: {lattice.patch_px} for cuts, "
+            f"got {lattice.step_px}"
         )
     rows = jax.vmap(lambda row: _join(row, overlap))(patches.swapaxes(2, 3))
     # rows, H', patch as it was laid on its side -> rows, patch, W'

@@ -85,7 +85,7 @@ def first_stage(
 
     def draw(batch: np.ndarray) -> np.ndarray:
         _check_size(index, "an image", batch.shape[1:3])
-        return translate(batch, np.stack([index.admitted(None)] * len(batch)))
+        return translate(batch, np.stack([index.allowed(None)] * len(batch)))
 
     return draw
 
@@ -107,7 +107,7 @@ def _make(index: model.Index, source: coarse.Source, requests: Sequence[coarse.R
             group = left[first : first + devices]
             made = translate(
                 np.stack([request.image for request in group]),
-                np.stack([index.admitted(request.identity) for request in group]),
+                np.stack([index.allowed(request.identity) for request in group]),
             )
             for request, image in zip(group, made, strict=True):
                 coarse.write(source, request, image)
@@ -159,6 +159,6 @@ def _check_size(index: model.Index, name: str, size: tuple[int, int]) -> None:
     height, width = index.given.shape[1:3]
     if size != (height, width):
         raise ValueError(
-            f"{name}: expected {width} x {height} px (width x height) as the model's training "
-            f"images, got {size[1]} x {size[0]} px"
+            f"{name}: expected {width} x {height} px (width x height), as the training images of "
+            f"the patch model, got {size[1]} x {size[0]} px"
         )

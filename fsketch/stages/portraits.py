@@ -89,19 +89,7 @@ def _networks(
     settings = config.portraits
     styles = {name: style for name, style in styles.items() if name != shards.PLAIN}
     if settings.networks:
-        given = {name: epath.Path(settings.networks) / name for name in styles}
-        absent = [name for name, path in given.items() if checkpoint.last_step(path) is None]
-        if absent:
-            raise FileNotFoundError(
-                f"portraits.networks: {settings.networks}: expected runs of {', '.join(absent)}, "
-                "got none; make them by\n"
-                + "\n".join(
-                    "    fsketch train --config=configs/style.py "
-                    f"--config.style.image={styles[name]} --workdir={given[name]}"
-                    for name in absent
-                )
-            )
-        return given
+        return given_networks(settings, styles)
     if not styles:
         return {}
     content = content_of(found, num_faces=settings.num_content)
@@ -109,22 +97,47 @@ def _networks(
     folder = _portraits(settings, content, parent, list(plain), plain, lambda name: _no_stylist)
     paths = {}
     for name, style in styles.items():
-        nested = settings.network.copy_and_resolve_references()
-        with nested.unlocked():
-            nested.style.image = style
-            # For the folder's name: the training data, not its location.
-            nested.data.name, nested.data.manual_dir = PORTRAITS, folder.name
-            nested.data.train, nested.data.test, nested.data.validation = "train", "test_seen", ""
-            nested.data.crop_px = nested.data.canvas_px = settings.size_px
-            image = hashlib.sha256(paintings.load(style, size_px=nested.style.size_px)).hexdigest()
-            paths[name] = folders.hashed(nested, parent, f"style-{name}", of=image)
-            nested.data.manual_dir = str(folder)
-            nested.data.data_dir = config.data.data_dir
+        # For the folder's name: what is learnt from, not where it lies.
+        nested = network(settings, style, folder.name)
+        image = hashlib.sha256(paintings.load(style, size_px=nested.style.size_px)).hexdigest()
+        paths[name] = folders.hashed(nested, parent, f"style-{name}", of=image)
+        nested.data.manual_dir, nested.data.data_dir = str(folder), config.data.data_dir
         with folders.turn(paths[name]):
             if checkpoint.last_step(paths[name]) != nested.num_steps:
                 progress.say(f"training the network of style {name} in {paths[name]}, once")
                 train.train(default_nets.trained(nested, paths[name]), paths[name])
     return paths
+
+
+def given_networks(settings: ConfigDict, styles: Mapping[str, str]) -> dict[str, epath.Path]:
+    """The run of each style's network in `portraits.networks`, by its name.
+
+    Raises FileNotFoundError with the command for each that is missing.
+    """
+    given = {name: epath.Path(settings.networks) / name for name in styles}
+    absent = [name for name, path in given.items() if checkpoint.last_step(path) is None]
+    if absent:
+        raise FileNotFoundError(
+            f"portraits.networks: {settings.networks}: expected runs of {', '.join(absent)}, "
+            "got none; make them by\n"
+            + "\n".join(
+                "    fsketch train --config=configs/style.py "
+                f"--config.style.image={styles[name]} --workdir={given[name]}"
+                for name in absent
+            )
+        )
+    return given
+
+
+def network(settings: ConfigDict, style: str, folder: str) -> ConfigDict:
+    """The configuration of a style's network, trained on the faces in a folder of portraits."""
+    nested = settings.network.copy_and_resolve_references()
+    with nested.unlocked():
+        nested.style.image = style
+        nested.data.name, nested.data.manual_dir = PORTRAITS, folder
+        nested.data.train, nested.data.test, nested.data.validation = "train", "test_seen", ""
+        nested.data.crop_px = nested.data.canvas_px = settings.size_px
+    return nested
 
 
 def _no_stylist(given: list) -> list:

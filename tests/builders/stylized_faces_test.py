@@ -1,4 +1,4 @@
-"""The embedded portraits; a quick stand-in draws the faces.  Prepared ones: portraits_test.py."""
+"""The procedural portraits; a quick stand-in draws the faces.  Prepared ones: portraits_test.py."""
 
 import ast
 from pathlib import Path
@@ -70,7 +70,7 @@ def test_embedded_ones_read_no_folder_and_prepared_ones_do(tmp_path):
         sources.prepare("stylized_faces/prepared", data_dir=str(tmp_path))
     with pytest.raises(
         errors.DataError,
-        match=r"manifest\.json: expected a folder of --mode=prep",
+        match=r"manifest\.json: expected a folder of `fsketch prep",
     ):
         sources.prepare(
             "stylized_faces/prepared",

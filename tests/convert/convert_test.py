@@ -53,7 +53,7 @@ def test_arrays_arrive_in_their_places(theirs, tmp_path):
     [
         (lambda a: a.pop("conv1/w"), "missing in the file: conv1/w"),
         (lambda a: a.update(extra=np.zeros(1)), "unknown in the file: extra"),
-        (lambda a: a.update({"conv1/b": np.zeros(5)}), r"shape: conv1/b gives \(5,\)"),
+        (lambda a: a.update({"conv1/b": np.zeros(5)}), r"shape: .*got \(5,\) from conv1/b"),
         (lambda a: a.update({"conv1/b": np.full(96, np.nan)}), "not finite: conv1/b"),
         (lambda a: a.update({"conv1/b": np.ones(96, np.complex64)}), "not real: conv1/b"),
     ],
@@ -75,7 +75,7 @@ def test_only_a_new_safetensors_file_is_written(theirs, tmp_path, capsys):
     (tmp_path / "folder.safetensors").mkdir()
     for out in ("in.safetensors", "out.npz", "folder.safetensors"):
         assert errors.run(program.main, ["squeezenet_v1.0", str(source), str(tmp_path / out)]) == 1
-        assert f"OUT: found {tmp_path / out}" in capsys.readouterr().err
+        assert f"got {tmp_path / out}" in capsys.readouterr().err
     assert source.read_bytes() == before
     assert not (tmp_path / "out.npz").exists()
     (tmp_path / "file").write_text("")
@@ -173,7 +173,7 @@ def test_foreign_safetensors_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"fsketch convert"):
         files.read(path)
     (tmp_path / "broken.safetensors").write_bytes(b"12345678901234567890")
-    with pytest.raises(ValueError, match="not a safetensors file"):
+    with pytest.raises(ValueError, match="expected a safetensors file, got"):
         files.read(str(tmp_path / "broken.safetensors"))
 
 

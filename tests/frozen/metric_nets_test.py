@@ -39,7 +39,7 @@ def test_lpips_from_files_equals_the_reference(folder):
     truth, output = draws.images()
     expected = GOLDEN["lpips_alex"]["score"]
     np.testing.assert_allclose(metric(truth, output), expected, rtol=0, atol=1e-5)
-    with pytest.raises(ValueError, match=r"\(24, 61\) px are too small: relu3"):
+    with pytest.raises(ValueError, match=r"expected relu3"):
         metric(truth[:, :24], output[:, :24])
 
 
@@ -76,7 +76,7 @@ NAN = np.full((1, 1, 1, 1475), np.nan, np.float32)
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda f: (f / "dists.safetensors").write_bytes(b"no weights"), "not a safetensors file"),
+        (lambda f: (f / "dists.safetensors").write_bytes(b"no weights"), "a safetensors file, got"),
         (lambda f: write(f, "dists", net="lpips_alex"), "expected 'dists' in it, got 'lpips_alex'"),
         (lambda f: write(f, "dists", {"alpha": NAN}), "its arrays are not those of the net"),
         (lambda f: write(f, "dists", {"alpha": NAN, "beta": 0 * NAN}), "not finite: alpha, beta"),

@@ -105,11 +105,11 @@ def test_descent_brings_an_embedding_to_its_person(kind):
 
 def test_what_is_refused():
     cosines = jnp.zeros((2, 3))
-    with pytest.raises(ValueError, match=r"margin: 4.0 radians"):
+    with pytest.raises(ValueError, match=r"margin: .*got 4.0"):
         margin.arcface(cosines, IDENTITY, scale=1.0, margin=4.0)
-    with pytest.raises(ValueError, match=r"margin: -1.0"):
+    with pytest.raises(ValueError, match=r"margin: .*got -1.0"):
         margin.cosface(cosines, IDENTITY, scale=1.0, margin=-1.0)
     with pytest.raises(ValueError, match=r"got \(2, 3\), \(3,\)"):
         margin.cosface(cosines, jnp.zeros(3, jnp.int32), scale=1.0, margin=0.1)
-    with pytest.raises(ValueError, match=r"margin.kind: 'sphere'; .*'arcface', 'cosface'"):
+    with pytest.raises(ValueError, match=r"margin.kind: .*'arcface', 'cosface'.*got 'sphere'"):
         margin.of("sphere")

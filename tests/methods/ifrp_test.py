@@ -135,7 +135,7 @@ def runner():
     config = small()
     method = methods.create(config)
     start = prediction.initial_state(
-        method, {}, config, type("Shapes", (), {"images": batch_of(4, 32)})
+        method, {}, config, type("Shapes", (), {"channels": {"photo": 3, "sketch": 3}})
     )
     step = jax.pmap(method.train_step, axis_name="device", devices=jax.devices()[:1])
 

@@ -37,7 +37,9 @@ def batch_of(size, crop):
 def one_step(config, batch):
     """(start, after, scalars) of one step on one device."""
     method = methods.create(config)
-    start = prediction.initial_state(method, {}, config, type("Shapes", (), {"images": batch}))
+    start = prediction.initial_state(
+        method, {}, config, type("Shapes", (), {"channels": {"photo": 3, "sketch": 1}})
+    )
     step = jax.pmap(method.train_step, axis_name="device", devices=jax.devices()[:1])
     keys = jax.random.split(jax.random.key(7), len(batch["photo"]))
     alone = jax.tree.map(lambda x: jnp.asarray(x)[None], (start, {}, batch, keys))

@@ -77,7 +77,6 @@ def test_texture_sees_strokes_but_not_their_places(tiny_teacher):
     batch = next(batches())
     batch["sketch"] = jnp.tile(batch["sketch"][:, :8, :8], (1, 4, 4, 1))  # of period 8
     maps = students.teacher_features(both, batch)
-    maps = students.teacher_features(teachers, batch)
 
     def texture(fake):
         outputs = {"student_sketch": (fake, {}, {})}

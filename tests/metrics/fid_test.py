@@ -123,12 +123,12 @@ def test_the_interval_from_halves_holds_the_truth():
 def test_wrong_inputs_are_refused():
     one, other = draw(20, 8, seed=0), draw(10, 8, seed=1)
     for size in (1, 11):
-        with pytest.raises(ValueError, match=f"subset_size: {size}; admitted are 2 to 10"):
+        with pytest.raises(ValueError, match=f"subset_size: expected 2 to 10 .*got {size}"):
             fid.kid(one, other, key=KEY, subset_size=size, num_subsets=1)
-    with pytest.raises(ValueError, match="num_subsets: 0"):
+    with pytest.raises(ValueError, match=r"num_subsets: .*got 0"):
         fid.kid(one, other, key=KEY, subset_size=5, num_subsets=0)
     for bad in (other[:1], other[:, :7], other[0]):
-        with pytest.raises(ValueError, match="are needed, got"):
+        with pytest.raises(ValueError, match=r"features: expected .N"):
             fid.fid(one, bad)
     with pytest.raises(ValueError, match="not finite"):
         fid.fid(one, other * np.nan)

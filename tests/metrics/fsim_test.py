@@ -284,9 +284,9 @@ def test_nan_gives_nan_in_its_pair_only():
 
 def test_wrong_inputs_are_refused():
     grey, colour = np.zeros((1, 20, 20, 1)), np.zeros((1, 20, 20, 3))
-    with pytest.raises(ValueError, match=r"fsim: images \[B, H, W, 1\]"):
+    with pytest.raises(ValueError, match=r"fsim: expected images \[B, H, W, 1\]"):
         fsim.fsim(colour, colour)
-    with pytest.raises(ValueError, match=r"fsimc: images \[B, H, W, 3\]"):
+    with pytest.raises(ValueError, match=r"fsimc: expected images \[B, H, W, 3\]"):
         fsim.fsimc(grey, grey)
     with pytest.raises(ValueError, match="one shape"):
         fsim.fsim(grey, grey[:, :19])

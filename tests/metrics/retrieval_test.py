@@ -122,13 +122,13 @@ def test_scores_trace():
 
 def test_what_does_not_fit_is_refused():
     x, identity = np.ones((4, 3)), np.arange(4)
-    with pytest.raises(ValueError, match="max_rank: found 5, admitted 1 to 4"):
+    with pytest.raises(ValueError, match=r"max_rank: expected 1 to 4 .*got 5"):
         retrieval.cmc(x, x, identity, identity, max_rank=5)
-    with pytest.raises(ValueError, match="distance: found 'l1'"):
+    with pytest.raises(ValueError, match=r"distance: .*got 'l1'"):
         retrieval.rank_k(x, x, identity, identity, k=1, distance="l1")
     with pytest.raises(ValueError, match=r"got \(4, 3\) and \(4, 2\)"):
         retrieval.cmc(x, x[:, :2], identity, identity, max_rank=1)
-    with pytest.raises(ValueError, match=r"identities \(3, 4\)"):
+    with pytest.raises(ValueError, match=r"identities: .*got \(3, 4\)"):
         retrieval.cmc(x, x, identity[:3], identity, max_rank=1)
     with pytest.raises(ValueError, match="at least 2 styles"):
         retrieval.fcr(x[None], identity, k=1)

@@ -99,7 +99,7 @@ def test_gradient_is_zero_and_nan_gives_nan():
 
 
 def test_wrong_inputs_are_refused():
-    with pytest.raises(ValueError, match=r"scoot: images \[B, H, W, 1\] of one shape"):
+    with pytest.raises(ValueError, match=r"scoot: expected images \[B, H, W, 1\] of one shape"):
         scoot.scoot(np.zeros((1, 20, 20, 3)), np.zeros((1, 20, 20, 3)))
     with pytest.raises(ValueError, match="8 x 8"):
         scoot.scoot(np.zeros((1, 7, 20, 1)), np.zeros((1, 7, 20, 1)))

@@ -180,5 +180,5 @@ def test_wrong_inputs_are_refused():
         ssim.ssim_uniform(np.zeros((1, 7, 20, 1)), np.zeros((1, 7, 20, 1)))
     with pytest.raises(ValueError, match="161 x 161"):
         ssim.ms_ssim(np.zeros((1, 160, 200, 1)), np.zeros((1, 160, 200, 1)))
-    with pytest.raises(ValueError, match=r"psnr: images \[B, H, W, 1\] or \[B, H, W, 3\]"):
+    with pytest.raises(ValueError, match=r"psnr: expected images \[B, H, W, 1\] or \[B, H, W, 3\]"):
         ssim.psnr(np.zeros((1, 20, 20, 2)), np.zeros((1, 20, 20, 2)))

@@ -57,7 +57,7 @@ def test_wrong_inputs_are_refused():
     eye = np.eye(2)
     with pytest.raises(ValueError, match=r"\(2, 2\) and \(3, 3\)"):
         style_distance.log_euclidean(eye, np.eye(3), ridge=1.0)
-    with pytest.raises(ValueError, match="ridge: 0"):
+    with pytest.raises(ValueError, match=r"ridge: .*got 0"):
         style_distance.log_euclidean(eye, eye, ridge=0)
     with pytest.raises(ValueError, match="symmetric"):
         style_distance.log_euclidean(np.array([[1.0, 2.0], [0.0, 1.0]]), eye, ridge=1.0)
@@ -65,7 +65,7 @@ def test_wrong_inputs_are_refused():
         style_distance.log_euclidean(-eye, eye, ridge=1.0)
     with pytest.raises(ValueError, match="taps"):
         style_distance.distance({"a": eye}, {"b": eye})
-    with pytest.raises(ValueError, match="k: 2, admitted 1 to 1"):
+    with pytest.raises(ValueError, match=r"k: expected 1 to 1 .*got 2"):
         style_distance.most_distinct({"a": {"t": eye}}, {"t": eye}, k=2)
     with pytest.raises(ValueError, match=r"\[B, H, W, C\]"):
         style_distance.gram(np.ones((3, 3)))

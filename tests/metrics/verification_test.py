@@ -201,15 +201,18 @@ def test_what_does_not_fit_is_refused():
     distance, is_same = tied(60, block=3)
     x = np.ones((4, 3))
     for call, message in (
-        (lambda: verification.accuracy(distance, is_same[1:]), r"\(60,\) and is_same \(59,\)"),
-        (lambda: verification.accuracy(distance[:5], is_same[:5]), "found 10, admitted 2 to 5"),
-        (lambda: verification.accuracy(distance, is_same, num_folds=1), "num_folds: found 1"),
+        (lambda: verification.accuracy(distance, is_same[1:]), r"got \(60,\), \(59,\)"),
+        (
+            lambda: verification.accuracy(distance[:5], is_same[:5]),
+            "num_folds: .* 2 to 5 .*got 10",
+        ),
+        (lambda: verification.accuracy(distance, is_same, num_folds=1), "num_folds: .*got 1"),
         (lambda: verification.accuracy(distance * np.nan, is_same), "distance of pair 0"),
-        (lambda: verification.tar_at_far(distance, is_same, far=0.0), "far: found 0.0"),
+        (lambda: verification.tar_at_far(distance, is_same, far=0.0), "far: .*got 0.0"),
         (lambda: verification.tar_at_far(distance, distance > 1), "fold . has no pair of"),
-        (lambda: verification.auc(distance, distance < 9), "of different persons are needed"),
-        (lambda: verification.eer(distance, distance < 9), "of different persons are needed"),
-        (lambda: verification.roc(distance, distance > 9), "of different persons are needed"),
+        (lambda: verification.auc(distance, distance < 9), "is_same: .* of different persons"),
+        (lambda: verification.eer(distance, distance < 9), "is_same: .* of different persons"),
+        (lambda: verification.roc(distance, distance > 9), "is_same: .* of different persons"),
         (lambda: verification.squared_distance(x, x[:2]), r"got \(4, 3\) and \(2, 3\)"),
         (lambda: verification.squared_distance(x, x * [[1], [1], [0], [1]]), "pair 2: an emb"),
         (lambda: verification.cosine(x, x[:2]), r"got \(4, 3\) and \(2, 3\)"),
@@ -228,5 +231,5 @@ def test_pairs_within_are_all_of_one_person_and_as_many_of_two():
     again = verification.pairs_within(identity)
     np.testing.assert_array_equal(second, again[1])
     for alone in ([1, 2, 3], [4, 4, 4]):
-        with pytest.raises(ValueError, match="different persons are needed"):
+        with pytest.raises(ValueError, match=r"identity: .* different persons"):
             verification.pairs_within(np.array(alone))

@@ -5,13 +5,11 @@ import pathlib
 import runpy
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
 from fsketch.convert import files, program, tables
-from fsketch.core import trees
 from fsketch.nets import inception
 
 pytestmark = pytest.mark.usefixtures("full_optimization")
@@ -49,14 +47,6 @@ def variables(published, tmp_path_factory):
     return tree
 
 
-def test_counts(golden):
-    shapes = jax.eval_shape(
-        inception.Inception().init, jax.random.key(0), jnp.zeros((1, 299, 299, 3))
-    )
-    assert trees.count(shapes["params"]) == int(golden["num_params"]) == 21_785_568
-    assert trees.count(shapes["batch_stats"]) == 34_432
-
-
 def test_every_published_key_has_its_place(published):
     table, unused = tables.inception_fid(), tables.inception_fid_unused()
     used = {key for key, _ in table.values()}
@@ -65,14 +55,6 @@ def test_every_published_key_has_its_place(published):
     assert {key for key in unused if not key.endswith("num_batches_tracked")} == {
         "fc.weight", "fc.bias",
     }  # fmt: skip
-
-
-def test_arrays_arrive_in_their_places(published, variables):
-    kernel = variables["params"]["Mixed_6c"]["branch7x7dbl_2"]["conv"]["kernel"]
-    theirs = published["Mixed_6c.branch7x7dbl_2.conv.weight"]  # OIHW
-    np.testing.assert_array_equal(kernel, theirs.transpose(2, 3, 1, 0))
-    var = variables["batch_stats"]["Conv2d_1a_3x3"]["bn"]["var"]
-    np.testing.assert_array_equal(var, published["Conv2d_1a_3x3.bn.running_var"])
 
 
 def test_other_keys_are_refused():
@@ -147,7 +129,7 @@ def test_a_flat_image_stays_flat(rule):
 
 def test_wrong_inputs_are_refused():
     image = np.zeros((30, 30, 3))
-    with pytest.raises(ValueError, match=r"'tensorflow'.*\['clean', 'legacy'\]"):
+    with pytest.raises(ValueError, match=r"\['clean', 'legacy'\], got 'tensorflow'"):
         inception.prepare(image, rule="tensorflow")
     with pytest.raises(ValueError, match=r"H, W, 1 or 3"):
         inception.prepare(image[..., :2], rule="clean")

@@ -65,7 +65,7 @@ def test_reflect_pad_equals_numpy_and_its_autodiff():
         ours = jax.vjp(lambda x, p=padding: layers.reflect_pad(x, p), x)[1](g)[0]
         theirs = jax.vjp(lambda x, p=pads: jnp.pad(x, p, mode="reflect"), x)[1](g)[0]
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
-    with pytest.raises(ValueError, match="padding must be below"):
+    with pytest.raises(ValueError, match="padding: expected less than"):
         layers.reflect_pad(x, 5)
 
 
@@ -97,24 +97,6 @@ def test_instance_norm_equals_numpy(affine):
     else:
         assert not variables
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
-
-
-def test_instance_norm_gradient_equals_flax():
-    x, g = draw(2, 9, 7, 4), draw(2, 9, 7, 4)[::-1]
-    params = {"scale": jnp.array([1.0, 2, 3, 4]), "bias": jnp.array([0.0, 1, 0, 2])}
-
-    def gradients(norm):
-        def loss(params, x):
-            return jnp.vdot(norm.apply({"params": params}, x), g)
-
-        return jax.jit(jax.grad(loss, (0, 1)))(params, x)
-
-    theirs = gradients(nn.InstanceNorm(epsilon=1e-5))
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4),
-        gradients(layers.InstanceNorm()),
-        theirs,
-    )
 
 
 def test_statistics_of_bfloat16_maps_are_float32():
@@ -173,18 +155,6 @@ def test_batch_norm_over_devices_equals_the_global_batch():
     np.testing.assert_allclose(stats["batch_stats"]["var"], 0.9 + 0.1 * flat.var(0), rtol=1e-5)
 
 
-def test_batch_norm_initialises_inside_a_mapped_step_and_predicts_outside():
-    x = draw(2, 1, 4, 4, 3)
-    init = jax.pmap(
-        lambda x: layers.Norm("batch").init(jax.random.key(0), x, train=True),
-        types.AXIS,
-        devices=jax.devices()[:2],
-    )
-    variables = jax.tree.map(lambda leaf: leaf[0], init(x))
-    y = layers.Norm("batch").apply(variables, x[0])
-    np.testing.assert_allclose(y, x[0] * variables["params"]["scale"], rtol=1e-4)
-
-
 @pytest.mark.parametrize("size", [(8, 6), (9, 7)])
 @pytest.mark.parametrize("ties", [False, True])
 def test_max_pool_equals_flax(size, ties):
@@ -194,14 +164,6 @@ def test_max_pool_equals_flax(size, ties):
     expected, theirs = jax.vjp(lambda x: nn.max_pool(x, (2, 2), (2, 2)), x)
     np.testing.assert_array_equal(y, expected)
     np.testing.assert_array_equal(ours(y + 1)[0], theirs(y + 1)[0])
-
-
-def test_max_pool_with_other_windows():
-    x = draw(1, 9, 9, 2)
-    np.testing.assert_array_equal(
-        layers.max_pool(x, window=3, stride=2), nn.max_pool(x, (3, 3), (2, 2))
-    )
-    assert layers.max_pool(x, window=3, stride=1, padding=1).shape == x.shape
 
 
 @pytest.mark.parametrize("size", [(8, 6), (7, 5), (1, 2)])

@@ -119,18 +119,3 @@ def test_interleaving_takes_channels_in_turn():
     one, other = (jnp.arange(3.0) + 10 * i for i in range(2))
     both = mla.interleaved(one.reshape(1, 1, 1, 3), other.reshape(1, 1, 1, 3))
     assert both.ravel().tolist() == [0, 10, 1, 11, 2, 12]
-
-
-def test_bfloat16_gives_float32_outputs_from_float32_parameters():
-    net = mla.MLANet(width=4, num_blocks=1, dtype="bfloat16")
-    variables = shapes_of(net, 14, 14)
-    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
-    out = jax.eval_shape(net.apply, variables, jnp.zeros((2, 14, 14, 3)))
-    assert (out.shape, out.dtype) == ((2, 28, 28, 3), jnp.dtype("float32"))
-
-
-def test_an_input_too_small_for_the_pooling_is_refused():
-    assert shapes_of(mla.MLANet(width=4), 13, 13)
-    with pytest.raises(ValueError, match=r"12 x 13 px is too small for a pooling of 7 px"):
-        shapes_of(mla.MLANet(width=4), 13, 12)
-    assert shapes_of(mla.MLANet(width=4, pool_px=3), 5, 5)

@@ -62,50 +62,6 @@ def test_the_rows_of_the_ablation_differ_by_their_skips_alone(skips, join, more)
     assert parameters(remover.Remover(3, skips=skips, join=join))[0] - plain == more
 
 
-def test_resolutions_are_the_table_s():
-    net = remover.Remover(3, width=2)
-    image = jnp.zeros((1, 128, 128, 3))
-    variables = jax.eval_shape(net.init, jax.random.key(0), image)
-    run = lambda v: net.apply(v, image, capture_intermediates=True)  # noqa: E731
-    _, seen = jax.eval_shape(run, variables)
-    maps = {
-        name: tree["__call__"][0].shape[1:]
-        for name, tree in seen["intermediates"].items()
-        if name != "__call__"
-    }
-    assert [maps[f"Conv_{i}"] for i in range(5)] == [
-        (64, 64, 2), (32, 32, 4), (16, 16, 8), (8, 8, 16), (4, 4, 32),
-    ]  # fmt: skip
-    assert [maps[f"ConvTranspose_{i}"] for i in range(5)] == [
-        (8, 8, 16), (16, 16, 8), (32, 32, 4), (64, 64, 2), (128, 128, 3),
-    ]  # fmt: skip
-    assert [maps[f"transformer{i}"] for i in (1, 2, 3, 4)] == [
-        (64, 64, 2), (32, 32, 4), (16, 16, 8), (32, 32, 4),
-    ]  # fmt: skip
-    assert [maps[f"_Blocks_{i}"] for i in (0, 1)] == [(8, 8, 16), (16, 16, 8)]
-
-
-@pytest.mark.parametrize(
-    ("net", "size"),
-    [
-        (remover.Remover, 32),
-        (remover.Remover, 96),
-        (remover.Remover, 256),
-        (remover.ReleasedRemover, 64),
-        (remover.ReleasedRemover, 192),
-    ],
-)
-def test_other_sizes_and_widths_give_an_image_of_the_same_size(net, size):
-    _, image = shapes(net(1, width=4), size)
-    assert (image.shape, image.dtype) == ((2, size, size, 1), jnp.float32)
-
-
-def test_the_critic_gives_one_verdict_an_image():
-    variables, verdict = shapes(remover.FaceCritic(width=4), 32)
-    assert verdict.shape == (2, 1)
-    assert variables["params"]["Dense_0"]["kernel"].shape == (2 * 2 * 12, 128)
-
-
 def test_transformers_change_nothing_at_first_and_the_image_has_no_bound():
     image = jax.random.uniform(jax.random.key(0), (2, 32, 32, 3), minval=-1)
     net = remover.Remover(3, width=2, skips="top")
@@ -120,29 +76,3 @@ def test_transformers_change_nothing_at_first_and_the_image_has_no_bound():
     other = jax.jit(without.apply)({**variables, "params": params}, image)
     np.testing.assert_array_equal(one, other)
     assert float(jnp.abs(one).max()) > 1
-
-
-def test_bfloat16_gives_a_float32_image_from_float32_parameters():
-    for net, size in (
-        (remover.Remover(3, width=2, dtype="bfloat16"), 32),
-        (remover.ReleasedRemover(3, width=2, dtype="bfloat16"), 64),
-        (remover.FaceCritic(width=2, dtype="bfloat16"), 32),
-    ):
-        variables, out = shapes(net, size)
-        assert out.dtype == jnp.float32
-        assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
-
-
-@pytest.mark.parametrize(
-    ("net", "size", "message"),
-    [
-        (remover.Remover(3), 80, "divisible by 32, got 80 x 80"),
-        (remover.ReleasedRemover(3), 96, "divisible by 64, got 96 x 96"),
-        (remover.FaceCritic(), 24, "divisible by 16"),
-        (remover.Remover(3, skips="all"), 32, "skips: 'all'; .*'residual', 'top', 'unet'"),
-        (remover.Remover(3, join="sum"), 32, "join: 'sum'; .*'add', 'concat'"),
-    ],
-)
-def test_what_cannot_work_is_refused(net, size, message):
-    with pytest.raises(ValueError, match=message):
-        shapes(net, size)

@@ -48,41 +48,6 @@ def test_values_and_gradients_are_torch_s(name):
     np.testing.assert_allclose(of_matrix, GOLDEN[f"{name}/theta"], rtol=1e-11, atol=1e-11)
 
 
-def test_the_golden_cases_take_both_ways_back():
-    """A small box in float32 and float64 alike, and one that is too large."""
-
-    def fits(name):
-        _, parameters, _ = make_stn.draw(name)
-        reach = np.abs(np.cos(parameters[:, 0])) + np.abs(np.sin(parameters[:, 0]))
-        return 2 * (reach / parameters[:, 1]).max() < stn.BOX
-
-    assert fits("square") and fits("far")
-    assert not fits("enlarged")
-
-
-@pytest.mark.parametrize("scale", [1.05, 0.4])
-def test_gradients_are_finite_differences(scale):
-    rng = np.random.default_rng(1)
-    with enable_x64():
-        image, weight = (jnp.asarray(x) for x in rng.normal(size=(2, 2, 6, 7, 2)))
-        parameters = jnp.asarray([[0.3, scale, 0.1, -0.2], [-0.6, scale + 0.1, 0.05, 0.3]])
-
-        @jax.jit
-        def loss(image, parameters):
-            return (stn.sample(image, stn.similarity(parameters)) * weight).sum()
-
-        found = jax.jit(jax.grad(loss, argnums=(0, 1)))(image, parameters)
-        for place, (array, gradient) in enumerate(zip((image, parameters), found, strict=True)):
-            for index in list(np.ndindex(array.shape))[:: 7 if place == 0 else 1]:
-                step = jnp.zeros_like(array).at[index].set(1e-6)
-                up, down = (
-                    loss(*(x + sign * step if i == place else x for i, x in enumerate(
-                        (image, parameters))))
-                    for sign in (1, -1)
-                )  # fmt: skip
-                assert float(up - down) / 2e-6 == pytest.approx(float(gradient[index]), abs=1e-6)
-
-
 @pytest.mark.parametrize(("height", "width"), [(7, 12), (2, 3)])
 def test_the_identity_is_exact_and_its_gradient_passes_unchanged(height, width):
     image = jax.random.normal(jax.random.key(0), (2, height, width, 3))
@@ -168,13 +133,6 @@ def test_the_localisation_net_has_the_table_s_parameters(number):
     for features in channels:
         counts, before = counts + 9 * before * features + features, features
     assert trees.count(variables) == counts + 80 * 20 + 20 + 20 * 4 + 4
-
-
-@pytest.mark.parametrize("size", [4, 8, 24, 64])
-def test_smaller_maps_leave_out_what_does_not_fit(size):
-    net = stn.Localisation((4, 4, 4, 4, 4))
-    out, _ = jax.eval_shape(net.init_with_output, jax.random.key(0), jnp.zeros((2, size, size, 3)))
-    assert out.shape == (2, 4)
 
 
 @pytest.mark.parametrize(("option", "angle"), [(False, 0.0), (True, 1.0)])

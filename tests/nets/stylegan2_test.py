@@ -122,12 +122,12 @@ def test_doubling_inserts_zeros_and_filters():
 def test_wrong_arguments_are_refused(variables):
     w = jnp.zeros((1, WIDTH))
     for message, options in {
-        r"noise: 'some'; admitted are \('random', 'const', 'none'\)": {"noise": "some"},
-        "drawn with keys": {"noise": "random"},
+        r"noise: expected one of \('random', 'const', 'none'\), got 'some'": {"noise": "some"},
+        "keys: expected one per image": {"noise": "random"},
     }.items():
         with pytest.raises(ValueError, match=message):
             NET.apply(variables, w, method="image", **options)
-    with pytest.raises(ValueError, match="32 px take one or 8"):
+    with pytest.raises(ValueError, match="expected one or 8 per image at 32 px"):
         NET.apply(variables, jnp.zeros((1, 7, WIDTH)), noise="none", method="image")
-    with pytest.raises(ValueError, match="size_px: 48"):
+    with pytest.raises(ValueError, match=r"size_px: .*got 48"):
         jax.eval_shape(NET.clone(size_px=48).init, jax.random.key(0), w)

@@ -38,5 +38,5 @@ def test_an_image_that_does_not_fit_is_continued():
 
 @pytest.mark.parametrize("step", [0, 4, 5])
 def test_neighbours_overlap(step):
-    with pytest.raises(ValueError, match=f"step_px: {step}.*patch_px: 4"):
+    with pytest.raises(ValueError, match=f"step_px: .*patch_px: 4, got {step}"):
         grid.lattice((8, 8), patch_px=4, step_px=step)

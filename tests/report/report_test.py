@@ -449,12 +449,11 @@ def test_wrong_arguments_are_refused(copies, capsys):
         copies, capsys, "--reference=other"
     )
     assert "to_sketch/ssim" in refused(copies, capsys, "--metric=to_sketch/lpips")
-    for flag, told in (
-        (f"--plot={copies / 'plot.gif'}", "*.svg, *.png, *.pdf, got"),
-        ("--cost=latency", "--rounds: expected"),
-        ("--pairs=-1", "--pairs: expected 0 or more, got -1"),
-    ):
-        assert told in refused(copies, capsys, flag, code=2)
+    assert "*.svg, *.png, *.pdf, got" in refused(
+        copies, capsys, f"--plot={copies / 'plot.gif'}", code=2
+    )
+    assert "--rounds: expected" in refused(copies, capsys, "--cost=latency", code=2)
+    assert "--pairs: expected 0 or more, got -1" in refused(copies, capsys, "--pairs=-1", code=2)
 
 
 def test_distances_are_taken_over_pairs_spread_over_the_split(reported):

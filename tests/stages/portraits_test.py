@@ -207,7 +207,7 @@ def test_an_incomplete_folder_is_refused(config, tmp_path):
             "stylized_faces/prepared", data_dir=str(tmp_path / "data"), manual_dir=str(folder)
         )
     for text in (
-        f"{names[1]}: expected all shards (run",
+        f"{names[1]}: expected all shards (run `fsketch prepare` again, it goes on where it was)",
         f"{names[2]}: expected a whole shard (delete it, prepare again), got a damaged file",
         "notes.txt: expected the manifest's shards, got a stray file",
     ):

@@ -1,6 +1,6 @@
 """Portraits in the colours and the grain of a painting, by a plain image filter.
 
-For embedded data only: nothing is learnt, and no stroke follows the face, unlike in what a style
+For procedural data only: nothing is learnt, and no stroke follows the face, unlike in what a style
 network (methods/style.py) makes.  A face's grey levels, spread evenly, choose colours along the
 painting's own scale from dark to light; the painting's fine structure is laid over them.
 """
