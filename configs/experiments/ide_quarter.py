@@ -9,7 +9,7 @@ Expect     SqueezeNet v1.0 as the perceptual net, seed 0, 80 training and 100 te
            (the same, halved and doubled bicubically                0.631 15.76 0.715 0.455)
            pixel       negligible adversarial term                  0.619 15.68 0.722 0.479
            strokes     that term weighted thirty times as much      0.604 15.71 0.728 0.494
-           Scores of published and tenth and the evaluation intervals are not recorded; `strokes` was
+           Scores of published and tenth and evaluation intervals are not recorded; `strokes` was
            chosen by validation FSIM.
 """
 
