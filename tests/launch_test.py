@@ -254,8 +254,12 @@ def test_the_other_commands_in_a_dry_run(cloud):
         (["run", "echo", "--workdir=gs://a/b"], {}, "--workdir: expected a folder"),
         (["run", "echo", "--workdir", "gs://a/b"], {}, "--workdir: expected a folder"),
         (["run", "echo", "--workdir=w"], {"BUCKET": "mine"}, "gs://NAME"),
-        (["run", "echo"], {"BUCKET": "gs://mine"}, "no --workdir"),
-        (["run", "echo", "--workdir=w"], {"BUCKET": "gs://mine", "HOSTS": "2"}, "for one host"),
+        (["run", "echo"], {"BUCKET": "gs://mine"}, "BUCKET: expected a command with --workdir"),
+        (
+            ["run", "echo", "--workdir=w"],
+            {"BUCKET": "gs://mine", "HOSTS": "2"},
+            "BUCKET: expected a TPU of one host",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_before_gcloud_is_called(cloud, words, variables, message):
