@@ -1,1 +1,1 @@
-"""Experiments: base.py holds every field, each other file one experiment's differences."""
+"""Configurations: shared fields (shared.py), data sets (data.py), and one file for each method."""

@@ -1,4 +1,4 @@
-"""CycleGAN: two translators, each undoing the other, against two critics; no pair is used.
+"""CycleGAN: two translators that invert each other, against two critics, without pairs.
 
 Paper      Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial
            Networks", ICCV 2017: nine residual blocks at 256 px, LSGAN, cycle weight 10, identity
@@ -6,15 +6,15 @@ Paper      Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consiste
            [paper].  No result on faces and sketches is in the paper.
 Run        fsketch train --config=configs/cyclegan.py --workdir=runs/cyclegan
            data=, pairs=: as in configs/kd.py.
-           net=        the translators: full (default but for procedural), medium, small, mini,
-                       separable, the students of configs/kd.py.
-           schedule=   default, or quick as there, but at the paper's rate, 2e-4, where KD learns at
-                       1e-3.
+           net=        translators, as the students of configs/kd.py: full (default except on
+                       procedural), medium, small, mini, separable.
+           schedule=   default, or quick as in configs/kd.py, at the paper's rate 2e-4 (KD uses
+                       1e-3).
            E.g. configs/cyclegan.py:data=cuhk,net=medium.
 Cost       data=cuhk,net=mini,schedule=quick: 6 minutes of one CPU core for 160 steps.
-           data=cuhk,net=full,schedule=quick, bfloat16, 8 parts a step: 133 parts/s of an H200 that
-           other trainings shared.  Others: not run yet.  Each translator has 11.38 M parameters at
-           full size, each critic 2.77 M.
+           data=cuhk,net=full,schedule=quick, bfloat16, 8 parts a step: 133 parts/s on an H200
+           shared with other trainings.  Others: not run yet.  Each translator has 11.38 M
+           parameters at full size, each critic 2.77 M.
 Expect     data=cuhk,net=full,schedule=quick on a GPU: configs/experiments/cuhk_gpu.py.
            data=cuhk,net=mini,schedule=quick, 160 steps at rate 1e-3: SSIM 0.563, PSNR 13.78, FSIM
            0.677, Scoot 0.469; to_photo SSIM 0.582, FSIM 0.738.  Others: not run yet.
@@ -39,7 +39,7 @@ def get_config(argument: str = "") -> ConfigDict:
     data.use_pairs(config, given.data, whole=given.pairs == "whole")
     students.add_translator(config, given.net)
     shared.add_critic(config)
-    config.pool_size = 50  # earlier fakes that are kept for each critic, 0 = none [paper]
+    config.pool_size = 50  # earlier fakes to keep for each critic, 0 = none [paper]
 
     config.loss_weights = ConfigDict()  # a term of weight 0 is not computed
     config.loss_weights.adversarial = 1.0  # [paper]

@@ -1,13 +1,13 @@
-"""Data sets and their schedules: what `data=` and `portraits=` of an experiment name.
+"""Data sets and their schedules, for the arguments `data=` and `portraits=`.
 
-`data=`       pairs, PAIRS.  All but procedural need --config.data.manual_dir=DIR, whose layout is
-              in the README of the builder (tfds_builders/).
-`portraits=`  stylised portraits of real faces, PORTRAITS.  All but procedural need
+`data=`       pairs (PAIRS).  All except procedural need --config.data.manual_dir=DIR; the README of
+              the builder (tfds_builders/) describes its layout.
+`portraits=`  stylised portraits of real faces (PORTRAITS).  All except procedural need
               --config.portraits.manual_dir=DIR; fsketch/stages/portraits.py makes them first.
 
-Validation pairs choose the best checkpoint (by the sketches where there are); test pairs never do.
-Where a data set has no validation split, they are training pairs spread over the list, which is
-ordered by set and sex: the middle one of each of `num_held_out` equal parts.
+Validation pairs choose the best checkpoint (by sketches if the run makes any); test pairs never do.
+In a data set without a validation split they are training pairs spread over the list, which is
+ordered by set and sex: the middle pair of each of `num_held_out` equal parts.
 """
 
 from typing import NamedTuple
@@ -16,19 +16,19 @@ from ml_collections import ConfigDict
 
 
 class Pairs(NamedTuple):
-    """A data set of pairs and how it is trained on.
+    """A data set of pairs and its schedule.
 
-    name: TFDS builder and configuration.  num_train: its training pairs, those that validate too.
-    num_held_out: training pairs that are held out to validate on, 0 = it has a split of its own.
-    canvas_px, crop_px: as of config.data.  num_epochs: of pairs one by one, half of them at a
-    constant rate, half of them falling.
+    name: TFDS builder and configuration.  num_train: training pairs, including held-out ones.
+    num_held_out: training pairs held out for validation, 0 = the set has a validation split.
+    canvas_px, crop_px: as in config.data.  num_epochs: epochs with batches of one, half of them at
+    a constant learning rate, half of them at a falling one.
     """
 
     name: str
     num_train: int
     num_held_out: int = 0
     protocol: str = "plain"
-    metric: str = "ssim"  # of the protocol, chooses the best checkpoint
+    metric: str = "ssim"  # metric of the protocol that chooses the best checkpoint
     canvas_px: int = 286  # [secondary: SC_Lmser, SCA-GAN], for 200 x 250 px; other sizes [ours]
     crop_px: int = 256
     num_epochs: int = 200  # [secondary: the author's pix2pix]; on other sets than CUFS [inferred]
@@ -41,31 +41,31 @@ PAIRS = {
     "ar": Pairs("cufs/ar", 80, 8, "cufs"),
     "xm2vts": Pairs("cufs/xm2vts", 100, 8, "cufs"),
     "cufs": Pairs("cufs/all", 268, 8, "cufs"),
-    # The split of SC_Lmser; of CA-GAN: --config.data.name=cufsf/ca_gan
+    # The split of SC_Lmser; for that of CA-GAN: --config.data.name=cufsf/ca_gan
     "cufsf": Pairs("cufsf/sc_lmser", 250, 8, "cufsf"),
     # Sizes differ, up to 475 x 340 px, and faces are not aligned; 512 suits any net here.
     "fs2k": Pairs("fs2k/all", 1058, 24, "fs2k", "scoot", canvas_px=544, crop_px=512),
-    # Any pairs of at most 256 px a side.  The splits train, validation and test are those of
-    # pairs.csv or of the folders; where all pairs are the split train, cut it, e.g. by
+    # Pairs of up to 256 px a side.  pairs.csv or the folders define the splits train, validation
+    # and test; if all pairs are the split train, cut it, e.g. by
     # --config.data.train=train[20:] --config.data.validation=train[:10]
-    # --config.data.test=train[10:20].  The schedule is the one of 80 pairs, as for cuhk [ours].
+    # --config.data.test=train[10:20].  The schedule is that of 80 pairs, as for cuhk [ours].
     "paired_folder": Pairs("paired_folder", 80),
 }
 
 
 class Faces(NamedTuple):
-    """A source of faces for portraits (fsketch/data/faces.py); "" takes config.data as it is."""
+    """A source of faces for portraits (fsketch/data/faces.py); "" uses config.data unchanged."""
 
     source: str
-    num_portraits: int  # of an epoch: faces times styles
+    num_portraits: int  # in an epoch: faces times styles
     num_epochs: int
     batch_size: int
 
 
 PORTRAITS = {
     "procedural": Faces("", 480, 20, 8),  # [ours]
-    # [paper: IFRP: faces, batch; that an epoch sees each style inferred from its time by their
-    # number; epochs inferred]
+    # [paper: IFRP: faces, batch; inferred: an epoch sees each style (its time grows with their
+    # number), number of epochs]
     "celeba": Faces("celeba", 330_000, 250, 64),
     "fs2k": Faces("fs2k/train_only", 1485, 30, 16),  # [ours]
     "orl": Faces("folders", 840, 100, 16),  # [ours]
@@ -73,16 +73,16 @@ PORTRAITS = {
 
 
 def held_out(pairs: Pairs) -> range:
-    """The places of the training pairs that validate."""
+    """The indices of the training pairs that are held out for validation."""
     step = pairs.num_train // pairs.num_held_out
     return range(step // 2, pairs.num_train, step)
 
 
 def use_pairs(config: ConfigDict, name: str, *, whole: bool, direction: str = "to_sketch") -> None:
-    """Data, schedule, intervals and protocol of one of PAIRS.
+    """Sets data, schedule, intervals and protocol for a key of PAIRS.
 
-    whole: the pairs that were held out are trained on, too.  Nothing chooses a checkpoint then, it
-    is the last: for a schedule that is settled.
+    whole: also train on the held-out pairs.  Then no pairs choose a checkpoint and the last one is
+    used, so the schedule must be settled.
     """
     pairs = PAIRS[name]
     config.data.name = pairs.name
@@ -109,7 +109,7 @@ def use_pairs(config: ConfigDict, name: str, *, whole: bool, direction: str = "t
 
 
 def _use_procedural(config: ConfigDict) -> None:
-    """Sizes chosen for minutes on two CPU cores [inferred]."""
+    """A schedule for minutes on two CPU cores [inferred]."""
     config.optim.learning_rate = 1e-3
     config.batch_size = 4
     config.num_steps = 1000
@@ -120,9 +120,9 @@ def _use_procedural(config: ConfigDict) -> None:
 def use_quick(config: ConfigDict) -> None:
     """schedule=quick: real pairs in less than an hour of one CPU core [ours]; after `use_pairs`.
 
-    Parts of 128 px, four a step, show more faces than whole crops at the same cost.  Statistics of
-    a batch hold for parts and whole images alike, those of an instance do not: model.norm is
-    "batch", and so is critic.norm.
+    Parts of 128 px, four a step, show more faces than whole crops at the same cost.  Batch
+    statistics fit both parts and whole images, instance statistics do not, so model.norm and
+    critic.norm are "batch".
     """
     if config.data.crop_px != 256:
         raise ValueError(
@@ -140,16 +140,16 @@ def use_quick(config: ConfigDict) -> None:
 
 
 def quicken_critic(config: ConfigDict) -> None:
-    """The critic of `use_quick`."""
+    """Critic settings for `use_quick`."""
     config.critic.width, config.critic.norm = 32, "batch"
 
 
 def use_drawn_faces(
     config: ConfigDict, *, side_px: int, persons: int, validation: int, test: int
 ) -> None:
-    """Faces drawn on the device: so many persons to train on, others to validate and to test.
+    """Faces drawn on the device: numbers of persons for training, validation and test.
 
-    Each of these others is shown in four views.
+    Validation and test show four views of each person.
     """
     config.data.name = "drawn"
     config.data.train = f"0:{persons}"
@@ -159,50 +159,50 @@ def use_drawn_faces(
 
 
 def add_portraits(config: ConfigDict, network: ConfigDict) -> None:
-    """How stylised portraits are made of real faces before training (fsketch/stages/portraits.py).
+    """Adds the settings of stylised portraits made before training (fsketch/stages/portraits.py).
 
-    network: the whole configuration of method "style" that each style's network is trained with.
+    network: a whole configuration of method "style", used to train the network of each style.
     """
     section = ConfigDict()
-    # "celeba", "folders" (PERSON/IMAGE) or a set of pairs as "fs2k/train_only" (data/faces.py);
-    # "" = config.data is taken as it is.
+    # "celeba", "folders" (PERSON/IMAGE) or a set of pairs, e.g. "fs2k/train_only" (data/faces.py);
+    # "" = use config.data unchanged.
     section.faces = ""
-    section.manual_dir = ""  # where the real faces lie
-    section.prefix = ""  # only faces whose ids begin so; "" = all
+    section.manual_dir = ""  # folder of the real faces
+    section.prefix = ""  # use only faces whose ids start with this; "" = all
     section.crop = 1.0  # side of the centred square, share of the shorter side of an image
     section.size_px = 128  # side of faces and portraits [paper: IFRP]
-    section.test_share = 0.2  # of the persons, where the source has no split of its own [ours]
+    section.test_share = 0.2  # of the persons, if the source has no split of its own [ours]
     section.validation_share = 0.1
-    section.num_train = 0  # at most so many faces; 0 = all
+    section.num_train = 0  # largest number of faces; 0 = all
     section.num_validation = 0
     section.num_test = 0
-    section.num_content = 10000  # training faces that the networks learn from [ours]
+    section.num_content = 10000  # training faces for the style networks [ours]
     # Paintings of data/synthetic/paintings.py, or image files.  Ours stand for the paper's Scream,
-    # Candy and Mosaic, and beside them Wave, Feathers, Sketch, Composition VII, Starry Night,
-    # Udnie, la Muse.
+    # Candy and Mosaic (train), and Wave, Feathers, Sketch, Composition VII, Starry Night, Udnie and
+    # la Muse (test).
     section.train_styles = ("scream", "candy", "mosaic")
     section.test_styles = ("waves", "feathers", "pencil", "shapes", "swirls", "facets", "glass")
-    section.drawn = True  # test faces' drawn sketches, where there are any, are test_sketches
-    section.rotation_deg = 30.0  # moved by up to this [paper: its ablation] ...
-    section.shift = 0.1  # ... this share of the side [inferred] ...
-    section.scale = (0.9, 1.1)  # ... and by factors between these [inferred]
-    section.num_angles = 0  # so many evenly spaced rotations alone, 11 or 5 [paper]; 0 = any
-    section.seed = 0  # of the moves
-    section.networks = ""  # a folder with a run for each style; "" = train them first, or reuse
+    section.drawn = True  # drawn sketches of the test faces, if any, are the split test_sketches
+    section.rotation_deg = 30.0  # largest rotation of a portrait [paper: its ablation]
+    section.shift = 0.1  # largest shift, share of the side [inferred]
+    section.scale = (0.9, 1.1)  # range of the scale factor [inferred]
+    section.num_angles = 0  # use this many evenly spaced rotations, 11 or 5 [paper]; 0 = any angle
+    section.seed = 0  # for rotation, shift and scale
+    section.networks = ""  # a folder with a run for each style; "" = train or reuse our own
     section.network = network
     config.portraits = section
 
 
 def use_portraits(config: ConfigDict, name: str) -> None:
-    """Data and schedule of one of PORTRAITS.  Needs `add_portraits` before."""
+    """Sets data and schedule for a key of PORTRAITS; call `add_portraits` before."""
     faces = PORTRAITS[name]
     config.batch_size = faces.batch_size
     config.num_steps = faces.num_epochs * (faces.num_portraits // faces.batch_size)
     config.eval_every_steps = config.save_every_steps = config.num_steps // 50
-    config.data.flip = False  # the place of the aligned face is what is learnt
+    config.data.flip = False  # the net learns the place of the aligned face
     config.data.sketch_channels = 3
     config.data.train, config.data.validation = "train", "validation"
-    config.data.test = "test_seen"  # beside it are test_unseen and test_sketches
+    config.data.test = "test_seen"  # also available: test_unseen and test_sketches
     config.best_metric = "to_photo/ssim"
     if name == "procedural":
         config.data.name = "stylized_faces/procedural"
@@ -217,5 +217,5 @@ def use_portraits(config: ConfigDict, name: str) -> None:
         section.num_train, section.num_test = 110000, 2000  # [paper]
         section.num_validation = 500  # [ours]
     elif name == "fs2k":
-        section.prefix = "photo1_"  # the part whose faces are framed alike
+        section.prefix = "photo1_"  # the part with uniformly framed faces
         section.crop = 0.8

@@ -1,4 +1,4 @@
-"""A face embedder by margin softmax: teacher of SynthDistill, identity for losses and metrics.
+"""A face embedder with margin softmax: teacher of SynthDistill, identity for losses and metrics.
 
 Paper      ArcFace (Deng et al., CVPR 2019): scale 64, margin 0.5 rad, IResNet, batches of 512 at
            112 px; CosFace (Wang et al., CVPR 2018): scale 64, margin 0.35 [paper].  Drawn faces,
@@ -6,12 +6,12 @@ Paper      ArcFace (Deng et al., CVPR 2019): scale 64, margin 0.5 rad, IResNet, 
 Run        fsketch train --config=configs/embedder.py --workdir=runs/embedder
            data=       drawn (default; 1000 persons of data/synthetic, a new view each time),
                        identity_folder (tfds_builders/identity_folder; --config.data.manual_dir=DIR
-                       --config.model.num_identities=N), or with it --config.data.name=tfds_folder,
-                       DIR being a data set that somebody's TFDS builder prepared.
+                       --config.model.num_identities=N); add --config.data.name=tfds_folder if DIR
+                       is a data set that some TFDS builder prepared.
            loss=       arcface (default), cosface.
            net=        small (default; VGG form, 1.5 M parameters at 48 px), iresnet18, iresnet50,
-                       iresnet100, mobilefacenet (112 px); any of frozen/embedders.py by
-                       --config.model.net.
+                       iresnet100, mobilefacenet (112 px); --config.model.net takes any net of
+                       frozen/embedders.py.
            E.g. configs/embedder.py:data=identity_folder,loss=cosface,net=iresnet50.
 Cost       drawn, small: 0.25 s a step of 32 on 2 CPU cores, drawing included, so 6 minutes and one
            of compilation the first time [projected from short runs].  Others: not run yet.
@@ -44,7 +44,7 @@ def get_config(argument: str = "") -> ConfigDict:
         side_px = 112  # [paper]
     config.model.num_identities = 1000  # persons of the training split
     config.margin = ConfigDict()
-    config.margin.kind = given.loss  # a key of fsketch.losses.margin.KINDS
+    config.margin.kind = given.loss  # a key of fsketch/losses/margin.py KINDS
     config.margin.margin = MARGINS[given.loss]  # radians for arcface
     config.margin.scale = 64.0  # [paper]
     config.optim.learning_rate = 1e-3
@@ -61,7 +61,7 @@ def get_config(argument: str = "") -> ConfigDict:
     else:
         shared.add_generator(config)
         data.use_drawn_faces(config, side_px=side_px, persons=1000, validation=64, test=256)
-        # Half the margin and a quarter of the scale, so that it learns in so few steps.
+        # Half the margin and a quarter of the scale, for so few steps.
         config.margin.margin /= 2
         config.margin.scale /= 4
         config.batch_size = 32

@@ -1,22 +1,21 @@
 """IDE: a patch model draws a coarse sketch, a GAN refines it.
 
 Paper      Peng et al., "Face photo-sketch synthesis via intra-domain enhancement", Knowledge-Based
-           Systems 2022.  Only the abstract is public [paper]; the second stage is that of the
-           released code (github.com/shenhaiyoualn/idesketch) [code], for which the numbers below
-           are meant: 88 pairs of the CUHK student set.  Other sets are analogous [inferred].
+           Systems 2022.  Only the abstract is public [paper]; the second stage follows the
+           released code (github.com/shenhaiyoualn/idesketch) [code]; the numbers below are meant
+           for it and 88 pairs of the CUHK student set.  Other sets are analogous [inferred].
 Run        fsketch train --config=configs/ide.py --workdir=runs/ide
            data=       procedural (default; small nets), or with --config.data.manual_dir=DIR cuhk,
-                       ar, xm2vts, cufs, cufsf, whose images are all of 200 x 250 px.
-           critic=     released (default), or paper: the table of the paper.
+                       ar, xm2vts, cufs, cufsf (all images 200 x 250 px).
+           critic=     released (default), or paper (the paper's table).
            pairs=      held_out (default), or whole, as in configs/kd.py.
            E.g. configs/ide.py:data=cuhk,critic=paper.
-           The first stage alone: `fsketch prepare` with the same flags; its images are then in
+           The first stage alone: `fsketch prepare` with the same flags writes its images to
            WORKDIR/coarse/images.
-           Perceptual net: --config.perceptual.path=vgg19.safetensors [code]; without, our
-           recogniser is trained once.  All images must be of data.image_px.
-           With another one set the weights anew: the published ones left SqueezeNet v1.0's sketches
-           on grey paper, loss_weights.perceptual=0.1 and pixel=5 did not, with adversarial=0.15
-           for strokes.
+           Perceptual net: --config.perceptual.path=vgg19.safetensors [code]; without a path, our
+           recogniser is trained once.  All images must have the size data.image_px.
+           Another net needs other weights: with SqueezeNet v1.0, the published ones left grey
+           paper, loss_weights.perceptual=0.1 and pixel=5 did not; adversarial=0.15 gave strokes.
 Cost       more than 8 s of a CPU core a step of one sub-image; a quarter of the size: 2 s a step of
            two.  Refiner 3.07 M parameters, critic 14.50 M, the paper's 38.24 M.
 Expect     both stages, a quarter of the size: configs/experiments/ide_quarter.py; at full size: not
@@ -43,7 +42,7 @@ def get_config(argument: str = "") -> ConfigDict:
     shared.add_direction(config, "to_sketch")
     add_patches(config)
     _add_nets(config, given.critic)
-    config.sub_images = ConfigDict()  # the parts of a pair that a step takes (methods/ide.py)
+    config.sub_images = ConfigDict()  # the parts of a pair used in a step (methods/ide.py)
     config.sub_images.px = 128  # side in the fine sketch; half of it in the coarse one [code]
     config.sub_images.stride_px = 64  # between parts; one more lies at the far border [code]
     # Mirror in both directions and transpose, each with probability 1/2 [code].
@@ -67,7 +66,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config.data.image_px = (250, 200)
     config.data.canvas_px = config.data.crop_px = 256
     config.num_steps = 300_000  # [code]
-    config.batch_size = 20  # [code] on one GPU; a multiple of the number of devices is needed
+    config.batch_size = 20  # [code] on one GPU; must be a multiple of the number of devices
     config.eval_every_steps = config.save_every_steps = 3000  # [code]
     return config.lock()
 
@@ -77,47 +76,47 @@ def add_patches(config: ConfigDict) -> None:
     config.patches = ConfigDict()
     # Folder of its results, e.g. of another run; "" = WORKDIR/coarse.
     config.patches.path = ""
-    # What patches are compared by, of patches/representations.py; several are weighed by node.
+    # Compare patches by these (patches/representations.py); several are weighted at each node.
     config.patches.representations = ("grey",)  # [inferred: grey or CIELAB]
     config.patches.patch_px = 10  # [secondary: a public MRF on CUHK]
     config.patches.step_px = 5  # between patches [secondary: the same]
-    config.patches.radius_px = 5  # candidates lie at most so far from the node's place [inferred]
+    config.patches.radius_px = 5  # largest distance of a candidate from its node [inferred]
     config.patches.num_candidates = 10  # of a node [inferred]
-    # At most one candidate of a training image.  [ours: of 11 CUHK training photos, each left out,
-    # 0.716 SSIM, 0.771 FSIM, 0.55 Scoot with it; 0.697, 0.771, 0.60 without, sharper]
+    # At most one candidate from each training image.  [ours: of 11 CUHK training photos, each left
+    # out, 0.716 SSIM, 0.771 FSIM, 0.55 Scoot with it; 0.697, 0.771, 0.60 without, sharper]
     config.patches.is_distinct = True
-    # Of disagreeing neighbours against unlike patches: (s_D / s_S)^2 [inferred: (0.5 / 1)^2]
+    # Weight of neighbour disagreement against patch difference: (s_D / s_S)^2
+    # [inferred: (0.5 / 1)^2]
     config.patches.overlap_weight = 0.25
-    # "weights": candidates are mixed [secondary]; "choice": one is taken, as by a Markov random
-    # field.
+    # "weights" mixes the candidates [secondary]; "choice" selects one, as a Markov random field.
     config.patches.solver = "weights"
     config.patches.max_iterations = 100  # of the solver
     config.patches.tolerance = 5e-3  # weights: stop this close to the least energy, as a share
     config.patches.damping = 0.5  # choice: share of the old messages in the new
-    config.patches.num_alternations = 5  # of several representations' weights [secondary: MrFSPS]
-    config.patches.spread = 1.0  # the larger, the more alike their weights [inferred]
-    config.patches.stitch = "average"  # or "cut": along least errors [inferred]
+    config.patches.num_alternations = 5  # for several representations' weights [secondary: MrFSPS]
+    config.patches.spread = 1.0  # larger values make these weights more equal [inferred]
+    config.patches.stitch = "average"  # or "cut": along the smallest errors [inferred]
     config.patches.memory_mb = 256  # for a chunk of the search
 
 
 def _add_nets(config: ConfigDict, critic: str) -> None:
-    """The second stage (nets/mla.py, which names the released code's quirks; image_critic.py)."""
+    """The second stage (nets/mla.py, which lists the released code's quirks; image_critic.py)."""
     config.model = ConfigDict()
     config.model.width = 64  # channels everywhere, a multiple of 4 [code]
-    config.model.num_blocks = 8  # aggregation modules [code: 16 is asked for and ignored]
+    config.model.num_blocks = 8  # aggregation modules [code: it requests 16 and ignores that]
     config.model.head_px = 3  # kernel of the first layer [code; the paper's figure: 5]
     config.model.pool_px = 7  # window of the pooling in attention blocks [code]
     config.model.relu_gate = True  # ReLU before the sigmoid of the channel gate [code]
-    config.model.scaled_init = False  # the meant initialisation, not the effective one [code]
+    config.model.scaled_init = False  # the intended initialisation, not the effective one [code]
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
-    config.critic = ConfigDict()  # of whole sub-images
+    config.critic = ConfigDict()  # judges whole sub-images
     # "released" [code] or "paper" [secondary: a picture of the paper's table]
     config.critic.form = critic
     config.critic.width = 64  # channels of the first layer [code, secondary]
     config.critic.num_layers = 0  # of stride 2; 0 = 5 (released) or 4 (paper) [code, secondary]
-    # Cross-entropy of verdicts [code]; or as of shared.add_critic
+    # Cross-entropy [code]; or another loss of shared.add_critic
     config.critic.loss = "non_saturating"
-    config.perceptual = ConfigDict()  # a frozen net whose map two images are compared by
+    config.perceptual = ConfigDict()  # a frozen net that compares two images by a map
     # As teacher.path: converted weights of vgg19 [code] or another net, or a run of
     # configs/teacher.py; "" = train the recogniser of `config` in this section first.
     config.perceptual.path = ""
@@ -126,7 +125,7 @@ def _add_nets(config: ConfigDict, critic: str) -> None:
 
 
 def _make_small(config: ConfigDict) -> None:
-    """Sizes for minutes on two CPU cores [inferred]."""
+    """Sets sizes for minutes on two CPU cores [inferred]."""
     config.perceptual.config = teacher.get_config()
     config.data.image_px = (80, 64)
     config.data.canvas_px = config.data.crop_px = 80

@@ -5,35 +5,35 @@ Paper      Shiri et al., "Identity-preserving Face Recovery from Stylized Portra
            64, RMSprop 1e-3, falling by 1 % an epoch [paper]; weights, warm-up and margin [code];
            the weight of the identity term and 250 epochs [inferred].
 Run        fsketch train --config=configs/ifrp.py --workdir=runs/ifrp
-           portraits=  procedural (default; painted over by a filter), celeba (the paper's size),
-                       fs2k, orl; for the last three --config.portraits.manual_dir=DIR holds the
-                       real faces, and the portraits are made first, and kept, beside the workdir.
+           portraits=  procedural (default; stylised by a filter), celeba (the paper's size), fs2k,
+                       orl; for the last three, --config.portraits.manual_dir=DIR holds the real
+                       faces, and the portraits are made first and kept beside the workdir.
            ablation=   none (default; all three losses), no_identity, no_adversarial, pixel_only.
            net=        residual (default; two skips with residual blocks), skips (without the
                        blocks), unet, plain (no skip), or released (the code's).
            transformers=  yes (default), no.
            E.g. configs/ifrp.py:portraits=celeba,ablation=no_identity,transformers=no.  Baseline:
            configs/pix2pix.py:portraits=fs2k.
-           Tests are test_seen; then `fsketch evaluate --split=test_unseen` or test_sketches.
-           Identity: our recogniser, trained first, at weight 0.1, or (default weight of celeba,
-           1e-3) --config.face.path=vgg_face.safetensors, whose maps are much larger, or
+           The test split is test_seen; for the others run `fsketch evaluate --split=test_unseen` or
+           test_sketches.
+           Identity: our recogniser, trained first, at weight 0.1; or, with celeba's default weight
+           1e-3, --config.face.path=vgg_face.safetensors, whose maps are much larger, or
            facenet_vggface2.safetensors with "--config.face.taps=('conv2d_4a',)".
-Cost       fs2k: ten style networks of 500 steps in two minutes and 3249 portraits in half a minute
-           of an H200; then 370 to 770 portraits/s, shared with other trainings.  The
-           jitted net takes 32 ms a face on two CPU cores, the fastest of 30 calls, others beside
-           (paper: 8 ms of a GPU).  Parameters at full width: remover 11.66 M
-           with 1.66 M of its transformers (released: 8.36 M with 0.89 M), critic 6.66 M.
+Cost       fs2k: on an H200, ten style networks of 500 steps in two minutes and 3249 portraits in
+           half a minute; then 370 to 770 portraits/s, shared with other trainings.  The jitted net
+           takes 32 ms a face on two shared CPU cores, the fastest of 30 calls (paper: 8 ms on a
+           GPU).  Parameters at full width: remover 11.66 M including 1.66 M of transformers
+           (released: 8.36 M, 0.89 M), critic 6.66 M.
            At half width, a quarter of the parameters, 1.3 s a step on one CPU core, an hour in all.
-Expect     fs2k: configs/experiments/ifrp_fs2k.py, ifrp_ablation.py; orl: ifrp_orl.py there.
-           celeba: not run yet.  `fsketch report ifrp` makes the paper's tables again and prints its
-           numbers beside.
+Expect     fs2k: configs/experiments/ifrp_fs2k.py, ifrp_ablation.py; orl: ifrp_orl.py.  celeba: not
+           run yet.  `fsketch report ifrp` reproduces the paper's tables beside its numbers.
 """
 
 from ml_collections import ConfigDict
 
 from fsketch.configs import data, shared, style, teacher
 
-# Ablation -> terms that are left out.
+# Ablation -> terms with weight 0.
 ABLATIONS = {
     "none": (),
     "pixel_only": ("identity", "adversarial"),
@@ -55,7 +55,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config.method = "ifrp"
     _add_remover(config)
     shared.add_teacher(config, "face", teacher.get_config())
-    # [paper: of FaceNet, which has no layer of that name in its code; of VGG inferred]
+    # [paper: FaceNet, whose code has no layer of that name; VGG inferred]
     config.face.taps = ("relu3_2",)
 
     config.loss_weights = ConfigDict()  # a term of weight 0 is not computed
@@ -64,7 +64,7 @@ def get_config(argument: str = "") -> ConfigDict:
     # [inferred: the code's unused decay ends at 5e-4, as the adversarial one at half its start]
     config.loss_weights.identity = 1e-3
     if given.portraits != "celeba":
-        config.loss_weights.identity = 0.1  # [ours] our recogniser's maps are normalised
+        config.loss_weights.identity = 0.1  # [ours] for our recogniser's normalised maps
     for term in ABLATIONS[given.ablation]:
         config.loss_weights[term] = 0.0
 
@@ -78,7 +78,7 @@ def get_config(argument: str = "") -> ConfigDict:
         config.model.variant = "released"
         config.model.width //= 2
         if given.portraits == "procedural":
-            config.data.canvas_px = config.data.crop_px = 128  # it halves six times
+            config.data.canvas_px = config.data.crop_px = 128  # the net halves six times
     else:
         config.model.skips = SKIPS[given.net]
         if given.net == "unet":
@@ -88,23 +88,23 @@ def get_config(argument: str = "") -> ConfigDict:
 
 
 def _add_remover(config: ConfigDict) -> None:
-    """The nets of IFRP (nets/remover.py) and the optimizer of both, in Adam's place."""
+    """The nets of IFRP (nets/remover.py) and their optimizer, which replaces Adam."""
     config.model = ConfigDict()
     config.model.variant = "journal"  # or "released", the net of the code
-    config.model.width = 32  # channels of the first layer; 16 of "released" [inferred; code]
+    config.model.width = 32  # channels of the first layer; "released": 16 [inferred; code]
     config.model.skips = "residual"  # "none", "unet", "top" or "residual" [paper]; journal only
     config.model.join = "add"  # how a skip enters, or "concat" [inferred]; journal only
     config.model.has_transformers = True  # [paper]
-    config.model.one_radian_start = False  # transformers that begin as the released code's
+    config.model.one_radian_start = False  # True: transformers start as in the released code
     config.model.norm = "batch"  # [paper]; or "instance", "none"
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
     config.critic = ConfigDict()
     config.critic.width = 32  # channels of the first layer [code]
     config.critic.norm = "batch"  # [code]
-    # Of the critic's losses, between which both players move; 0 = they always do [code]
+    # Range of the critic's losses in which both players are updated; 0 = always both [code]
     config.gate_margin = 0.3
-    # Factors of a weight from epoch to epoch [code: adversarial; identity inferred], and the share
-    # of it that is never undercut [code: half]
+    # Factors of a weight from epoch to epoch [code: adversarial; identity inferred], and its
+    # smallest share of the initial weight [code: half]
     config.decay = ConfigDict()
     config.decay.adversarial = 0.995
     config.decay.identity = 0.995
@@ -114,15 +114,15 @@ def _add_remover(config: ConfigDict) -> None:
     config.optim.learning_rate = 1e-3  # [paper, code]
     config.optim.decay_rate = 0.9  # of RMSprop's mean of squares [code]
     config.optim.epsilon = 1e-8  # [code]
-    config.optim.epoch_factor = 0.99  # of the rate, from epoch to epoch [paper, code]
-    config.optim.least_rate = 1e-6  # [code]
-    config.optim.steps_per_epoch = 1  # for all that changes by epochs
+    config.optim.epoch_factor = 0.99  # of the learning rate, from epoch to epoch [paper, code]
+    config.optim.least_rate = 1e-6  # smallest learning rate [code]
+    config.optim.steps_per_epoch = 1  # for everything that changes by epochs
     config.optim.warm_up_steps = 50  # at 1/50 of the rate, then as many at 1/5 [code]
     config.optim.ema_rate = 0.0  # of the averaged parameters used for prediction; 0 = none
 
 
 def _make_small(config: ConfigDict) -> None:
-    """64 px faces; sizes chosen for minutes on two CPU cores [ours]."""
+    """Sets sizes for 64 px faces and minutes on two CPU cores [ours]."""
     config.model.width = config.critic.width = 16
     config.eval_every_steps = config.save_every_steps = 250
     config.eval_batch_size = 16

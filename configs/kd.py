@@ -9,25 +9,25 @@ Run        fsketch train --config=configs/kd.py --workdir=runs/kd
                        --config.data.manual_dir=DIR: cuhk (88/100 pairs), ar (80/43), xm2vts
                        (100/195), cufs (268/338), cufsf (250/944), fs2k (1058/1046), paired_folder.
            ablation=   the ladder: reconstruction (L_rec), mimic (+ L_mim), no_mutual (+ L_tra),
-                       none (default; + L_mut, KD); it goes on in configs/kd_plus.py.
-           student=    full (64 channels, 9 blocks; default but for procedural) 11.38 M parameters
-                       for 3 channels in and out, medium (32, 9) 2.85 M, small (24, 6) 1.11 M, mini
-                       (16, 4) 0.35 M, 2 % more with a variant; separable (64, 9; depthwise
-                       separable blocks) 1.99 M.  Adapters to the teacher's shapes, not needed
-                       after training, come on top.
-           variant=    not the paper's: structured adds SSIM and FSIM to the loss, textured the
-                       teacher's Gram matrices besides, stroked the roughness of strokes, too, for
-                       students that see noise and local contrast; all hand the encoder's maps to
-                       the decoder.
+                       none (default; + L_mut, KD); it continues in configs/kd_plus.py.
+           student=    full (64 channels, 9 blocks; default except on procedural) 11.38 M
+                       parameters for 3 channels in and out, medium (32, 9) 2.85 M, small (24, 6)
+                       1.11 M, mini (16, 4) 0.35 M, 2 % more with a variant; separable (64, 9;
+                       depthwise separable blocks) 1.99 M.  Adapters to the teacher's shapes are
+                       extra and not needed after training.
+           variant=    our own: structured adds SSIM and FSIM to the loss; textured also adds the
+                       teacher's Gram matrices; stroked also adds the roughness of strokes, and its
+                       students see noise and local contrast; all have skips from encoder to
+                       decoder.
            schedule=   default, or quick: parts of 128 px on a mirrored canvas (pairs of 256 px).
-           pairs=      held_out (default), or whole: trains on the validation pairs as well and
-                       takes the last checkpoint, to end a run whose schedule is settled.
+           pairs=      held_out (default), or whole: also trains on the validation pairs and uses
+                       the last checkpoint, for a run with a settled schedule.
            E.g. configs/kd.py:data=cuhk,ablation=no_mutual,student=small.
-           Teacher: our recogniser, trained first, or converted weights, VGG-19 being the likely one
-           of the papers [inferred]: --config.teacher.path=vgg19.safetensors.
+           Teacher: our recogniser, trained first, or converted weights; the papers' is probably
+           VGG-19 [inferred]: --config.teacher.path=vgg19.safetensors.
 Cost       procedural: 6.2 minutes on 2 CPU cores, environment, data and teacher included.
            data=cuhk,student=small,variant=structured,schedule=quick: 33 minutes of one CPU core,
-           2.2 parts/s, 2.2 GB; full in place of small: 0.8 parts/s on two cores, 3.4 GB.  Real
+           2.2 parts/s, 2.2 GB; with student=full: 0.8 parts/s on two cores, 3.4 GB.  Real
            pairs without quick, student=separable: not run yet.
 Expect     procedural, seed 0, 48 test pairs, protocol plain: to_sketch SSIM 0.669, PSNR 19.97, FSIM
            0.823, Scoot 0.349; to_photo SSIM 0.652, PSNR 15.76, FSIM 0.788, Scoot 0.488.
@@ -40,7 +40,7 @@ from ml_collections import ConfigDict
 
 from fsketch.configs import shared, students, teacher
 
-# Step of the ladder -> terms that are left out; without a teacher a variant's texture, too.
+# Ablation -> terms with weight 0; without a teacher, also a variant's texture.
 ABLATIONS = {
     "none": (),
     "reconstruction": ("mimic", "transform", "mutual", "texture"),
@@ -61,7 +61,7 @@ def get_config(argument: str = "") -> ConfigDict:
 
 
 def add_teacher(config: ConfigDict, data: str) -> None:
-    """The one teacher of KD and KD+; the default one is small for procedural faces."""
+    """Adds the teacher of KD and KD+; on procedural faces the default teacher is small."""
     size = "small" if data == "procedural" else "full"
     shared.add_teacher(config, "teacher", teacher.get_config(f"net={size}"))
 

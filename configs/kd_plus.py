@@ -1,15 +1,15 @@
-"""KD+: KD with a critic for each student; the upper steps of KD's ladder.
+"""KD+: KD with a critic for each student; the last steps of KD's ladder.
 
 Paper      "Knowledge Distillation for Face Photo-Sketch Synthesis", IEEE TNNLS 33(2), 2022.
            The abstract: KD+ adds GAN training to KD and gives more realistic texture with less
            noise [paper].  Critics and their weight are those of the author's pix2pix
-           [secondary; use inferred]; that all terms of KD stay is [paper, interpretation].
+           [secondary; use inferred]; all terms of KD stay [paper, interpretation].
 Run        fsketch train --config=configs/kd_plus.py --workdir=runs/kd_plus
-           data=, student=, variant=, schedule=, pairs=: as in configs/kd.py; variant=stroked is
-           the one for pencil strokes.
+           data=, student=, variant=, schedule=, pairs=: as in configs/kd.py; use variant=stroked
+           for pencil strokes.
            ablation=   none (default; KD + L_adv, KD+), no_teacher (L_rec + L_adv, a plain cGAN).
-           stage=      joint (default), or staged: 100 epochs at half the rate, going on from a KD
-                       run, the stabler way with few pairs [inferred]: from runs/kd, or
+           stage=      joint (default), or staged: 100 epochs at half the rate from a KD run, which
+                       is more stable with few pairs [inferred]: from runs/kd, or
                        --config.start_from=DIR.
            E.g. configs/kd_plus.py:data=cuhk,student=small,ablation=no_teacher.
 Cost       data=cuhk,student=small,variant=stroked,schedule=quick,stage=staged: 37 minutes of one

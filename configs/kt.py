@@ -2,15 +2,15 @@
 
 Paper      "Face Photo-Sketch Synthesis via Knowledge Transfer", IJCAI 2019.  Only the abstract was
            read: two teachers, two mutual students [paper].  Networks, losses, weights and
-           schedule are a reconstruction, the one of configs/kd.py.
+           schedule are a reconstruction, shared with configs/kd.py.
 Run        fsketch train --config=configs/kt.py --workdir=runs/kt
            data=, student=, variant=, schedule=, pairs=: as in configs/kd.py, e.g.
            configs/kt.py:data=cuhk,student=small.
-           Teachers: --config.teacher_photo.path=... and --config.teacher_sketch.path=...; both
-           may be one file.  Without, both are the default teacher, trained once.
+           Teachers: --config.teacher_photo.path=... and --config.teacher_sketch.path=..., which
+           may be the same file.  Without paths, both are the default teacher, trained once.
 Cost       data=cuhk,student=mini,schedule=quick: 3 minutes of one CPU core for 160 steps.
-           data=cuhk,student=full,schedule=quick, bfloat16, 8 parts a step: 216 parts/s of an H200
-           that other trainings shared.  Others: not run yet.
+           data=cuhk,student=full,schedule=quick, bfloat16, 8 parts a step: 216 parts/s on an H200
+           shared with other trainings.  Others: not run yet.
 Expect     SqueezeNet v1.0 for both, seed 0, 100 test pairs.  1000 steps of mini and small:
            configs/experiments/cuhk_ladder.py; full on a GPU: cuhk_gpu.py.
            data=cuhk,student=mini,schedule=quick, 160 steps at rate 1e-3: SSIM 0.612, PSNR 14.90,

@@ -5,18 +5,18 @@ Paper      Isola et al., "Image-to-Image Translation with Conditional Adversaria
            2e-4, batches of one [paper].  No result on faces and sketches is in the paper; the
            schedule of 200 epochs is that of the published code [secondary].
 Run        fsketch train --config=configs/pix2pix.py --workdir=runs/pix2pix
-           data=, pairs=: as in configs/kd.py; or portraits= (procedural, celeba, fs2k, orl), the
-           stylised portraits of configs/ifrp.py, made into photos with its batches and steps, of
-           which it is the baseline (--config.portraits.manual_dir=DIR).
+           data=, pairs=: as in configs/kd.py; or portraits= (procedural, celeba, fs2k, orl): the
+           baseline of configs/ifrp.py, which makes photos of its stylised portraits with its
+           batches and steps (--config.portraits.manual_dir=DIR).
            direction=  to_sketch, to_photo (default with portraits=).
-           schedule=   default, or quick as in configs/kd.py, with half the width and at the paper's
-                       rate, 2e-4, where KD and KD+ learn at 1e-3.
+           schedule=   default, or quick as in configs/kd.py, with half the width and the paper's
+                       rate 2e-4 (KD and KD+ use 1e-3).
            E.g. configs/pix2pix.py:data=cuhk,direction=to_photo.
 Cost       data=cuhk,schedule=quick: 2 minutes of one CPU core for 160 steps; at full width, 8 parts
-           a step, 336 parts/s of an H200 that other trainings shared.  Others: not run yet.  The
+           a step, 336 parts/s on an H200 shared with other trainings.  Others: not run yet.  The
            translator has 54.41 M parameters at 256 px, the critic 2.77 M.
 Expect     data=cuhk,schedule=quick at full width on a GPU: configs/experiments/cuhk_gpu.py;
-           portraits=fs2k and orl: ifrp_fs2k.py, ifrp_orl.py there.  160 steps of 4 at rate 1e-3:
+           portraits=fs2k and orl: ifrp_fs2k.py, ifrp_orl.py.  160 steps of 4 at rate 1e-3:
            SSIM 0.618, PSNR 14.94, FSIM 0.700, Scoot 0.450.  Others: not run yet.
 """
 
@@ -33,7 +33,7 @@ KEYS = {
     "schedule": ("default", "quick"),
     "pairs": ("held_out", "whole"),
 }
-# Halvings for the crop of portraits, 64 px or 128.
+# Number of halvings by the crop of portraits, 64 px or 128 px.
 DEPTHS = {64: 6, 128: 7}
 
 
@@ -43,7 +43,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config.method = "pix2pix"
     config.model = ConfigDict()
     config.model.width = 64  # channels of the first layer (nets/unet.py) [paper]
-    config.model.depth = 8  # halvings; crop_px is a multiple of 2^depth [paper: 256 px]
+    config.model.depth = 8  # halvings; crop_px must be a multiple of 2^depth [paper: 256 px]
     # "instance", "batch" or "none" [paper: batch, with batches of one]
     config.model.norm = "instance"
     config.model.dropout_rate = 0.5  # [paper]
@@ -69,14 +69,14 @@ def get_config(argument: str = "") -> ConfigDict:
     if given.schedule == "quick":
         data.use_quick(config)
         data.quicken_critic(config)
-        config.model.width, config.model.depth = 32, 7  # 128 px can be halved so often
+        config.model.width, config.model.depth = 32, 7  # 128 px can be halved 7 times
     return config.lock()
 
 
 def _use_portraits(config: ConfigDict, given: SimpleNamespace, argument: str) -> None:
     if given.data != "procedural" or given.pairs != "held_out":
         raise ValueError(
-            f"configs/pix2pix.py:{argument}: expected portraits= without data=, pairs="
+            f"configs/pix2pix.py:{argument}: expected portraits= without data= and pairs="
         )
     data.add_portraits(config, style.get_config())
     data.use_portraits(config, given.portraits)

@@ -1,9 +1,9 @@
 """Fields that all experiments share, and sections that several methods share.
 
-An experiment starts from `get_config`, adds the sections it needs and sets its own fields.  Each
-field has its unit and its source beside it: [paper], [code], [secondary], [inferred], [ours].  The
-result is locked: an unknown field or a wrong type on the command line is refused.  An experiment's
-argument is a list key=value,key=value, which `arguments` reads.
+A method's configuration starts from `get_config`, adds the sections it needs and sets its own
+fields.  Each field states its unit and its source: [paper], [code], [secondary], [inferred],
+[ours].  The result is locked, so unknown fields and wrong types on the command line are refused.
+Its argument is a list key=value,key=value, which `arguments` parses.
 """
 
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ from types import SimpleNamespace
 from ml_collections import ConfigDict
 
 TEACHERS = ("teacher", "teacher_photo", "teacher_sketch")  # sections of `add_teacher`
-# Sections whose net is trained first where no path is given.
+# Sections whose net is trained first if they have no path.
 FROZEN = (*TEACHERS, "face", "perceptual")
 
-# Old positional words -> values of today, where they differ.
+# Old positional words -> current values, if they differ.
 RENAMED = {
     "embedded": "procedural",
     "folder": "identity_folder",
@@ -25,7 +25,7 @@ RENAMED = {
 
 
 def arguments(file: str, argument: str, **known: Sequence[str]) -> SimpleNamespace:
-    """The value of each key in `known`, as `argument` says or else the first of its values.
+    """The value of each key in `known`: from `argument`, or the first known value.
 
     file: the name of the config, for messages.  argument: "key=value,key=value", or "".
     Raises ValueError for a word without "=", an unknown key or value, and a key given twice.
@@ -54,20 +54,20 @@ def arguments(file: str, argument: str, **known: Sequence[str]) -> SimpleNamespa
 
 
 def get_config() -> ConfigDict:
-    """What all methods share."""
+    """The fields that all methods share."""
     config = ConfigDict()
     config.method = ""  # a key of fsketch.methods.METHODS
-    config.seed = 0  # of parameters, data order and augmentation
+    config.seed = 0  # for parameters, data order and augmentation
     config.num_steps = 0  # optimizer steps of the whole run
     config.batch_size = 1  # pairs a step, over all devices and processes
-    # Parts that a device's pairs of one step are taken in, one after the other, to save memory on
-    # GPU and TPU (on CPU it saves none); gradients are averaged, so the step is the same, but not
+    # Split each device's pairs of a step into this many parts, taken one after another, to save
+    # memory on GPU and TPU (not on CPU).  Gradients are averaged, so the step is the same, except
     # with batch normalisation.
     config.accumulate_steps = 1
-    # Initialise players from the players of the same name in this run, a workdir; layers that begin
-    # at zero may be missing there.  Where one player learns, converted weights (*.safetensors) of
-    # all or a part of it; "" = none.  Of several workdirs, A,B,C, the mean of all parameters; runs
-    # that share their first steps can be averaged ("Model soups", ICML 2022).
+    # Initialise players from the players of the same name in this workdir; layers that start at
+    # zero may be missing there.  With a single player, converted weights (*.safetensors) of all or
+    # part of it; "" = none.  Several workdirs A,B,C give the mean of all parameters; runs that
+    # share their first steps can be averaged ("Model soups", ICML 2022).
     config.start_from = ""
 
     config.data = ConfigDict()
@@ -76,35 +76,35 @@ def get_config() -> ConfigDict:
     config.data.validation = ""  # selects the best checkpoint; "" = none, the best is the latest
     config.data.test = "test"
     config.data.data_dir = ""  # prepared data sets; "" = the TFDS default
-    config.data.manual_dir = ""  # where the files of a data set that cannot be downloaded lie
-    # A split whose decoded pairs take more is decoded while it is read, again in each epoch.
+    config.data.manual_dir = ""  # folder of the files of a data set that cannot be downloaded
+    # A split whose decoded pairs need more memory is decoded while it is read, in every epoch.
     config.data.memory_mb = 4096
     config.data.num_workers = 0  # processes that decode such a training split; 0 = threads
-    # (height, width) of every image, for a method that cuts images out of their canvas; () = any.
+    # (height, width) of every image, for methods that cut images out of their canvas; () = any.
     config.data.image_px = ()
     config.data.canvas_px = 286  # training images are centred on a square of this side ...
-    config.data.crop_px = 256  # ... and cropped to this one; tests use this side alone
-    # Training sees random parts of this side in place of whole crops, for a batch of more faces at
-    # the same cost; 0 = whole crops.  Needs a net that takes any size.  Instance normalisation
-    # then trains on the statistics of parts and is used on those of whole images.
+    config.data.crop_px = 256  # ... and cropped to this side; tests use only this side
+    # Train on random parts of this side instead of whole crops, so that a batch has more faces at
+    # the same cost; 0 = whole crops.  The net must take any size.  Instance normalisation then
+    # trains on the statistics of parts and predicts with those of whole images.
     config.data.part_px = 0
-    # Canvas colour, 0..255: black [secondary: SCA-GAN].  White [secondary: SC_Lmser] cannot be told
-    # from a sketch's paper, and photos made from sketches then have white patches at the border.
+    # Canvas colour, 0..255: black [secondary: SCA-GAN].  White [secondary: SC_Lmser] looks like a
+    # sketch's paper, and photos made from sketches then have white patches at the border.
     config.data.fill_photo = 0
     config.data.fill_sketch = 0
-    # Around an image lies its mirror image in place of these colours [ours]: black canvas beside
+    # Surround an image with its mirror image instead of these colours [ours]: black canvas beside
     # dark hair draws black blots into it.
     config.data.fill_mirrored = False
-    # 1, or 3 for sketches in colour (stylised portraits); grey ones are repeated then.
+    # 1, or 3 for sketches in colour (stylised portraits); grey sketches are then repeated.
     config.data.sketch_channels = 1
     config.data.flip = True  # mirror pairs at random
-    # Pairs are enlarged or shrunk by a random factor in 1 -+ zoom; needs the canvas to hold
-    # crop_px / (1 - zoom), and crops then begin between pixels.
+    # Scale pairs by a random factor in 1 -+ zoom; the canvas must hold crop_px / (1 - zoom), and
+    # crops then start between pixels.
     config.data.zoom = 0.0
-    # Of the photos that nets are shown, drawn for each from +- the number: what is added, as a
-    # share of the range from black to white, and by which share the distances from the mean grey
-    # of the photo, and from the grey of each pixel, grow.  Photos that are to be made, and those
-    # that frozen teachers and critics see, keep their light.
+    # Random light on the input photos, drawn for each photo from +- the number: brightness is added
+    # (share of the range from black to white); contrast and saturation scale by this share the
+    # distances from the photo's mean grey and from each pixel's grey.  Target photos, and the
+    # photos that frozen teachers and critics see, keep their light.
     config.data.brightness = 0.0
     config.data.contrast = 0.0
     config.data.saturation = 0.0
@@ -115,37 +115,37 @@ def get_config() -> ConfigDict:
     config.optim.b1 = 0.5
     config.optim.b2 = 0.999
     config.optim.decay_from = 0.5  # share of the run after which the rate falls linearly to 0
-    config.optim.halve_at = ()  # the rate is halved at each of these numbers of steps, besides
+    config.optim.halve_at = ()  # the learning rate is also halved at each of these steps
     config.optim.ema_rate = 0.0  # of the averaged parameters used for prediction; 0 = none
 
     config.log_every_steps = 50
     config.eval_every_steps = 1000
     config.save_every_steps = 1000
-    config.keep_checkpoints = 2  # newest ones; the best is kept besides
+    config.keep_checkpoints = 2  # newest ones; the best is also kept
     config.eval_batch_size = 8  # pairs over all devices of a process
-    config.num_samples = 8  # pairs in a sample grid: of validation, else of test
-    config.protocol = "plain"  # a key of fsketch.scoring.protocols.PROTOCOLS
+    config.num_samples = 8  # pairs in a sample sheet: validation pairs or, without any, test pairs
+    config.protocol = "plain"  # a key of fsketch/scoring/protocols.py PROTOCOLS
     config.best_metric = ""  # e.g. "to_sketch/ssim", higher is better
     return config
 
 
 def add_teacher(config: ConfigDict, name: str, teacher: ConfigDict) -> None:
-    """A frozen teacher: section `name`; `teacher` is a whole configuration of method "teacher"."""
+    """Adds a frozen teacher as section `name`; teacher: a whole configuration of that method."""
     section = ConfigDict()
     # A run of configs/teacher.py, or converted weights (*.safetensors) of vgg19 [inferred: the
     # papers' teacher], vgg16, vgg_face, squeezenet_v1.0 or squeezenet_v1.1; "" = train the teacher
-    # of `config` in this section first, or reuse it if it is there.
+    # of `config` in this section first, or reuse it.
     section.path = ""
-    # Three maps of the teacher, against the students' maps at H, H/2 and H/4; () = those that its
-    # net names: relu1_2, relu2_2 and relu3_4 of VGG-19, relu3_3 of VGG-16 [inferred].
+    # Three maps of the teacher, compared with the students' maps at H, H/2 and H/4; () = the net's
+    # defaults: relu1_2, relu2_2 and relu3_4 of VGG-19, relu3_3 of VGG-16 [inferred].
     section.taps = ()
-    section.num_calibration = 64  # training pairs that the maps' magnitudes are measured on
+    section.num_calibration = 64  # training pairs that measure the magnitudes of the maps
     section.config = teacher
     config[name] = section
 
 
 def add_critic(config: ConfigDict) -> None:
-    """Critics that judge patches (nets/patch_critic.py, losses/adversarial.py)."""
+    """Adds critics that judge patches (nets/patch_critic.py, losses/adversarial.py)."""
     config.critic = ConfigDict()
     config.critic.width = 64  # channels of the first layer [paper: pix2pix]
     config.critic.num_layers = 3  # of stride 2: 70 x 70 patches [paper: pix2pix]
@@ -154,28 +154,28 @@ def add_critic(config: ConfigDict) -> None:
 
 
 def add_direction(config: ConfigDict, direction: str) -> None:
-    """What a method with one translator makes: "to_sketch" or "to_photo"."""
+    """Adds the direction of a method with one translator: "to_sketch" or "to_photo"."""
     config.direction = direction
 
 
 def add_embedder(config: ConfigDict, net: str, **constructor: object) -> None:
-    """The embedder that is trained: a net of fsketch/frozen/embedders.py."""
+    """Adds the embedder to train: a net of fsketch/frozen/embedders.py."""
     config.model = ConfigDict()
     config.model.net = net  # a key of embedders.ARCHITECTURES
     config.model.arguments = ConfigDict(constructor)  # of its constructor
-    # What its images of crop_px show: "face", the recognition crop, or "canvas", as they are placed
+    # Content of its images of crop_px: "face", the recognition crop, or "canvas", the whole canvas
     config.model.frame = "face"
 
 
 def add_generator(config: ConfigDict) -> None:
-    """What draws faces for data.name "drawn" (fsketch/frozen/generators.py)."""
+    """Adds the generator that draws faces for data.name "drawn" (fsketch/frozen/generators.py)."""
     config.generator = ConfigDict()
     # Converted weights (*.safetensors) of stylegan2_ffhq256 or stylegan2_256; "" = procedural
     config.generator.path = ""
 
 
 def shrink(config: ConfigDict) -> ConfigDict:
-    """Gives the shared fields sizes for tests, seconds and not minutes; returns `config`."""
+    """Sets the shared fields for tests of a few seconds; returns `config`."""
     config.num_steps = config.batch_size = config.eval_batch_size = config.num_samples = 2
     config.eval_every_steps = config.save_every_steps = 2
     config.log_every_steps = 1
@@ -185,17 +185,17 @@ def shrink(config: ConfigDict) -> ConfigDict:
 
 
 def shrink_embedder(config: ConfigDict) -> None:
-    """A net of `add_embedder` for tests."""
+    """Sets a small net of `add_embedder` for tests."""
     config.model.net = "vgg"
     config.model.arguments = ConfigDict({"widths": (4, 8), "depths": (1, 1), "embedding_size": 8})
 
 
 def shrink_teacher(section: ConfigDict, teacher: ConfigDict) -> None:
-    """A section of `add_teacher` for tests; `teacher` is the tiny one."""
+    """Sets a section of `add_teacher` for tests; `teacher` is the tiny one."""
     section.num_calibration = 2
     section.config = teacher
 
 
 def shrink_critic(config: ConfigDict) -> None:
-    """Critics for tests."""
+    """Sets small critics for tests."""
     config.critic.width, config.critic.num_layers = 4, 2

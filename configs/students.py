@@ -1,4 +1,4 @@
-"""Students that translate images: nets, sizes, terms, and what KT, KD and KD+ have in common."""
+"""Students that translate images: nets, sizes, loss terms, and the fields KT, KD and KD+ share."""
 
 from types import SimpleNamespace
 
@@ -16,17 +16,17 @@ STUDENTS = {
 }
 
 # variant= -> weights of our own terms beside the papers' (losses/similarity.py, losses/strokes.py,
-# methods/students.py), tuned on validation pairs.  With any of them the decoder enlarges by
-# nearest neighbours and has skips: transposed convolutions serve FSIM by a lattice in the hair, and
-# texture needs what the photo's own pixels show.  At 10, `fsim` scores higher still, by ribs
-# along contours.  `stroked` also shows the students noise and local contrast (nets/resnet.py).
+# methods/students.py), tuned on validation pairs.  With any variant the decoder upsamples by
+# nearest neighbours and has skips: transposed convolutions raise FSIM by a lattice in the hair, and
+# texture needs the photo's own pixels.  An `fsim` of 10 scores still higher, but draws ribs along
+# contours.  `stroked` also gives the students noise and local contrast (nets/resnet.py).
 VARIANTS = {
     "structured": {"ssim": 10.0, "fsim": 4.0},
     "textured": {"ssim": 8.0, "fsim": 3.0, "texture": 15.0},
     "stroked": {"ssim": 8.0, "fsim": 4.0, "texture": 15.0, "roughness": 40.0},
 }
 
-# The arguments of KT, KD and KD+ but their ablations; the first value of each is the default.
+# The arguments of KT, KD and KD+ except ablations; the first value of each is the default.
 KEYS = {
     "data": tuple(data.PAIRS),
     "student": ("default", *STUDENTS),
@@ -37,7 +37,7 @@ KEYS = {
 
 
 def get_config(given: SimpleNamespace) -> ConfigDict:
-    """Two students by values of KEYS, with their data, schedule and terms; no method, no lock."""
+    """Two students with data, schedule and terms by values of KEYS; without method, unlocked."""
     config = shared.get_config()
     data.use_pairs(config, given.data, whole=given.pairs == "whole")
     add_translator(config, given.student)
@@ -49,7 +49,7 @@ def get_config(given: SimpleNamespace) -> ConfigDict:
 
 
 def add_translator(config: ConfigDict, student: str) -> None:
-    """A translator of fsketch/nets/students.py in a size of STUDENTS.
+    """Adds a translator of fsketch/nets/students.py in a size of STUDENTS.
 
     "default" is full, or mini on procedural faces [inferred].
     """
@@ -57,27 +57,27 @@ def add_translator(config: ConfigDict, student: str) -> None:
         student = "mini" if config.data.name.startswith("procedural") else "full"
     config.model = ConfigDict()
     # `net`: a key of nets/students.py NETS.  `width`: channels of the first layer; 64 and 9 blocks
-    # are of the generator of the author's pix2pix [secondary; use as a student inferred].
+    # are those of the author's pix2pix generator [secondary; use as a student inferred].
     config.model.net, config.model.width, config.model.num_blocks = STUDENTS[student]
     # "instance", "batch" or "none" [inferred: the code has batch, with batches of one]
     config.model.norm = "instance"
-    # "transposed" [secondary] or "nearest" [ours], which leaves no lattice of its own
+    # "transposed" [secondary] or "nearest" [ours], which leaves no lattice
     config.model.up = "transposed"
     config.model.skips = False  # from encoder to decoder, as in a U-Net [ours]
-    # What the first convolution sees beside the image, to make strokes of [ours]
+    # Extra inputs of the first convolution, for strokes [ours]
     config.model.noise = config.model.detail = False
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
 
 
 def add_transfer(config: ConfigDict, variant: str) -> None:
-    """Weights of the students' terms (methods/students.py); one of weight 0 is not computed.
+    """Adds the weights of the students' terms (methods/students.py); 0 = not computed.
 
-    `variant` is a key of VARIANTS, "none" for the papers' terms alone.
+    variant: a key of VARIANTS, or "none" for the papers' terms alone.
     """
     config.loss_weights = ConfigDict()
     # [secondary: L1 weight of the author's pix2pix; use inferred]
     config.loss_weights.reconstruction = 10.0
-    config.loss_weights.mimic = 1.0  # [inferred] on teacher maps of unit mean square
+    config.loss_weights.mimic = 1.0  # [inferred] for teacher maps of unit mean square
     config.loss_weights.transform = 1.0  # [inferred]
     config.loss_weights.mutual = 1.0  # [inferred]
     config.loss_weights.ssim = 0.0  # [ours] 1 - SSIM
@@ -91,5 +91,5 @@ def add_transfer(config: ConfigDict, variant: str) -> None:
 
 
 def shrink(config: ConfigDict) -> None:
-    """Students for tests."""
+    """Sets small students for tests."""
     config.model.width, config.model.num_blocks = 4, 1

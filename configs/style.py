@@ -3,21 +3,21 @@
 Paper      Johnson et al., "Perceptual Losses for Real-Time Style Transfer and Super-Resolution",
            ECCV 2016; IFRP (arXiv 1904.04241) makes its portraits with such networks, retrained for
            each artwork [paper].  Numbers of the release github.com/jcjohnson/fast-neural-style
-           carry [code], of github.com/pytorch/examples, whose VGG-16 has torchvision's weights as
-           ours, [secondary].
+           are [code]; those of github.com/pytorch/examples, whose VGG-16 has torchvision's weights
+           like ours, are [secondary].
 Run        fsketch train --config=configs/style.py --workdir=runs/mosaic
-           data=       as in configs/kd.py; photos alone are used.
+           data=       as in configs/kd.py; only the photos are used.
            net=        small (default; width 16, 3 blocks, 0.28 M parameters, any teacher), johnson
                        (width 32, 5 blocks, 1.68 M; needs
                        --config.teacher.path=vgg16.safetensors).
-           style: --config.style.image=waves, any of data/synthetic/paintings.py (see them by
-           fsketch styles --paint=DIR), or an image file.
-           use: fsketch synthesize --workdir=runs/mosaic --direction=to_sketch IN OUT
-Cost       small, 128 px, teacher SqueezeNet v1.0: 0.6 to 3.7 images/s on two CPU cores that much
-           other work shared.  johnson: not run yet.
-Expect     small, mosaic, 300 steps of 4 on 300 photos of FS2K: portraits plainly in the style;
+           Style: --config.style.image=waves, any painting of data/synthetic/paintings.py (fsketch
+           styles --paint=DIR writes them), or an image file.
+           Use: fsketch synthesize --workdir=runs/mosaic --direction=to_sketch IN OUT
+Cost       small, 128 px, teacher SqueezeNet v1.0: 0.6 to 3.7 images/s on two CPU cores shared with
+           much other work.  johnson: not run yet.
+Expect     small, mosaic, 300 steps of 4 on 300 photos of FS2K: portraits clearly in the style;
            means of 50 steps, first and last: style 0.44 and 0.14, content 1.31 and 1.00.  The
-           scores of an evaluation compare with drawn sketches and say nothing of the style.
+           scores of an evaluation compare with drawn sketches and do not judge the style.
 """
 
 from ml_collections import ConfigDict
@@ -60,7 +60,7 @@ def get_config(argument: str = "") -> ConfigDict:
 
 
 def _add_style(config: ConfigDict) -> None:
-    """A style network and the image it learns from (nets/style.py, methods/style.py)."""
+    """Adds a style network and its style image (nets/style.py, methods/style.py)."""
     config.model = ConfigDict()
     config.model.width = 32  # channels of the first layer [paper]
     config.model.num_blocks = 5  # residual blocks [paper]
@@ -68,9 +68,10 @@ def _add_style(config: ConfigDict) -> None:
     config.style = ConfigDict()
     config.style.image = "mosaic"  # a painting of data/synthetic/paintings.py, or an image file
     config.style.size_px = 256  # its longer side [code: the authors' release]
-    config.style.seed = 0  # of a painting
-    config.style.content_tap = ""  # of the content term; "" = the second of teacher.taps
-    # Terms as shares of their targets' mean squares, for any teacher [ours]; False: as published.
+    config.style.seed = 0  # for drawing a painting
+    config.style.content_tap = ""  # map of the content term; "" = the second of teacher.taps
+    # True: terms are shares of their targets' mean squares, for any teacher [ours]; False: as
+    # published.
     config.style.relative = True
     config.loss_weights = ConfigDict()
     config.loss_weights.content = 1.0

@@ -1,23 +1,23 @@
-"""SynthDistill: a light face embedder distilled from generated faces, without a photo.
+"""SynthDistill: a light face embedder distilled from generated faces, without photos.
 
 Paper      Otroshi Shahreza et al., "SynthDistill: Face Recognition with Knowledge Distillation from
-           Synthetic Data", IJCB 2023.  Networks, loss, sampling and schedule are those of its code
+           Synthetic Data", IJCB 2023.  Networks, loss, sampling and schedule follow its code
            [code: github.com/otroshi/synthdistill]; its table of results was not read.
 Run        fsketch train --config=configs/synthdistill.py --workdir=runs/synthdistill
-           faces=      procedural (default; as a teacher our own configs/embedder.py, trained
-                       first), stylegan2 (StyleGAN2 of FFHQ at 256 px, ArcFace IResNet-100): files
-                       of `fsketch convert`, named in generator.path, embedder.path and start_from
+           faces=      procedural (default; teacher: our own configs/embedder.py, trained first),
+                       stylegan2 (StyleGAN2 of FFHQ at 256 px, ArcFace IResNet-100): files of
+                       `fsketch convert`, named in generator.path, embedder.path and start_from
                        (ImageNet features of the student; "" = none).
-           student=    mini (default; procedural alone); a (default on stylegan2), b, c, the TinyFaR
-                       of that letter.
-           ablation=   none (default), static (latents move alike, c = 1), no_resampling (the second
-                       step of each two takes fresh latents).
+           student=    mini (default on procedural, only there); a (default on stylegan2), b, c:
+                       TinyFaR-A, -B, -C.
+           ablation=   none (default), static (all latents move equally, c = 1), no_resampling
+                       (every second step takes fresh latents).
            E.g. configs/synthdistill.py:faces=stylegan2,student=b,ablation=static.
-Cost       procedural: 8 minutes of 2 CPU cores with compilation, 0.4 s a step of 2 x 32 faces, the
-           teacher's 7 apart.  stylegan2, whole steps of 2 x 128 faces on two busy CPU cores:
-           101 s, 2.5 faces/s, 22 GB, the 328 104 updates then 4600 hours (fsketch
-           benchmark --synthdistill --batch=128 --repeats=1, random weights).  On GPU and
-           TPU: not run yet.
+Cost       procedural: 8 minutes of 2 CPU cores with compilation, 0.4 s a step of 2 x 32 faces, plus
+           7 minutes for the teacher.  stylegan2, whole steps of 2 x 128 faces on two busy CPU
+           cores: 101 s, 2.5 faces/s, 22 GB, so 4600 hours for the 328 104 updates (fsketch
+           benchmark --synthdistill --batch=128 --repeats=1, random weights).  On GPU and TPU: not
+           run yet.
 Expect     procedural: configs/experiments/synthdistill.py, synthdistill_sampling.py.  stylegan2:
            not run yet.  The paper: 99.52 % on LFW with a light student [paper].
 """
@@ -39,9 +39,9 @@ def get_config(argument: str = "") -> ConfigDict:
     config = shared.get_config()
     config.method = "synthdistill"
     config.embedder = ConfigDict()
-    # The teacher: a run of configs/embedder.py or another that trains an embedder, or converted
+    # The teacher: a run of configs/embedder.py or another run that trains an embedder, or converted
     # weights (*.safetensors); "" = train the embedder of `config` in this section first, or reuse
-    # it if it is there.
+    # it.
     config.embedder.path = ""
     config.embedder.config = ConfigDict()  # a whole configuration of method "embedder"
     shared.add_generator(config)
@@ -65,7 +65,7 @@ def get_config(argument: str = "") -> ConfigDict:
 
 
 def _use_procedural(config: ConfigDict) -> None:
-    """Sizes for minutes on two CPU cores [inferred]."""
+    """Sets sizes for minutes on two CPU cores [inferred]."""
     config.embedder.config = embedder.get_config()
     shared.add_embedder(config, "tinyfar", variant="mini", embedding_size=128)
     data.use_drawn_faces(config, side_px=48, persons=1000, validation=64, test=256)
@@ -77,7 +77,7 @@ def _use_procedural(config: ConfigDict) -> None:
 
 
 def _use_stylegan2(config: ConfigDict, student: str) -> None:
-    """An epoch is int(1e6 / 128) = 7812 steps of two updates, 2.0 M faces [code]."""
+    """An epoch is int(1e6 / 128) = 7812 steps of two updates each, 2.0 M faces [code]."""
     epoch = 7812
     config.seed = 2021  # [code]
     config.generator.path = "stylegan2_ffhq256.safetensors"  # [code]
@@ -85,8 +85,8 @@ def _use_stylegan2(config: ConfigDict, student: str) -> None:
     shared.add_embedder(config, f"tinyfar_{student}")  # [code]
     config.start_from = f"tinynet_{student}.safetensors"  # timm's ImageNet features [code]
     config.data.name = "drawn"
-    config.data.train = "0:128"  # not looked at
-    config.data.validation = "0:9984"  # 78 batches of 128 [code]; always the same, there fresh
+    config.data.train = "0:128"  # not used
+    config.data.validation = "0:9984"  # 78 batches of 128 [code]; fixed here, fresh in the code
     config.data.test = "9984:19968"
     config.data.canvas_px = config.data.crop_px = 112  # [code]
     config.batch_size = 128  # [code]
@@ -98,7 +98,7 @@ def _use_stylegan2(config: ConfigDict, student: str) -> None:
 
 
 def _halve_every(config: ConfigDict, steps: int) -> None:
-    """The rate, after each so many steps of two updates."""
+    """Halves the learning rate every `steps` steps of two updates."""
     config.optim.halve_at = tuple(2 * step for step in range(steps, config.num_steps, steps))
 
 

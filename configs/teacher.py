@@ -1,11 +1,12 @@
 """A face recogniser on procedural photos and sketches: the default teacher of KD.
 
-Paper      KD (TNNLS 2022) wants a teacher pretrained on much data of a related task [paper];
+Paper      KD (TNNLS 2022) uses a teacher pretrained on a related task with much data [paper];
            the recogniser, its size and its training are ours [inferred], since ImageNet or
            VGG-Face weights cannot ship.
 Run        fsketch train --config=configs/teacher.py --workdir=runs/teacher
            net=small (default; for configs/kd.py) or full (VGG widths 64, 128, 256).
-Cost       small: 2 minutes on 2 CPU cores, half a minute of it drawing faces.  full: not run yet.
+Cost       small: 2 minutes on 2 CPU cores, half a minute of that to draw faces.  full: not run
+           yet.
 Expect     small, seed 0: rank-1 of sketches against other photos, 64 unseen identities x 4 views:
            0.54.  full: not run yet.
 """
@@ -26,7 +27,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config.model.depths = (2, 2, 4, 2)  # convolutions of each stage
     config.model.norm = "instance"  # "instance" or "none"
     config.model.embedding_size = 128
-    config.model.num_identities = 256  # classes; those of the training split
+    config.model.num_identities = 256  # classes: the persons of the training split
     config.num_steps = 400
     config.batch_size = 16
     config.data.name = "procedural_faces/recognition"

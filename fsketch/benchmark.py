@@ -1,11 +1,11 @@
-"""fsketch benchmark: time and memory of a training step, on this machine.
+"""fsketch benchmark: time and memory of a training step on this machine.
 
-Of KD, compared in one run, in turn, with the same step made of plain lax convolutions, and with
-the machine's own matrix product.  Each form runs in a process of its own, because flags of XLA
-cannot change once it has started.
+Measures a KD step and, in turn, the same step with plain lax convolutions, and compares them with
+the machine's matrix product.  Each form runs in its own process, because XLA's flags cannot change
+once it has started.
 
-With --synthdistill, of the published SynthDistill (configs/synthdistill.py:faces=stylegan2) with
-random weights of StyleGAN2 and of its teacher: what a run would take without their files.
+With --synthdistill, measures the published SynthDistill (configs/synthdistill.py:faces=stylegan2)
+with random weights of StyleGAN2 and of the teacher, so no weight files are needed.
 """
 
 import argparse
@@ -39,7 +39,7 @@ FORMS = {
 
 
 def seconds(function: Callable[[], object], *, repeats: int) -> list[float]:
-    """Wall times of `repeats` calls after one that is not counted."""
+    """Wall times of `repeats` calls, after one call that is not counted."""
     jax.block_until_ready(function())
     times = []
     for _ in range(repeats):
@@ -57,7 +57,7 @@ def matrix_product(size: int, *, repeats: int) -> float:
 
 
 def measure(args: argparse.Namespace) -> dict[str, float]:
-    """Times one form in this process: step_ms, its spread, gflop, share of sgemm, memory."""
+    """Measures one form in this process: step_ms and its spread, gflop, share of sgemm, memory."""
     config = kd.get_config("data=cuhk")
     with config.unlocked():
         config.batch_size = args.batch
@@ -91,7 +91,7 @@ def measure(args: argparse.Namespace) -> dict[str, float]:
 
 
 def measure_synthdistill(batch_size: int, *, repeats: int) -> dict[str, float]:
-    """Times the published step in this process: two updates, each of `batch_size` fresh faces."""
+    """Measures the published step in this process: two updates of `batch_size` new faces each."""
     config = synthdistill.get_config("faces=stylegan2")
     num_faces = 2 * config.batch_size * config.num_steps  # of the published run
     with config.unlocked():
@@ -124,7 +124,7 @@ def timed(
     *,
     repeats: int,
 ) -> tuple[float, list[float]]:
-    """(seconds of the first step with its compilation, of each of `repeats` later ones)."""
+    """(seconds of the first step with compilation, seconds of each of `repeats` later steps)."""
     step = parallel.pmap(train._step(methods.create(config), config.data), donate=(0,))
     holder = [parallel.replicate(jax.device_get(fresh))]
     nets = parallel.replicate(frozen)
@@ -157,7 +157,7 @@ def flop(
 
 
 def _convolution_flop(jaxpr: "jax.extend.core.Jaxpr") -> float:
-    """2 x multiply-adds; zeros that dilation puts between pixels are not counted."""
+    """2 x multiply-adds; zeros that dilation inserts between pixels are not counted."""
     total = 0.0
     for equation in jaxpr.eqns:
         if equation.primitive.name == "conv_general_dilated":
@@ -177,7 +177,7 @@ def _convolution_flop(jaxpr: "jax.extend.core.Jaxpr") -> float:
 
 
 def random_vgg19(size: int) -> state.Frozen:
-    """A VGG-19 teacher with random weights: its cost without its file."""
+    """A VGG-19 teacher with random weights, so that no file is needed."""
     params = jax.jit(vgg.VGG().init)(jax.random.key(3), jnp.zeros((1, size, size, 3)))["params"]
     taps = architectures.ARCHITECTURES["vgg"].taps
     spec = {"kind": "teacher", "net": "vgg", "arguments": {}, "taps": taps, "path": ""}
@@ -202,7 +202,7 @@ def random_generator(name: str) -> generators.StyleGAN2:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measures every form in turn, or one in this process; prints JSON."""
+    """Measures all forms in turn, or one in this process; prints JSON."""
     parser = arguments.Parser("benchmark", description=__doc__)
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--blocks", type=int, default=9)
@@ -211,7 +211,9 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--repeats", type=int, default=5, help="steps per process")
     parser.add_argument("--rounds", type=int, default=2, help="processes per form, in turn")
     parser.add_argument("--form", choices=sorted(FORMS), help="measure one form in this process")
-    parser.add_argument("--synthdistill", action="store_true", help="that step, of --batch faces")
+    parser.add_argument(
+        "--synthdistill", action="store_true", help="measure a SynthDistill step of --batch faces"
+    )
     args = parser.parse_args(words)
     if args.synthdistill:
         print(json.dumps(measure_synthdistill(args.batch, repeats=args.repeats), indent=2))

@@ -1,6 +1,6 @@
-"""Experiments of several stages (configs/experiments), trained one after the other.
+"""Experiments of several stages (configs/experiments), trained one after another.
 
-Each stage is a whole configuration, trained in WORKDIR/STAGE.  A finished stage is left alone, an
+Each stage is a whole configuration, trained in WORKDIR/STAGE.  Finished stages are skipped, an
 interrupted one resumes.  A plain configuration is trained in WORKDIR itself.
 """
 
@@ -31,7 +31,7 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> None:
             continue
         progress.say(f"stage {folder.name} in {folder}")
         loop.train(offline.prepare(stage, folder), folder)
-        jax.clear_caches()  # programs of one stage serve no other
+        jax.clear_caches()  # the next stage cannot use this stage's programs
     if jax.process_index() == 0:
         print(table(workdir, config.order))
 
@@ -61,12 +61,12 @@ def prepare(config: ConfigDict, workdir: str | epath.Path) -> None:
 
 
 def parts(config: ConfigDict, workdir: epath.Path) -> Iterable[tuple[ConfigDict, epath.Path]]:
-    """(configuration, workdir) of each stage, or of the one configuration."""
+    """(configuration, workdir) of each stage, or of the single configuration."""
     return stages(config, workdir) if "stages" in config else [(config, workdir)]
 
 
 def stages(config: ConfigDict, workdir: epath.Path) -> Iterator[tuple[ConfigDict, epath.Path]]:
-    """(configuration, workdir) of each stage in order; names of stages in start_from resolved."""
+    """(configuration, workdir) of each stage in order; stage names in start_from become paths."""
     if sorted(config.order) != sorted(config.stages):
         raise ValueError(
             f"order: expected the stages {', '.join(sorted(config.stages))}, got {config.order}"
@@ -77,7 +77,7 @@ def stages(config: ConfigDict, workdir: epath.Path) -> Iterator[tuple[ConfigDict
         for source in sources:
             if source in config.order[number:]:
                 raise ValueError(
-                    f"stages.{name}.start_from: expected a stage before, got {source!r}"
+                    f"stages.{name}.start_from: expected an earlier stage, got {source!r}"
                 )
         with stage.unlocked():
             stage.start_from = ",".join(
@@ -87,12 +87,12 @@ def stages(config: ConfigDict, workdir: epath.Path) -> Iterator[tuple[ConfigDict
 
 
 def is_finished(folder: epath.Path, num_steps: int) -> bool:
-    """Whether the run in `folder` is at its last step and evaluated."""
+    """Whether the run in `folder` has reached its last step and is evaluated."""
     return (folder / "evaluation.json").exists() and checkpoint.last_step(folder) == num_steps
 
 
 def table(workdir: epath.Path, names: tuple[str, ...]) -> str:
-    """Scores of the stages on their test pairs, a row each, and the step that they are of."""
+    """Test scores of the stages, a row each, with the scored step."""
     found = [json.loads((workdir / name / "evaluation.json").read_text()) for name in names]
     metrics = list(dict.fromkeys(metric for one in found for metric in one["metrics"]))
     rows = [

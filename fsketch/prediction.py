@@ -1,4 +1,4 @@
-"""A method's predictions of images on all devices, and the states and shapes that they need."""
+"""A method's predictions on all devices, and the states and shapes they need."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -12,10 +12,10 @@ from fsketch.core import parallel, state, types
 from fsketch.data import augment, pipeline
 from fsketch.methods import interface
 
-# direction -> what is predicted
+# direction -> predicted kind of image
 DIRECTIONS = {"to_sketch": "sketch", "to_photo": "photo"}
 
-# A host-side function: a padded batch of numpy arrays in, predictions as numpy out.
+# A host-side function from a padded batch of numpy arrays to predictions as numpy arrays.
 Predict = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 
@@ -27,9 +27,9 @@ def initial_state(
     *,
     shapes_only: bool = False,
 ) -> state.TrainState:
-    """The state at step 0, on the host, or its shapes; it depends on (config, frozen) alone.
+    """The state at step 0 on the host, or its shapes; it depends only on (config, frozen).
 
-    Raises ValueError for a method that needs images which the data set does not have.
+    Raises ValueError if the method needs images that the data set does not have.
     """
     side = augment.side_px(config.data)
     one = {kind: jnp.zeros((1, side, side, depth)) for kind, depth in canvases.channels.items()}
@@ -42,14 +42,14 @@ def initial_state(
     except KeyError as error:
         if error.args[0] in ("photo", "sketch") and error.args[0] not in one:
             raise ValueError(
-                f"data.name: {config.data.name!r} has no {error.args[0]}, which method "
-                f"{config.method!r} needs"
+                f"data.name: expected a data set with {error.args[0]} for method "
+                f"{config.method!r}, got {config.data.name!r}"
             ) from None
         raise
 
 
 def channels(config: ConfigDict) -> dict[str, int]:
-    """Channels of the images of each kind; a coarse image has those of what it foreshadows."""
+    """Channels of each kind of image; a coarse image has as many as the image it predicts."""
     depths = {"photo": 3, "sketch": config.data.sketch_channels}
     if "patches" in config:
         depths["coarse"] = depths[DIRECTIONS[config.direction]]
@@ -57,7 +57,7 @@ def channels(config: ConfigDict) -> dict[str, int]:
 
 
 def blank(height: int, width: int, depths: Mapping[str, int]) -> types.Batch:
-    """One grey pair of this size and these channels, which shows its shapes to a method."""
+    """One grey pair of this size and these channels, for the shapes of a method."""
     pair = {kind: jnp.zeros((1, height, width, depth)) for kind, depth in depths.items()}
     return {**pair, "identity": jnp.zeros((1,), jnp.int32)}
 
@@ -65,7 +65,7 @@ def blank(height: int, width: int, depths: Mapping[str, int]) -> types.Batch:
 def predictor(
     method: interface.Method,
 ) -> Callable[[state.TrainState, interface.Frozens], Predict]:
-    """A method's `predict` on all local devices: bind (state, frozen), both replicated."""
+    """A method's `predict` on all local devices; bind it to (state, frozen), both replicated."""
 
     def one_device(train_state: state.TrainState, frozen: dict, batch: types.Batch) -> dict:
         def one_example(example: types.Batch) -> dict:
@@ -83,10 +83,10 @@ def predictor(
 
 
 def _each(function: Callable[[types.Batch], types.Predictions]) -> Callable:
-    """A function of one example, for a batch.
+    """A function of one example, applied to a batch.
 
-    GPUs and TPUs take all examples at once.  A CPU takes one after the other, so that the batch
-    size changes no bit: XLA sums larger batches in another order.
+    GPUs and TPUs take all examples at once.  A CPU takes them one by one, so that results do not
+    depend on the batch size: XLA sums larger batches in another order.
     """
     one_by_one = functools.partial(jax.lax.map, function)
     return one_by_one if jax.default_backend() == "cpu" else jax.vmap(function)

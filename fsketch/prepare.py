@@ -1,7 +1,7 @@
-"""Offline stages (fsketch/stages) that must be done before a method trains.
+"""Offline stages (fsketch/stages) that run before a method trains.
 
 A stage takes the configuration and the workdir and returns the configuration to train with.
-`fsketch train` runs it first; `fsketch prepare` runs it alone.
+`fsketch train` runs the stages first; `fsketch prepare` runs only them.
 """
 
 from etils import epath
@@ -11,10 +11,10 @@ from fsketch.stages import coarse_images, default_nets, portraits
 
 
 def prepare(config: ConfigDict, workdir: str | epath.Path) -> ConfigDict:
-    """Makes what a run needs and has not yet; returns the configuration that it trains with.
+    """Makes the missing inputs of a run; returns the configuration to train with.
 
-    The portraits that `config.portraits` asks for, unless `config.data.manual_dir` names a folder
-    of them; the coarse images of `config.patches`; the frozen nets that the method needs and for
+    These are the portraits of `config.portraits`, unless `config.data.manual_dir` names a folder of
+    them; the coarse images of `config.patches`; and the frozen nets that the method needs and for
     which no path is given.
     """
     workdir = epath.Path(workdir)

@@ -1,4 +1,4 @@
-"""A run from its workdir alone: configuration, method, state, frozen nets, predictions."""
+"""Restores a run from its workdir alone: configuration, method, state, frozen nets."""
 
 import contextlib
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from fsketch.methods import interface
 
 
 class Restored(NamedTuple):
-    """What a workdir's checkpoint holds, on the host."""
+    """The content of a workdir's checkpoint, on the host."""
 
     method: interface.Method
     config: ConfigDict
@@ -32,7 +32,7 @@ def meta_data(
     frozen: Iterable[str] = (),
     prepared: str = "",
 ) -> checkpoint.Meta:
-    """What a checkpoint says of its run: all that `run` and `frozen.sources` need.
+    """The meta data of a checkpoint: all that `run` and `frozen.sources` need.
 
     position: examples seen.  frozen: roles of the frozen nets that are kept beside it.  prepared:
     the data set by its content (`sources.prepared_name`), "" for one that nobody trained on.
@@ -48,9 +48,9 @@ def meta_data(
 
 
 def run(workdir: str | epath.Path, *, kind: str) -> Restored:
-    """All that predictions need, from the workdir alone; `kind` is "best" or "latest".
+    """Everything that predictions need, from the workdir alone; `kind` is "best" or "latest".
 
-    Raises ValueError that names a field which the stored configuration lacks.
+    Raises ValueError that names a missing field if the stored configuration lacks one.
     """
     arrays, meta = checkpoint.read(workdir, kind=kind)
     config = checkpoint.from_json(history.completed(meta["config"], meta["version"]))
@@ -61,8 +61,8 @@ def run(workdir: str | epath.Path, *, kind: str) -> Restored:
         one = prediction.blank(crop, crop, prediction.channels(config))
         shapes = jax.eval_shape(method.init, key, frozen, one)
         jax.eval_shape(method.predict, shapes, frozen, one)
-    # Without the memory (image pools): predictions do not need it, and with data.part_px its images
-    # have the size of parts.
+    # The memory (image pools) is left out: predictions do not need it, and with data.part_px its
+    # images have the size of parts.
     kept = {name: array for name, array in arrays.items() if not name.startswith("memory/")}
     source = f"{workdir} (step {meta['step']})"
     host = checkpoint.fill(shapes.replace(memory={}), kept, source=source)
@@ -84,7 +84,7 @@ def _lacking_fields_named(config: ConfigDict, *, source: str) -> Iterator[None]:
 
 
 def _dotted(config: ConfigDict, section: ConfigDict, field: str) -> str:
-    """The full name of a field of a section, which lies somewhere in the configuration."""
+    """The full name of a field of a section of the configuration."""
     if config is section:
         return field
     for name, value in config.items():
@@ -94,6 +94,6 @@ def _dotted(config: ConfigDict, section: ConfigDict, field: str) -> str:
 
 
 def frozen_nets(workdir: str | epath.Path) -> dict[str, state.Frozen]:
-    """The frozen nets that a run keeps beside its checkpoints."""
+    """The frozen nets that a run stores beside its checkpoints."""
     arrays, meta = checkpoint.read(workdir, kind="frozen")
     return registry.rebuild(meta["specs"], arrays)

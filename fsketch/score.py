@@ -1,8 +1,8 @@
 """fsketch score --protocol=cufs --truth=DIR --output=DIR [DIR ...]
 
-Scores folders of images, or what an evaluation left in a workdir, by a named protocol.  Prints a
-table with its convention; --json, --html and --why say more.  Exit code 1, with every problem
-listed, if something does not fit; nothing is resized or left out silently.
+Scores folders of images, or the images of an evaluated workdir, by a named protocol.  Prints a
+table with its convention; --json, --html and --why give more.  If files do not fit, it lists every
+problem and exits with code 1; it never resizes or omits anything silently.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from fsketch.frozen import metric_nets
 from fsketch.metrics import fid
 from fsketch.scoring import conventions, features, matching, measures, protocols, results
 
-THREADS, AHEAD = 2, 16  # decoding threads, and ids that they may be ahead
+THREADS, AHEAD = 2, 16  # decoding threads, and the number of ids they may be ahead
 
 
 def score(
@@ -35,17 +35,19 @@ def score(
 ) -> results.Result:
     """Scores every output of `matched` by the protocol `name`.
 
-    metrics: keys of `measures.IMAGE` and `measures.SET` in place of the protocol's own.  Where a
-    set metric cannot be computed (too few pairs, say), that is an error if it was asked for here,
-    and a note if it is the protocol's.
+    metrics: keys of `measures.IMAGE` and `measures.SET` that replace the protocol's.  A set metric
+    that cannot be computed (e.g. too few pairs) is an error if it is named here, and a note if it
+    is the protocol's.
 
-    Raises `DataError` for files that cannot be read or whose sizes the protocol does not admit,
+    Raises `DataError` for unreadable files and sizes other than the protocol's,
     `metric_nets.WeightsError` for missing weights, ValueError for unknown names.
     """
     chosen = protocols.get(name)
     known = {*measures.IMAGE, *measures.SET}
     if unknown := [metric for metric in metrics if metric not in known]:
-        raise ValueError(f"metrics: {', '.join(unknown)}; admitted are {', '.join(sorted(known))}")
+        raise ValueError(
+            f"--metrics: expected some of {', '.join(sorted(known))}, got {', '.join(unknown)}"
+        )
     wanted = metrics or chosen.image_metrics + chosen.set_metrics
     set_names = [metric for metric in wanted if metric in measures.SET]
     problems = matching.Problems()
@@ -123,7 +125,7 @@ class _Gathered:
 def _features(
     set_names: Sequence[str], options: measures.Options, *, strict: bool
 ) -> tuple[dict[str, _Gathered], list[str]]:
-    """What each set metric needs, by name of the features; notes for what is not to be had."""
+    """Features for the set metrics, by name; notes on metrics that could not be computed."""
     gathered, notes = {}, []
     for name in {measures.SET[metric].features: None for metric in set_names}:
         try:
@@ -145,7 +147,7 @@ def _set_scores(
     *,
     strict: bool,
 ) -> tuple[dict[str, dict[str, measures.Interval]], dict[str, str], list[str]]:
-    """Values of each output, the metric each value is of, a note for what cannot be computed."""
+    """Values of each output, the metric of each value, notes on metrics not computed."""
     sets: dict[str, dict[str, measures.Interval]] = {label: {} for label in matched.outputs}
     origins: dict[str, str] = {}
     reasons: dict[str, list[str]] = {}
@@ -158,7 +160,7 @@ def _set_scores(
         for label, its in matched.outputs.items():
             try:
                 if label not in complete:
-                    raise ValueError(f"{len(its)} of {len(matched.ids)} images")
+                    raise ValueError(f"expected all {len(matched.ids)} images, got {len(its)}")
                 others = [of(other) for other in complete if other != label]
                 compared = measures.Sets(of("truth"), of(label), others)
                 values = metric.compare(compared, options)
@@ -187,8 +189,8 @@ def _decoded(
 ) -> Iterator[tuple[str, dict[str, tuple[np.ndarray, str]]]]:
     """(id, {"truth" or label: (pixels, SHA-256 of the file)}) of each id, in order.
 
-    After the first unreadable file nothing more comes, but all files are read, so that `problems`
-    names every bad one.
+    After the first unreadable file it yields nothing, but it reads all files, so that `problems`
+    lists every bad one.
     """
     with futures.ThreadPoolExecutor(THREADS) as pool:
         queue: collections.deque[tuple[str, futures.Future]] = collections.deque()
@@ -206,7 +208,7 @@ def _decoded(
 def _read(
     matched: matching.Matched, id: str
 ) -> tuple[dict[str, tuple[np.ndarray, str]], matching.Problems]:
-    """All images of one id, and what is wrong with them."""
+    """All images of one id, and their problems."""
     problems = matching.Problems()
     images = {}
     for label, files in {"truth": matched.truth, **matched.outputs}.items():
@@ -241,35 +243,35 @@ def parser() -> arguments.Parser:
     add("--protocol", required=True, choices=protocols.PROTOCOLS)
     result.several(
         "--output", required=True, type=paths.labelled, metavar="[LABEL=]DIR",
-        help="folders of outputs, or workdirs after their evaluation; any number",
+        help="folders of outputs, or evaluated workdirs; any number",
     )  # fmt: skip
-    result.path("--truth", metavar="DIR", help="the real images; a workdir brings its own")
+    result.path("--truth", metavar="DIR", help="the real images; a workdir has its own")
     result.path(
-        "--input", metavar="DIR", help="what the outputs were made from, for the page and --floor"
+        "--input", metavar="DIR", help="images the outputs were made from, for the page and --floor"
     )
     result.path(
         "--manifest", metavar="FILE",
-        help="in place of --truth: a table id,photo,sketch,split (*.csv), or FS2K's anno_test.json",
+        help="instead of --truth: a table id,photo,sketch,split (*.csv), or FS2K's anno_test.json",
     )  # fmt: skip
-    add("--split", default="", help="with --manifest: only its rows of this split")
+    add("--split", default="", help="with --manifest: only the rows of this split")
     add("--direction", default="to_sketch", choices=matching.DIRECTIONS)
-    add("--partial", action="store_true", help="admit outputs that lack some of the images")
-    add("--floor", action="store_true", help="also score the inputs themselves, as an output")
-    result.several("--metrics", commas=True, metavar="A,B", help="in place of the protocol's")
+    add("--partial", action="store_true", help="accept outputs that lack some images")
+    add("--floor", action="store_true", help="also score the inputs themselves as an output")
+    result.several("--metrics", commas=True, metavar="A,B", help="instead of the protocol's")
     result.path("--weights", default="", metavar="DIR", help="folder of converted weights")
-    result.path("--embedder", default="", help="for identity: pixels, hog, or a path, as of a run")
-    result.path("--cache", default="", metavar="DIR", help="keep Inception's features there")
-    add("--resize", default="legacy", choices=("legacy", "clean"), help="before FID's Inception")
-    add("--seed", type=int, default=0, help="of resampling and of NLDA's splits")
+    result.path("--embedder", default="", help="for identity: pixels, hog, or the path of a run")
+    result.path("--cache", default="", metavar="DIR", help="store Inception's features there")
+    add("--resize", default="legacy", choices=("legacy", "clean"), help="for FID's Inception")
+    add("--seed", type=int, default=0, help="for resampling and NLDA's splits")
     add("--why", action="store_true", help="also score under other conventions of the field")
     add("--markdown", action="store_true", help="print tables as Markdown")
-    result.path("--json", metavar="FILE", help="write everything, each choice recorded")
+    result.path("--json", metavar="FILE", help="write everything, with every choice recorded")
     result.path("--html", metavar="FILE", help="write a page with images and histograms")
     return result
 
 
 def matched(given: argparse.Namespace) -> matching.Matched:
-    """The files that the command line names; `DataError` for what does not fit."""
+    """The files that the command line names; raises `DataError` for files that do not fit."""
     _check_flags(given)
     problems = matching.Problems()
     folders = matching.labels(given.output)
@@ -287,8 +289,8 @@ def matched(given: argparse.Namespace) -> matching.Matched:
             workdir = next(iter(folders.values()))
             if not matching.is_workdir(workdir):
                 raise ValueError(
-                    f"{workdir}: no workdir with outputs/ of an evaluation; admitted are one as "
-                    "the first --output, --truth or --manifest"
+                    f"{workdir}: expected --truth, --manifest or an evaluated workdir as the first "
+                    "--output, got none"
                 )
             source, target = matching.DIRECTIONS[given.direction]
             truth, inputs = (matching.outputs_of(workdir, kind) for kind in (target, source))
@@ -308,7 +310,7 @@ def matched(given: argparse.Namespace) -> matching.Matched:
     result = matching.attach(result, folders, stems, problems, partial=given.partial)
     if given.floor:
         if not result.inputs:
-            raise errors.UsageError("--floor: expected with --input, a manifest or a workdir")
+            raise errors.UsageError("--floor: expected --input, --manifest or a workdir, got none")
         result = result._replace(outputs={**result.outputs, matching.FLOOR: result.inputs})
     problems.close()
     for line in errors.noted(problems.notes):
@@ -317,13 +319,13 @@ def matched(given: argparse.Namespace) -> matching.Matched:
 
 
 def _check_flags(given: argparse.Namespace) -> None:
-    """UsageError for a flag that would be without effect."""
+    """Raises UsageError for a flag that would have no effect."""
     of_table = given.manifest and not given.manifest.endswith(".json")
     for flag, is_idle, reason in (
-        ("--truth", given.truth and given.manifest, "not with --manifest, which names the truths"),
-        ("--input", given.input and given.manifest, "not with --manifest, which names the inputs"),
-        ("--input", given.input and not given.truth, "with --truth"),
-        ("--split", given.split and not of_table, "with --manifest=FILE.csv"),
+        ("--truth", given.truth and given.manifest, "no --manifest, which names the truths"),
+        ("--input", given.input and given.manifest, "no --manifest, which names the inputs"),
+        ("--input", given.input and not given.truth, "--truth beside it"),
+        ("--split", given.split and not of_table, "--manifest=FILE.csv beside it"),
     ):
         if is_idle:
             raise errors.UsageError(f"{flag}: expected {reason}")
@@ -334,7 +336,7 @@ def _check_flags(given: argparse.Namespace) -> None:
 
 
 def main(words: Sequence[str]) -> int:
-    """The exit code 0; raises what `score` and `matched` raise."""
+    """The exit code 0; raises the errors of `score` and `matched`."""
     given = parser().parse_args(words)
     options = measures.Options(
         weights_dir=given.weights,
@@ -352,7 +354,7 @@ def main(words: Sequence[str]) -> int:
         content = json.dumps(results.to_json(result), indent=1, allow_nan=False) + "\n"
         writers.write_whole(epath.Path(given.json), content.encode())
     if given.html:
-        # Needs matplotlib, half a second that only a page takes.
+        # Imports matplotlib, half a second that only a page needs.
         from fsketch.scoring import page
 
         page.write(given.html, f"Scores, protocol {given.protocol}", {"": result})

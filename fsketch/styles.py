@@ -1,12 +1,12 @@
 """fsketch styles --teacher=PATH --data=NAME [--manual_dir=DIR] [STYLE ...]
 
-Ranks style images by their distance from real faces (metrics/style_distance.py), the most distinct
-first, from which IFRP takes its three training styles.  STYLE: a painting of
+Ranks style images by their distance from real faces (metrics/style_distance.py), most distinct
+first; IFRP takes its three training styles from the top.  STYLE: a painting of
 fsketch/data/synthetic/paintings.py, an image file, or a folder of artworks; default: all paintings.
 
-    fsketch styles --paint=DIR       writes the paintings as PNG, to look at
+    fsketch styles --paint=DIR       writes the paintings as PNG files
 
-Exit code 0: done; 1: an image or a data set is refused; 2: the arguments do not fit.
+Exit code 0: done; 1: an image or a data set is refused; 2: wrong arguments.
 """
 
 from collections.abc import Sequence
@@ -39,10 +39,10 @@ def grams_of(teacher: state.Frozen, batch: Sequence[np.ndarray]) -> dict[str, np
 def rank(
     teacher: state.Frozen, styles: Sequence[str], photos: Sequence[np.ndarray], *, size_px: int
 ) -> list[tuple[str, float]]:
-    """(style, distance from the faces), the most distinct first.
+    """(style, distance from the faces), most distinct first.
 
     teacher: of kind "maps" (frozen/teachers.py).  photos: uint8[H, W, 3] of any size; their centred
-    squares are brought to size_px, the side of the style images.
+    squares are resized to size_px, the side of the style images.
     """
     seen = [warp.square(photo, share=1.0, size_px=size_px) for photo in photos]
     painted = {
@@ -52,7 +52,7 @@ def rank(
 
 
 def expand(given: Sequence[str]) -> list[str]:
-    """Styles with folders replaced by the images in them; all paintings for none."""
+    """The styles with each folder replaced by its images; all paintings if none is given."""
     found = []
     for style in given or paintings.NAMES:
         found += paintings.folder(style) if Path(style).is_dir() else [style]
@@ -61,21 +61,21 @@ def expand(given: Sequence[str]) -> list[str]:
 
 def parser() -> arguments.Parser:
     """The command line."""
-    result = arguments.Parser("styles", description="Rank style images, or paint ours.")
+    result = arguments.Parser("styles", description="Rank style images, or paint our own.")
     add = result.add_argument
     result.path(
         "styles", nargs="*", metavar="STYLE", help="paintings, image files, folders of artworks"
     )
-    result.path("--paint", metavar="DIR", help="write our paintings there, and rank nothing")
+    result.path("--paint", metavar="DIR", help="write our paintings there and do not rank")
     result.path(
         "--teacher",
         default="",
         help="a run of configs/teacher.py, or converted weights (*.safetensors)",
     )
     result.several(
-        "--taps", commas=True, help="maps to compare, as relu1_2,relu2_2; default: the net's own"
+        "--taps", commas=True, help="maps to compare, e.g. relu1_2,relu2_2; default: the net's own"
     )
-    add("--data", default="procedural_faces/small", help="data set whose photos are the real faces")
+    add("--data", default="procedural_faces/small", help="data set with the photos of faces")
     add("--split", default="train[:64]")
     result.path("--manual_dir", default="", metavar="DIR", help="the data set's images")
     result.path("--data_dir", default="", metavar="DIR", help="prepared data sets")
@@ -84,7 +84,7 @@ def parser() -> arguments.Parser:
 
 
 def main(words: Sequence[str]) -> int:
-    """The exit code 0; raises FileNotFoundError and ValueError for what cannot be read."""
+    """The exit code 0; raises FileNotFoundError and ValueError for unreadable files."""
     given = parser().parse_args(words)
     if given.paint:
         Path(given.paint).mkdir(parents=True, exist_ok=True)

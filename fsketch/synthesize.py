@@ -1,23 +1,22 @@
 """fsketch synthesize --workdir=RUN --direction=to_sketch IN [IN ...] OUT
 
-Sketches of photos, or photos of sketches, by a run's checkpoint.  IN: images and folders of them,
-of any size; OUT: a folder, which gets an image of the same name and size for each.  Nothing but
-the workdir is needed.  Run the same command again to go on after an interruption.
+Makes sketches of photos, or photos of sketches, with a run's checkpoint.  IN: images of any size,
+and folders of images; OUT: a folder, which gets an image of the same name and size for each input.
+Only the workdir is needed.  Run the same command again to continue after an interruption.
 
-An image is laid in the middle of a canvas of the run's fill, as in training and evaluation,
-and cut out again.  A side of the canvas is the run's crop_px or, for a longer side, that side
-rounded up to an eighth of an octave (257 to 512 px: a multiple of 32) and to what the net halves:
-one program is compiled for each size of canvas.  Test pairs of the run hence come out as in
-WORKDIR/outputs, to the bit.  Where a first stage draws a coarse sketch of the photo, it comes
-before all this, on the photo alone; then images must be of the size that the run is made for.
+An image is centred on a canvas of the run's fill, as in training and evaluation, and cut out again.
+A side of the canvas is the run's crop_px or, for a longer side, that side rounded up to an eighth
+of an octave (257 to 512 px: a multiple of 32) and to a multiple that the net can halve; one program
+is compiled for each canvas size.  So test pairs of the run come out bit for bit as in
+WORKDIR/outputs.  A first stage that draws a coarse sketch runs before this, on the photo without
+canvas; then images must have the size of the run's own images.
 
-Two things to know of larger images.  Nets learned faces at one scale: one twice as large is
-another task, and shrinking the photo first does better.  And instance normalisation sees the whole
-canvas, so contrast depends a little on how much of it is fill; most for the U-Net of pix2pix, which
-needs multiples of 2^depth px.
+Two limits of larger images: nets learn faces at one scale, so a face twice as large is another
+task; shrink the photo first.  And instance normalisation sees the whole canvas, so contrast depends
+a little on the share of fill; most for the U-Net of pix2pix, which needs multiples of 2^depth px.
 
-Exit code 0: all done; 1: some failed, listed at the end with their reasons; 2: the arguments do
-not fit, and nothing was written.
+Exit code 0: all done; 1: some failed, listed at the end with their reasons; 2: wrong arguments,
+nothing was written.
 """
 
 import argparse
@@ -57,9 +56,9 @@ from fsketch.stages import coarse_images
 DIRECTIONS = matching.DIRECTIONS
 FORMATS = {"png": writers.write_png, "jpg": writers.write_jpeg}
 LEVELS = {"BLACK": 0, "WHITE": 255}
-MAX_PX = 1024  # longer side of an image that is taken without being asked for
-PROGRAMS = 4  # compiled programs that are kept, one for each size of canvas
-THREADS = 4  # that decode and encode beside the device
+MAX_PX = 1024  # default of --max_px
+PROGRAMS = 4  # compiled programs to keep, one for each canvas size
+THREADS = 4  # threads that decode and encode beside the device
 
 # Draws coarse sketches: photos uint8[B, H, W, 3] of one size, without canvas -> uint8[B, H, W, 1].
 FirstStage = Callable[[np.ndarray], np.ndarray]
@@ -71,16 +70,16 @@ _EXIF_ORIENTATION = 0x0112
 def load_translator(
     workdir: str | os.PathLike, direction: str, *, checkpoint: str = "best"
 ) -> "Translator":
-    """A run's translator: uint8[H, W, 1 or 3] -> uint8[H, W, C], C as the run's images have it.
+    """A run's translator: uint8[H, W, 1 or 3] -> uint8[H, W, C], C as in the run's images.
 
     Args:
-      workdir: the run; its data need not be there any more.
+      workdir: the run; its data are not needed.
       direction: "to_sketch" or "to_photo".
       checkpoint: "best" or "latest".
 
     Raises:
       FileNotFoundError: no checkpoint in the workdir.
-      ValueError: the run does not make images of this direction.
+      ValueError: the run does not translate in this direction.
     """
     restored = restore.run(workdir, kind=checkpoint)
     crop = restored.config.data.crop_px
@@ -89,8 +88,8 @@ def load_translator(
     offered = [name for name, (_, target) in DIRECTIONS.items() if target in made]
     if direction not in offered:
         raise ValueError(
-            f"direction: {direction!r}; {workdir}, a run of method {restored.config.method!r}, "
-            f"offers {' and '.join(offered) or 'none'}"
+            f"direction: expected {' or '.join(offered) or 'none'} for {workdir}, a run of method "
+            f"{restored.config.method!r}, got {direction!r}"
         )
     first_stage = None
     if "patches" in restored.config:
@@ -99,9 +98,9 @@ def load_translator(
 
 
 class Translator:
-    """Images of one domain -> images of the other, of any size; see the module's docstring.
+    """Translates images of any size from one domain to the other; see the module's docstring.
 
-    A call takes one image, `batch` several.  On CPU an image's result depends on nothing else.
+    A call takes one image, `batch` takes several.  On CPU a result depends on its image alone.
     `origin` says what makes them; files of results keep it.
     """
 
@@ -131,13 +130,13 @@ class Translator:
         """uint8[H, W, 1 or 3] -> uint8[H, W, C]; FloatingPointError if it is not finite."""
         (made,) = self.batch([image], batch_size=1)
         if made is None:
-            raise FloatingPointError(f"fake {self._target} is not finite")
+            raise FloatingPointError(f"{self._target}: expected finite values, got NaN or infinity")
         return made
 
     def batch(self, batch: Sequence[np.ndarray], *, batch_size: int) -> list[np.ndarray | None]:
-        """Translates up to `batch_size` images whose `canvas` is one; None for one not finite.
+        """Translates up to `batch_size` images of equal `canvas`; None for a result not finite.
 
-        Fewer images are filled up, so that one program serves all batches of a canvas.
+        A smaller batch is filled up, so that one program serves all batches of a canvas.
         """
         for image in batch:
             if problem := self.problem(image.shape[:2]):
@@ -145,7 +144,7 @@ class Translator:
         (canvas,) = {self.canvas(image.shape[:2]) for image in batch}
         size = prediction.local_batch(batch_size)
         if len(batch) > size:
-            raise ValueError(f"{len(batch)} images in a batch of {size}")
+            raise ValueError(f"batch: expected up to {size} images, got {len(batch)}")
         converted = [self._convert(image) for image in batch]
         boxes = [_box(image.shape[:2], canvas) for image in batch]
 
@@ -165,7 +164,7 @@ class Translator:
         return [images.to_uint8(cut) if np.isfinite(cut).all() else None for cut in cuts]
 
     def problem(self, size: tuple[int, int]) -> str:
-        """Why an image of this (height, width) is not taken; "" if it is."""
+        """Why an image of this (height, width) is refused; "" if it is accepted."""
         if not self._size or size == self._size:
             return ""
         return (
@@ -185,7 +184,7 @@ class Translator:
 
     @functools.cached_property
     def _multiple(self) -> int:
-        """The power of two that the net needs sides to be a multiple of, found by asking it."""
+        """The power of two of which sides must be a multiple, found by tracing the net."""
         for step in (2**i for i in range(12)):
             side = self._crop + step
             try:
@@ -194,10 +193,10 @@ class Translator:
             except ValueError:
                 continue
             return step
-        raise ValueError(f"the net takes no image larger than {self._crop} px a side")
+        raise ValueError(f"image: expected up to {self._crop} px a side for this net, got more")
 
     def _bind(self, canvas: tuple[int, int], size: int) -> prediction.Predict:
-        """A predictor of its own for each shape, so that forgetting it frees its program."""
+        """A new predictor for each shape, so that dropping it frees its program."""
         del canvas, size
         return prediction.predictor(self._method)(*self._devices)
 
@@ -206,7 +205,7 @@ class Translator:
         in the data sets.
         """
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[-1] not in (1, 3):
-            raise ValueError(f"an image is uint8[H, W, 1 or 3], got {image.dtype}{image.shape}")
+            raise ValueError(f"image: expected uint8[H, W, 1 or 3], got {image.dtype}{image.shape}")
         if self._channels[self._source] == 3 or image.shape[-1] == 1:
             return image  # one channel is broadcast to three
         return np.asarray(Image.fromarray(image).convert("L"))[..., None]
@@ -229,7 +228,7 @@ def _one_way(method: interface.Method, source: str, target: str, *, depth: int) 
 
 
 def _parameters_only(train_state: state.TrainState) -> state.TrainState:
-    """Without what only training needs: optimizers and image pools."""
+    """The state without the parts that only training needs: optimizers and image pools."""
     players = {
         role: player.averaged().replace(opt_state=(), ema={}, ema_rate=0.0)
         for role, player in train_state.players.items()
@@ -238,27 +237,27 @@ def _parameters_only(train_state: state.TrainState) -> state.TrainState:
 
 
 def _box(size: tuple[int, int], canvas: tuple[int, int]) -> tuple[slice, slice]:
-    """Where an image lies on its canvas."""
+    """The place of an image on its canvas."""
     corner = images.centre(size, canvas)
     return tuple(slice(start, start + px) for start, px in zip(corner, size, strict=True))
 
 
 class Job(NamedTuple):
-    """One image to make."""
+    """One image to make: input and output file."""
 
     given: Path
     made: Path
 
 
 class Failure(NamedTuple):
-    """A file of which nothing was made."""
+    """A file without a result."""
 
     path: Path
     reason: str
 
 
 class Plan(NamedTuple):
-    """Images to make, in the order of their paths; how many files are no images; remarks."""
+    """Images to make, sorted by path; the number of files that are no images; notes."""
 
     jobs: list[Job]
     num_unread: int
@@ -266,10 +265,10 @@ class Plan(NamedTuple):
 
 
 def plan(inputs: Sequence[str], out: str, *, extension: str, recursive: bool) -> Plan:
-    """What there is to do.
+    """The images to make.
 
-    Raises `DataError` with every input that does not exist or holds no image, and with all inputs
-    that would write one file, or the file of an input.
+    Raises `DataError` with every input that does not exist or contains no image, and every input
+    whose output would overwrite another output or an input.
     """
     problems: dict[tuple[str, str], list[str]] = collections.defaultdict(list)
     roles = (*(("IN", given) for given in inputs), ("OUT", out))
@@ -315,13 +314,13 @@ def plan(inputs: Sequence[str], out: str, *, extension: str, recursive: bool) ->
 
 
 def _below(root: Path, recursive: bool) -> tuple[list[Path], int, list[str]]:
-    """Images of a folder, sorted, the number of other files, and notes on what is not read."""
+    """Images of a folder, sorted, the number of other files, and notes on files not read."""
     files, unread, subfolders, visited = [], [], [], set()
     for place, folders, leaves in os.walk(root, followlinks=True):
         if not recursive:
             subfolders += [name for name in folders if not names.is_debris(name)]
             folders.clear()
-        elif (real := os.path.realpath(place)) in visited:  # a link in a circle
+        elif (real := os.path.realpath(place)) in visited:  # a circular link
             folders.clear()
             continue
         else:
@@ -335,7 +334,7 @@ def _below(root: Path, recursive: bool) -> tuple[list[Path], int, list[str]]:
                 unread.append(str(path.relative_to(root)))
     notes = []
     if unread:
-        notes.append(f"{root}: not read, no images by their first bytes: {_some(unread)}")
+        notes.append(f"{root}: not read, since their first bytes are no image: {_some(unread)}")
     if subfolders:
         notes.append(f"{root}: folders not entered without --recursive: {_some(subfolders)}")
     return files, len(unread), notes
@@ -347,7 +346,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 class Reading(NamedTuple):
-    """How files are decoded: see the flags."""
+    """How to decode files; see the flags."""
 
     background: int | None
     apply_exif: bool
@@ -355,7 +354,7 @@ class Reading(NamedTuple):
 
 
 def size_of(path: Path, reading: Reading) -> tuple[int, int] | None:
-    """(height, width) by the header; None where there is none, which `read` reports."""
+    """(height, width) by the header; None if it is unreadable, which `read` reports."""
     try:
         with image_files.open_image(path) as image:
             turned = reading.apply_exif and image.getexif().get(_EXIF_ORIENTATION) in _SIDEWAYS
@@ -365,7 +364,7 @@ def size_of(path: Path, reading: Reading) -> tuple[int, int] | None:
 
 
 def read(path: Path, reading: Reading) -> np.ndarray | Failure:
-    """uint8[H, W, 1 or 3], or why not."""
+    """The image uint8[H, W, 1 or 3], or why it cannot be used."""
     size = size_of(path, reading)
     if size and max(size) > reading.max_px:
         return Failure(
@@ -395,9 +394,9 @@ def run(
     batch_size: int,
     extension: str,
 ) -> list[Failure]:
-    """Makes all images; the failures, in the order of `jobs`.
+    """Makes all images; returns the failures in the order of `jobs`.
 
-    Files are decoded and encoded in threads, at most two batches ahead of the device and behind.
+    Threads decode and encode files, at most two batches ahead of the device and behind it.
     """
     failures: list[Failure] = []
     written: collections.deque[tuple[Job, futures.Future]] = collections.deque()
@@ -413,7 +412,7 @@ def run(
         return translator.canvas(size) if size and max(size) <= reading.max_px else (0, 0)
 
     with futures.ThreadPoolExecutor(THREADS) as pool, progress.Bar("images", len(jobs)) as bar:
-        # By canvas, since a program is compiled for each; first those of which nothing will come.
+        # Sorted by canvas, since each has its own program; unusable images come first.
         sizes = pool.map(lambda job: size_of(job.given, reading), jobs)
         canvases = dict(zip(jobs, map(canvas_of, sizes), strict=True))
         decoded = _ahead(pool, sorted(jobs, key=canvases.get), reading, 2 * batch_size)
@@ -469,7 +468,7 @@ def _ahead(
 
 def _write(path: Path, image: np.ndarray | None, extension: str, about: str) -> None:
     if image is None:
-        raise FloatingPointError("the net's output is not finite")
+        raise FloatingPointError("expected a finite output of the net, got NaN or infinity")
     path.parent.mkdir(parents=True, exist_ok=True)
     FORMATS[extension](path, image, about=about)
 
@@ -491,7 +490,7 @@ def _check_origin(done: Sequence[Path], origin: str) -> None:
 
 
 def level(text: str) -> int:
-    """A grey level 0..255, by number or name."""
+    """Parses a grey level: 0..255, WHITE or BLACK."""
     if text in LEVELS:
         return LEVELS[text]
     if not text.isdecimal() or int(text) > 255:
@@ -500,7 +499,7 @@ def level(text: str) -> int:
 
 
 def positive(text: str) -> int:
-    """A whole number from 1."""
+    """Parses a whole number from 1."""
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
     return int(text)
@@ -510,24 +509,24 @@ def parser() -> arguments.Parser:
     """The command line."""
     result = arguments.Parser(
         "synthesize",
-        description="Sketches of photos, or photos of sketches, by a run's checkpoint.",
+        description="Make sketches of photos, or photos of sketches, with a run's checkpoint.",
     )
     add = result.add_argument
     result.path("--workdir", required=True, help="the run")
     add("--direction", required=True, choices=DIRECTIONS)
-    result.path("inputs", nargs="+", metavar="IN", help="images, and folders of images")
+    result.path("inputs", nargs="+", metavar="IN", help="images and folders of images")
     result.path("out", metavar="OUT", help="folder for the results, which keep name and size")
     add("--checkpoint", default="best", choices=("best", "latest"))
-    add("--recursive", action="store_true", help="enter folders in folders, and keep their tree")
-    add("--format", default="png", choices=FORMATS, help="of the results; jpg is of quality 95")
-    add("--overwrite", action="store_true", help="make again what is already there")
-    add("--batch_size", type=positive, default=8, help="images a batch; changes no result")
+    add("--recursive", action="store_true", help="also read subfolders, and keep their tree")
+    add("--format", default="png", choices=FORMATS, help="of the results; jpg has quality 95")
+    add("--overwrite", action="store_true", help="replace existing results")
+    add("--batch_size", type=positive, default=8, help="images a batch; does not change results")
     add(
         "--max_px", type=positive, default=MAX_PX,
-        help=f"larger images, by their longer side, are refused; default {MAX_PX}.  Memory grows "
-        "with the area: about 1 GB a megapixel at width 24",
+        help=f"refuse images with a longer side than this; default {MAX_PX}.  Memory grows with "
+        "the area: about 1 GB a megapixel at width 24",
     )  # fmt: skip
-    add("--apply_exif", action="store_true", help="turn photos upright as their EXIF data say")
+    add("--apply_exif", action="store_true", help="turn photos upright by their EXIF data")
     add(
         "--background", type=level, metavar="LEVEL",
         help="lay transparent images on WHITE, BLACK or a grey level, 0 to 255",
@@ -536,7 +535,7 @@ def parser() -> arguments.Parser:
 
 
 def main(words: Sequence[str]) -> int:
-    """The exit code: 0 all done, 1 some failed; UsageError where the arguments do not fit."""
+    """The exit code: 0 all done, 1 some failed; raises UsageError for wrong arguments."""
     given = parser().parse_args(words)
     reading = Reading(given.background, given.apply_exif, given.max_px)
     try:

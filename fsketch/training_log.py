@@ -25,13 +25,13 @@ _MISSING = object()
 
 
 class NonFiniteError(FloatingPointError):
-    """A loss or a parameter became NaN or infinite; what is saved is finite."""
+    """A loss or a parameter became NaN or infinite; saved checkpoints are finite."""
 
     ADVICE = "Resume with a lower optim.learning_rate or another seed."
 
 
 class Window:
-    """Scalars since the last log line, and the speed."""
+    """The scalars since the last log line, and the speed."""
 
     def __init__(self, config: ConfigDict, *, start: int) -> None:
         self.config, self.step = config, start
@@ -40,7 +40,7 @@ class Window:
         self.untimed = (0, 0.0)  # steps and seconds of compilation, left out of the speed
 
     def add(self, step: int, scalars: types.Scalars) -> None:
-        """Reads a step's scalars; raises NonFiniteError at the first that is not finite."""
+        """Adds a step's scalars; raises NonFiniteError if one is not finite."""
         if step <= self.step + len(self.rows):
             return
         values = {k: float(v) for k, v in parallel.unreplicate(scalars).items()}
@@ -53,12 +53,12 @@ class Window:
         self.rows.append(values)
 
     def compiled(self) -> None:
-        """The first step has begun: the time until now was compilation."""
+        """Marks the start of the first step: the time until now was compilation."""
         self.untimed = (1, time.perf_counter() - self.time)
         progress.say(f"compiled in {progress.duration(self.untimed[1])}")
 
     def flush(self, step: int) -> dict[str, float]:
-        """Means over the window, said in one line with speed and time left."""
+        """Means over the window; prints them in one line with speed and time left."""
         steps, seconds = step - self.step, time.perf_counter() - self.time
         if steps > self.untimed[0]:
             steps, seconds = steps - self.untimed[0], seconds - self.untimed[1]
@@ -84,7 +84,7 @@ class Window:
 class StopSignal:
     """Turns SIGTERM and the first Ctrl-C into a flag; a second Ctrl-C interrupts at once.
 
-    `exit_code` is that of the run: 0 after SIGTERM, 130 after Ctrl-C.
+    `exit_code` is the run's exit code: 0 after SIGTERM, 130 after Ctrl-C.
     """
 
     SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -106,7 +106,7 @@ class StopSignal:
         self.exit_code = 130 if number == signal.SIGINT else 0
 
     def agreed(self, step: int, every_steps: int) -> bool:
-        """Whether to stop now: every process answers alike."""
+        """Whether to stop now; all processes give the same answer."""
         if jax.process_count() == 1:
             return self.received
         if step % every_steps:
@@ -115,7 +115,7 @@ class StopSignal:
 
 
 def line(values: dict[str, float]) -> str:
-    """Names and values, sorted, as a line of the log."""
+    """Names and values, sorted, as a log line."""
     return "  ".join(f"{name} {value:.4g}" for name, value in sorted(values.items()))
 
 
@@ -125,7 +125,7 @@ def report(
     frozen: interface.Frozens,
     num_pairs: Sequence[int],
 ) -> None:
-    """What a reader of the log must know: versions, devices, code, configuration, parameters."""
+    """Logs versions, devices, code, configuration and parameters."""
     packages = ("fsketch", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
     versions = "  ".join(f"{name} {metadata.version(name)}" for name in packages)
     logging.info("versions: %s", versions)
@@ -166,7 +166,7 @@ def _git_revision() -> str:
 
 
 def changes(config: ConfigDict) -> str:
-    """A line per field that differs from its default; a nested experiment's likewise."""
+    """A line for each field that differs from its default, nested experiments included."""
     default = dict(flat(checkpoint.to_json(shared.get_config())))
     lines = [
         f"  {name} = {value!r}"

@@ -1,14 +1,14 @@
 """fsketch verify --sets=DIR --embedder NAME [NAME ...]
 
-Verification of persons: LFW, CALFW, CPLFW, CFP-FP and AgeDB-30, as far as DIR holds them (the
-layouts: `fsketch/data/verification/face_sets.py`), or a pair list of one's own:
+Verifies persons on those of LFW, CALFW, CPLFW, CFP-FP and AgeDB-30 that DIR contains (layouts:
+`fsketch/data/verification/face_sets.py`), or on your own pair list:
 
     --folder=DIR --draw=FILE.csv      draws a list once from a folder with a folder for each person
-    --folder=DIR --pairs=FILE.csv     takes a list that was drawn
+    --folder=DIR --pairs=FILE.csv     uses a drawn list
 
-An embedder is a floor (pixels, pca, pca_whitened, hog) or a run's workdir.  Without one the data
-are read and checked only.  Exit code 1, with every bad file named, if something does not fit; 2 if
-the arguments do not.
+An embedder is a baseline (pixels, pca, pca_whitened, hog) or a run's workdir.  Without one, the
+data are only read and checked.  Exit code 1, with every bad file listed, if data do not fit; 2 for
+wrong arguments.
 """
 
 import argparse
@@ -24,22 +24,24 @@ from fsketch.scoring import face_verification
 
 def parser() -> arguments.Parser:
     """The command line."""
-    result = arguments.Parser("verify", description="Verification of persons by embeddings.")
+    result = arguments.Parser("verify", description="Verify persons by embeddings.")
     add = result.add_argument
     result.path("--sets", metavar="DIR", help="the folder of the published sets")
-    result.several("--only", commas=True, known=face_sets.SETS, help="of these, and all of them")
+    result.several(
+        "--only", commas=True, known=face_sets.SETS, help="use these sets; all must be there"
+    )
     result.path("--folder", metavar="DIR", help="a folder with a folder of images for each person")
     result.path(
         "--draw", metavar="FILE", help="with --folder: draw a pair list, write it and use it"
     )
-    result.path("--pairs", metavar="FILE", help="with --folder: a pair list that was written")
-    add("--seed", type=int, default=0, help="of --draw")
+    result.path("--pairs", metavar="FILE", help="with --folder: use this pair list")
+    add("--seed", type=int, default=0, help="for --draw")
     result.several(
-        "--embedder", type=paths.expanded, metavar="NAME", help="floors, or workdirs of runs"
+        "--embedder", type=paths.expanded, metavar="NAME", help="baselines, or workdirs of runs"
     )
-    add("--no_flip", action="store_true", help="leave out the mirror images")
-    add("--far", type=float, default=face_verification.FAR, help="of TAR@FAR")
-    result.path("--json", metavar="FILE", help="write everything, each choice recorded")
+    add("--no_flip", action="store_true", help="do not add mirror images")
+    add("--far", type=float, default=face_verification.FAR, help="false accept rate of TAR@FAR")
+    result.path("--json", metavar="FILE", help="write everything, with every choice recorded")
     return result
 
 
@@ -54,17 +56,17 @@ def chosen_sets(given: argparse.Namespace) -> Iterator[face_sets.PairSet]:
             "fsketch/data/verification/face_sets.py, got none"
         )
     if absent := [name for name in face_sets.SETS if name not in names and not given.only]:
-        progress.say(f"{given.sets}: not there: {', '.join(absent)}")
+        progress.say(f"{given.sets}: missing sets: {', '.join(absent)}")
     yield from face_sets.load_all(given.sets, names=names)
 
 
 def main(words: Sequence[str]) -> int:
-    """The exit code 0; UsageError for flags that do not fit, ValueError for data that do not."""
+    """The exit code 0; raises UsageError for wrong flags, ValueError for wrong data."""
     given = parser().parse_args(words)
     if bool(given.sets) == bool(given.folder):
-        raise errors.UsageError("--sets, --folder: expected one of them")
+        raise errors.UsageError("--sets, --folder: expected exactly one of them")
     if bool(given.draw) + bool(given.pairs) != bool(given.folder):
-        raise errors.UsageError("--folder: expected with one of --draw and --pairs")
+        raise errors.UsageError("--folder: expected exactly one of --draw and --pairs with it")
     tables: dict[str, list[face_verification.Row]] = {name: [] for name in given.embedder}
     flip = not given.no_flip
     writers.check_file("--json", given.json)

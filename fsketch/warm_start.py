@@ -1,4 +1,4 @@
-"""Players that start from those of another run, or from converted weights."""
+"""Initialises players from another run or from converted weights."""
 
 from collections.abc import Callable
 
@@ -14,11 +14,11 @@ Learned = dict[str, tuple[types.PyTree, types.PyTree]]  # (parameters, statistic
 
 
 def started(fresh: state.TrainState, start_from: str) -> state.TrainState:
-    """The state whose players that a workdir trained, too, begin with what it learned there.
+    """The state with players initialised from the players of the same name in a workdir.
 
-    Its averaged parameters, where it keeps them; optimizers begin anew.  Of several workdirs, with
-    commas between them, the mean.  Raises ValueError if one trained a player of another name or
-    shape, or not the players of the first.
+    Takes averaged parameters if the run keeps them; optimizers start fresh.  Several workdirs,
+    separated by commas, give the mean.  Raises ValueError if a workdir has a player of another name
+    or shape, or not the players of the first workdir.
     """
     if start_from.endswith(".safetensors"):
         return _with_weights(fresh, start_from)
@@ -35,7 +35,7 @@ def started(fresh: state.TrainState, start_from: str) -> state.TrainState:
 
 
 def check(fresh: state.TrainState, start_from: str, *, read: Read) -> None:
-    """Raises what `started` would raise; `read` gives the arrays and meta data of a workdir."""
+    """Raises the errors of `started`; read: the arrays and meta data of a workdir."""
     if start_from.endswith(".safetensors"):
         _with_weights(fresh, start_from)
     else:
@@ -43,19 +43,20 @@ def check(fresh: state.TrainState, start_from: str, *, read: Read) -> None:
 
 
 def _all_learned(fresh: state.TrainState, start_from: str, read: Read) -> dict[str, Learned]:
-    """What each of the workdirs learned, all of the same players."""
+    """The players of each workdir; ValueError unless all have the same ones."""
     learned = {workdir: _learned(fresh, workdir, read) for workdir in start_from.split(",")}
     first = next(iter(learned.values()))
     for workdir, players in learned.items():
         if players.keys() != first.keys():
             raise ValueError(
-                f"start_from: {workdir} trained {sorted(players)}, the first {sorted(first)}"
+                f"start_from: {workdir}: expected the players of the first run, {sorted(first)}, "
+                f"got {sorted(players)}"
             )
     return learned
 
 
 def _learned(fresh: state.TrainState, workdir: str, read: Read) -> Learned:
-    """What the best checkpoint of a workdir has of each player."""
+    """Parameters and statistics of each player in the best checkpoint of a workdir."""
     try:
         arrays, meta = read(workdir)
     except FileNotFoundError as error:
@@ -64,9 +65,11 @@ def _learned(fresh: state.TrainState, workdir: str, read: Read) -> Learned:
     players = {}
     for role in sorted({name.split("/")[1] for name in arrays if name.startswith("players/")}):
         if role not in fresh.players:
-            raise ValueError(f"{source}: no player {role!r} here, only {sorted(fresh.players)}")
+            raise ValueError(
+                f"{source}: expected players among {sorted(fresh.players)}, got {role!r}"
+            )
         player = fresh[role]
-        # Critics keep no average beside players that do.
+        # Critics have no averaged parameters.
         own = checkpoint.below(arrays, f"players/{role}/")
         learned = checkpoint.below(own, "ema/") or checkpoint.below(own, "params/")
         kept = checkpoint.below(own, "stats/")
@@ -77,30 +80,32 @@ def _learned(fresh: state.TrainState, workdir: str, read: Read) -> Learned:
 
 
 def _filled(like: types.PyTree, arrays: checkpoint.Arrays, *, source: str) -> types.PyTree:
-    """`checkpoint.fill`, but of what begins at zero, and so changes nothing, some may lack."""
+    """`checkpoint.fill`, but arrays that start at zero, and so change nothing, may be missing."""
     drawn = trees.flatten(like)
     new = {name: x for name, x in drawn.items() if name not in arrays and not np.any(x)}
     return checkpoint.fill(like, {**arrays, **new}, source=source)
 
 
 def _with_weights(fresh: state.TrainState, path: str) -> state.TrainState:
-    """The state whose only player begins with converted weights; what they lack stays as drawn.
+    """The state whose only player starts from converted weights; missing ones stay random.
 
-    Raises ValueError if there are more players, or for weights that the player has no place for.
+    Raises ValueError if there are more players, or for weights without a place in the player.
     """
     net, tree = files.read(path)
     source = f"start_from: {path} ({net})"
     if len(fresh.players) != 1:
-        raise ValueError(f"{source}: starts one player, here are {sorted(fresh.players)}")
+        raise ValueError(f"{source}: expected a single player, got {sorted(fresh.players)}")
     ((role, player),) = fresh.players.items()
     variables = files.variables(tree)
     if surplus := variables.keys() - {"params", *player.stats}:
-        raise ValueError(f"{source}: {role!r} has no {sorted(surplus)}")
+        raise ValueError(
+            f"{source}: expected kinds of variables of {role!r}, got {sorted(surplus)}"
+        )
 
     def part(kind: str, like: types.PyTree) -> types.PyTree:
         drawn, given = trees.flatten(like), trees.flatten(variables.get(kind, {}))
         kept = sorted(drawn.keys() - given.keys())
-        logging.info("%s: %s of %r start from there, but %s", source, kind, role, kept)
+        logging.info("%s: %s of %r start from there, except %s", source, kind, role, kept)
         return checkpoint.fill(like, {**drawn, **given}, source=f"{source}, {role}")
 
     params = part("params", player.params)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# launch/local.sh CMD...   runs CMD in fsketch's own environment, made once in .venv beside setup.cfg.
+# launch/local.sh CMD...   runs CMD in fsketch's environment, made once in .venv beside setup.cfg.
 #
 # The environment is made again when setup.cfg, pyproject.toml or the constraint file changes.
-# Works from any directory; CMD runs in the directory it is called from.  For Linux.
+# Works from any folder; CMD runs in the current folder.  For Linux.
 #   FSKETCH_VENV         folder of the environment (default: .venv in the repository)
 #   FSKETCH_CONSTRAINTS  pip constraint file (default: launch/constraints-newest.txt on Python 3.11,
 #                        none on other versions)
 #   FSKETCH_EXTRAS       extras to install (default: test; for example test,cuda or test,tpu)
-#   PYTHON               the interpreter to make it with (default: python3)
+#   PYTHON               the interpreter for the environment (default: python3)
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -29,7 +29,7 @@ else
   constraints=/dev/null
 fi
 
-# One environment at a time is made, whoever calls; the stamp is written last.
+# One process at a time makes the environment; the stamp is written last.
 stamp=$venv/.fsketch-stamp
 wanted=$(cat "$root/setup.cfg" "$root/pyproject.toml" "$constraints" \
   <(echo "$root $version $extras") | sha256sum)
@@ -39,7 +39,7 @@ flock 9
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   echo "local.sh: making the environment in $venv (Python $version, extras: $extras)" >&2
   if [ -e "$venv" ] && [ ! -e "$stamp" ] && [ ! -e "$venv/pyvenv.cfg" ] && [ -n "$(ls -A "$venv")" ]; then
-    echo "local.sh: $venv is there and is no environment; name another folder in FSKETCH_VENV" >&2
+    echo "local.sh: FSKETCH_VENV: expected an environment or an empty folder, got other files in $venv" >&2
     exit 1
   fi
   rm -rf "$venv"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# launch/tpu_host.sh COMMAND   what launch/tpu_vm.sh does on each host of a TPU, below its home.
+# launch/tpu_host.sh COMMAND   the part of launch/tpu_vm.sh that runs on each TPU host, in its home.
 #
-#   setup REVISION  the environment, in fsketch-venv, and the devices
-#   mark WORKDIR WORD, check WORKDIR WORD   whether hosts see one workdir
-#   start CMD...    CMD, detached, with its output in fsketch-runs/run.log; one at a time
-#   watch CMD...    what start detaches
+#   setup REVISION  makes the environment in fsketch-venv and prints the devices
+#   mark WORKDIR WORD, check WORKDIR WORD   check that all hosts see the same workdir
+#   start CMD...    starts CMD, detached, with its output in fsketch-runs/run.log; one at a time
+#   watch CMD...    the process that start detaches
 #   status          "none", "running PID" or "ended EXIT_CODE"
 #   stop            SIGTERM to CMD
 set -euo pipefail
@@ -20,7 +20,7 @@ die() {
   exit 1
 }
 
-# A Python that fsketch takes.  The images of Cloud TPU bring 3.10, which is too old: uv fetches one.
+# A Python for fsketch.  Cloud TPU images have 3.10, which is too old; then uv fetches 3.11.
 find_python() {
   if python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
     command -v python3
@@ -35,20 +35,20 @@ is_running() {
   ! flock -n "$lock" true
 }
 
-# Uploads the workdir as one object, so that the bucket holds a whole one always.  Links freeze the
-# list of files; checkpoints are never changed once they have their name.
+# Uploads the workdir as one object, so that the bucket always holds a whole one.  Links freeze the
+# list of files; a checkpoint never changes once it has its name.
 keep() {
   local snapshot=${workdir%/}.snapshot status=0
   rm -rf "$snapshot" "$snapshot.tar"
   cp -al "$workdir" "$snapshot" || return 1
-  # Exit code 1 is of metrics.jsonl, which grew while it was read.
+  # Exit code 1 means that metrics.jsonl grew while it was read.
   tar -cf "$snapshot.tar" --exclude='*.orbax-checkpoint-tmp*' -C "$snapshot" . || status=$?
   [ "$status" -le 1 ] || return 1
   gcloud storage cp --no-user-output-enabled "$snapshot.tar" "$1" || return 1
   rm -rf "$snapshot" "$snapshot.tar"
 }
 
-# Brings the workdir back, unless it is here.  Only a clear "not there" starts a new one.
+# Restores the workdir, unless it is here.  Only a clear "not found" starts a new one.
 restore() {
   local answer archive=${workdir%/}.snapshot.tar
   [ ! -e "$workdir/checkpoints" ] || return 0
@@ -60,9 +60,9 @@ restore() {
       die "$1 cannot be unpacked"
     fi
     rm "$archive"
-    echo "$(hostname): $workdir is back from $1"
+    echo "$(hostname): $workdir is restored from $1"
   elif [[ $answer != *"matched no objects"* ]]; then
-    die "$1 cannot be asked for: $answer"
+    die "$1 cannot be looked up: $answer"
   fi
 }
 
@@ -82,10 +82,10 @@ case $command in
     echo "$2" >"$1/.shared"
     ;;
   check)
-    [ "$(cat "$1/.shared" 2>&1)" = "$2" ] || die "--workdir: $1 is not the folder that host 0 sees"
+    [ "$(cat "$1/.shared" 2>&1)" = "$2" ] || die "--workdir: expected host 0's folder, got another $1"
     ;;
   start)
-    ! is_running || die "a run is going on: launch/tpu_vm.sh stop, or logs"
+    ! is_running || die "a run is in progress: use launch/tpu_vm.sh stop, or logs"
     [ -z "$bucket" ] || restore "$object"
     rm -f "$code_file"
     setsid nohup bash launch/tpu_host.sh watch "$@" >>"$log" 2>&1 </dev/null &
@@ -100,7 +100,7 @@ case $command in
     ;;
   watch)
     exec 9>"$lock"
-    flock -w 5 9 || die "a run is going on"  # is_running takes it for a moment, too
+    flock -w 5 9 || die "a run is in progress"  # is_running also locks it for a moment
     echo "$(date -u +%FT%TZ) $(hostname) $(cat "$revision_file"):$(printf ' %q' "$@")"
     PYTHON=$(find_python)
     export PYTHON
@@ -111,14 +111,14 @@ case $command in
     while kill -0 "$child" 2>/dev/null; do
       sleep 1 9>&-
       if [ -n "$bucket" ] && [ -e "$workdir" ] && [ $((SECONDS - saved)) -ge "$seconds" ]; then
-        keep "$object" || echo "$workdir was not kept this time"
+        keep "$object" || echo "$workdir was not saved this time"
         saved=$SECONDS
       fi
     done
     code=0
     wait "$child" || code=$?
     if [ -n "$bucket" ] && [ -e "$workdir" ]; then
-      if keep "$object"; then echo "$workdir is kept as $object"; else echo "$workdir was not kept"; fi
+      if keep "$object"; then echo "$workdir is saved as $object"; else echo "$workdir was not saved"; fi
     fi
     echo "ended $code" | tee "$code_file"
     ;;
@@ -132,7 +132,7 @@ case $command in
   stop)
     is_running || die "nothing runs"
     kill -TERM "$(cat "$pid_file")"
-    echo "$(hostname): asked to stop"
+    echo "$(hostname): stopping"
     ;;
-  *) die "$command: no such command" ;;
+  *) die "unknown command: $command" ;;
 esac

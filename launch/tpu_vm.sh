@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# launch/tpu_vm.sh [--dry_run] COMMAND   fsketch on a Cloud TPU VM, from your own machine, by gcloud.
+# launch/tpu_vm.sh [--dry_run] COMMAND   runs fsketch on a Cloud TPU VM from your machine, by gcloud.
 #
-#   create          asks for the TPU and waits for it; a request that ended is removed and made again
+#   create          requests the TPU and waits for it; replaces a request that ended
 #   setup           copies the tracked files as they are now, makes the environment on all hosts and
 #                   prints the devices
 #   run CMD...      starts CMD on all hosts in fsketch/, detached: a broken connection does not end it
-#   persist CMD...  create, setup, run, and all of it again whenever the TPU was taken away
-#   logs [-f]       the log of host 0 (of host N with WORKER=N); -f follows it
-#   status          of the TPU, and of the run on each host
-#   stop            the run saves and ends, as by Ctrl-C
-#   fetch DIR [TO]  copies a folder of host 0, e.g. runs/kd, to here
+#   persist CMD...  create, setup, run, and all of them again whenever the TPU is taken away
+#   logs [-f]       shows the log of host 0 (of host N with WORKER=N); -f follows it
+#   status          shows the state of the TPU, and of the run on each host
+#   stop            saves and ends the run, as Ctrl-C does
+#   fetch DIR [TO]  copies a folder of host 0, e.g. runs/kd, to this machine
 #   delete          gives the TPU back.  It costs money until then, idle or not.
 #
-#   NAME     of the TPU, yours to choose          TYPE     e.g. v5litepod-8; for create
+#   NAME     your name for the TPU                TYPE     e.g. v5litepod-8; for create
 #   ZONE     e.g. us-west4-a                      PROJECT  default: gcloud's own
 #   SPOT=1   cheaper, may be taken away any time  QUEUED=0 no queue: now or an error
-#   RUNTIME  software version; default: by TYPE   HOSTS    of the TPU; default: gcloud is asked
-#   BUCKET   gs://BUCKET/FOLDER where the workdir is kept every SAVE_MIN=10 minutes and at the end
+#   RUNTIME  software version; default: by TYPE   HOSTS    their number; default: by gcloud
+#   BUCKET   gs://BUCKET/FOLDER to save the workdir in, every SAVE_MIN=10 minutes and at the end
 #   DRY_RUN=1, or --dry_run: prints the gcloud commands and runs none
 #
 #   export NAME=faces ZONE=us-west4-a TYPE=v5litepod-8 SPOT=1 BUCKET=gs://mine/fsketch
@@ -24,14 +24,14 @@
 #   launch/tpu_vm.sh run fsketch train --config=configs/kd.py --workdir=runs/kd \
 #       --config.batch_size=8      # a multiple of the number of chips
 #
-# The same run command resumes, whatever ended the last one.  A TPU that was taken away lost its disk:
-# on a new one, run fetches the workdir from BUCKET first, and what came after the last save is done
-# again.  The TPU's service account must be allowed to write there.  A workdir gs://... is refused: the
-# programs need a file system.
-# Several hosts (v5litepod-16, v4-16 and larger): --distributed is added to fsketch train, and the
+# The same run command resumes, whatever ended the last run.  A TPU that is taken away loses its disk:
+# on a new TPU, run first fetches the workdir from BUCKET, and the steps after the last save are
+# repeated.  The TPU's service account must be allowed to write there.  A workdir gs://... is refused:
+# the programs need a file system.
+# Several hosts (v5litepod-16, v4-16 and larger): run adds --distributed to fsketch train, and the
 # workdir must be a folder that all hosts see under one path, such as a mounted NFS share; run checks
-# that.  BUCKET is then neither needed nor admitted.
-# None of this was run on a real TPU yet; the tests stand in for gcloud.
+# that.  BUCKET is then refused.
+# None of this was run on a real TPU yet; the tests use a fake gcloud.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -49,11 +49,11 @@ say() {
 need() {
   local name
   for name in "$@"; do
-    [ -n "${!name:-}" ] || die "$name is not set; launch/tpu_vm.sh without arguments explains it"
+    [ -n "${!name:-}" ] || die "$name: expected a value, got none; see launch/tpu_vm.sh without arguments"
   done
 }
 
-# gcloud compute tpus GROUP VERB ARGUMENTS..., in the zone and project; printed in a dry run.
+# gcloud compute tpus GROUP VERB ARGUMENTS..., in the zone and project; a dry run only prints it.
 tpus() {
   local words=(gcloud compute tpus "$@" "--zone=$ZONE")
   [ -z "${PROJECT:-}" ] || words+=("--project=$PROJECT")
@@ -66,7 +66,7 @@ tpus() {
   fi
 }
 
-# A command on hosts: on_hosts all|N WORDS...; every word arrives as it is.
+# Runs a command on hosts: on_hosts all|N WORDS...; the words arrive unchanged.
 on_hosts() {
   local worker=$1
   shift
@@ -84,11 +84,11 @@ runtime_of() {
     v5p-*) echo v2-alpha-tpuv5 ;;
     v5litepod-*) echo v2-alpha-tpuv5-lite ;;
     v[234]-*) echo tpu-ubuntu2204-base ;;
-    *) die "TYPE: $1; known are v2-N, v3-N, v4-N, v5litepod-N, v5p-N, v6e-N; else set RUNTIME" ;;
+    *) die "TYPE: expected v2-N, v3-N, v4-N, v5litepod-N, v5p-N or v6e-N, or RUNTIME set, got $1" ;;
   esac
 }
 
-# The state of the request or, without a queue, of the TPU; empty if there is none.
+# The state of the request or, without a queue, of the TPU; empty if it does not exist.
 state() {
   local answer
   if answer=$(tpus "$group" describe "$NAME" "--format=value($state_field)" 2>&1); then
@@ -131,18 +131,18 @@ create() {
     case $now in
       ACTIVE | READY) break ;;
       FAILED | SUSPENDED | PREEMPTED | TERMINATED | '')
-        die "$NAME was not made; try again, or in another ZONE"
+        die "$NAME was not created; try again, or in another ZONE"
         ;;
     esac
     sleep "$poll_sec"
   done
-  say "$NAME is there and costs money until: launch/tpu_vm.sh delete"
+  say "$NAME is ready and costs money until: launch/tpu_vm.sh delete"
 }
 
 setup() {
   local revision tree archive
-  revision=$(git -C "$root" describe --always --dirty) || die "$root: setup copies what git tracks"
-  # The tracked files as they are now; a commit if none is changed.
+  revision=$(git -C "$root" describe --always --dirty) || die "$root: expected a git checkout"
+  # The tracked files as they are now, or HEAD if none is changed.
   tree=$(git -C "$root" -c user.name=- -c user.email=- stash create)
   archive=$(mktemp -d)
   # shellcheck disable=SC2064  # the path as it is now
@@ -150,7 +150,7 @@ setup() {
   git -C "$root" archive --format=tar.gz -o "$archive/fsketch.tar.gz" "${tree:-HEAD}"
   tpus tpu-vm scp "$archive/fsketch.tar.gz" "$NAME:" --worker=all
   tpus tpu-vm ssh "$NAME" --worker=all "--command=\
-flock -n fsketch.lock true || { echo a run is going on: stop it first >&2; exit 1; } \
+flock -n fsketch.lock true || { echo a run is in progress: stop it first >&2; exit 1; } \
 && rm -rf fsketch && mkdir -p fsketch fsketch-runs && tar -xzf fsketch.tar.gz -C fsketch \
 && ln -s ../fsketch-runs fsketch/runs && ${host[*]} setup $(printf %q "$revision")"
 }
@@ -180,21 +180,21 @@ num_hosts() {
 }
 
 run() {
-  [ $# -gt 0 ] || die "run: no command given"
+  [ $# -gt 0 ] || die "run: expected a command, got none"
   local workdir hosts settings=()
   workdir=$(workdir_of "$@")
-  [[ $workdir != gs:* ]] || die "--workdir: $workdir; a folder is needed, and BUCKET=$workdir keeps it"
+  [[ $workdir != gs:* ]] || die "--workdir: expected a folder (BUCKET=$workdir saves it), got $workdir"
   if [ -n "${BUCKET:-}" ]; then
-    [[ $BUCKET == gs://* ]] || die "BUCKET: $BUCKET; gs://NAME or gs://NAME/FOLDER is admitted"
-    [ -n "$workdir" ] || die "BUCKET keeps the workdir, and the command has no --workdir"
+    [[ $BUCKET == gs://* ]] || die "BUCKET: expected gs://NAME or gs://NAME/FOLDER, got $BUCKET"
+    [ -n "$workdir" ] || die "BUCKET: expected a command with --workdir, got one without"
     settings+=("FSKETCH_BUCKET=${BUCKET%/}" "FSKETCH_SAVE_MIN=${SAVE_MIN:-10}")
   fi
   hosts=$(num_hosts)
   if [ "$hosts" -gt 1 ]; then
-    [ -z "${BUCKET:-}" ] || die "BUCKET is for one host, and $NAME has $hosts"
+    [ -z "${BUCKET:-}" ] || die "BUCKET: expected a TPU of one host, got $hosts hosts"
     if [[ " $* " =~ " fsketch.main " || " $* " =~ " fsketch "(train|evaluate|prepare)" " ]]; then
       [[ " $* " == *" --distributed "* ]] || set -- "$@" --distributed
-      # Host 0 leaves a word in the workdir that the others must find before anything starts.
+      # Host 0 writes a word into the workdir; the others must find it before anything starts.
       local word=$RANDOM$RANDOM
       on_hosts 0 "${host[@]}" mark "$workdir" "$word"
       on_hosts all "${host[@]}" check "$workdir" "$word"
@@ -205,11 +205,11 @@ run() {
 }
 
 persist() {
-  [ $# -gt 0 ] || die "persist: no command given"
-  [ "$dry_run" = 0 ] || die "persist: a dry run shows create, setup and run one by one"
+  [ $# -gt 0 ] || die "persist: expected a command, got none"
+  [ "$dry_run" = 0 ] || die "persist: expected no dry run; dry-run create, setup and run one by one"
   local outcome now
   while true; do
-    # In shells of their own, where an error ends them, not this.
+    # In separate shells, so that an error does not end this one.
     if ! ("$0" create); then
       sleep "$poll_sec"
       continue
@@ -231,7 +231,7 @@ persist() {
       now=$(state) || continue
       [[ $now == ACTIVE || $now == READY ]] || break
     done
-    say "$NAME is ${now:-gone}: once more"
+    say "$NAME is ${now:-gone}: starting again"
   done
 }
 
@@ -249,7 +249,7 @@ command=$1
 shift
 
 need NAME ZONE
-[ "$dry_run" = 1 ] || command -v gcloud >/dev/null || die "gcloud is not installed"
+[ "$dry_run" = 1 ] || command -v gcloud >/dev/null || die "expected gcloud on the PATH, got none"
 if [ "${QUEUED:-1}" = 0 ]; then
   group=tpu-vm state_field=state
 else
@@ -258,12 +258,12 @@ fi
 
 case $command in
   create | setup)
-    [ $# -eq 0 ] || die "$command takes no arguments: $*"
+    [ $# -eq 0 ] || die "$command: expected no arguments, got $*"
     "$command"
     ;;
   run | persist) "$command" "$@" ;;
   logs)
-    [ $# -eq 0 ] || [ "$*" = -f ] || die "logs: $*; -f is admitted"
+    [ $# -eq 0 ] || [ "$*" = -f ] || die "logs: expected -f or nothing, got $*"
     on_hosts "${WORKER:-0}" tail -n 100 "$@" fsketch-runs/run.log
     ;;
   status)
@@ -272,7 +272,7 @@ case $command in
     ;;
   stop) on_hosts all "${host[@]}" stop ;;
   fetch)
-    [ $# -gt 0 ] || die "fetch: which folder?"
+    [ $# -gt 0 ] || die "fetch: expected a folder, got none"
     case $1 in
       /*) from=$1 ;;
       *) from=fsketch/$1 ;;
@@ -280,12 +280,12 @@ case $command in
     tpus tpu-vm scp --recurse "$NAME:$from" "${2:-.}" --worker=0
     ;;
   delete)
-    # gcloud asks before; --force takes the TPU of a queued request along.
+    # gcloud asks first; --force also deletes the TPU of a queued request.
     if [ "$group" = tpu-vm ]; then
       tpus tpu-vm delete "$NAME"
     else
       tpus queued-resources delete "$NAME" --force
     fi
     ;;
-  *) die "$command: no such command; launch/tpu_vm.sh without arguments lists them" ;;
+  *) die "unknown command: $command; launch/tpu_vm.sh without arguments lists them" ;;
 esac

@@ -110,7 +110,7 @@ def test_what_cannot_be_ordered_is_refused(chain):
 
     check(
         ("again", "first", "mean"),
-        r"stages\.again\.start_from: expected a stage before, got 'first'",
+        r"stages\.again\.start_from: expected an earlier stage, got 'first'",
     )
     check(("first",), "order: expected the stages again, first, mean, got")
 

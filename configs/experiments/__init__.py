@@ -1,14 +1,14 @@
-"""Our results: each file is one configuration that one command trains.
+"""Our published results: each file is one configuration, trained by one command.
 
     fsketch train --config=configs/experiments/cuhk_kd.py --workdir=runs/cuhk \\
         --config.data.manual_dir=DIR
 
 trains the stages of `config.stages` in the order of `config.order`, each in WORKDIR/STAGE, and
-prints a table of their scores on the test pairs (fsketch/experiment.py).  A stage's `start_from`
-may name earlier stages.  Run again, it goes on where it was; finished stages are left alone, so
-that experiments with the same first stages may share a workdir.
+prints a table of their test scores (fsketch/experiment.py).  A stage's `start_from` may name
+earlier stages.  The same command resumes and skips finished stages, so experiments with the same
+first stages may share a workdir.
 
-Fields of the experiment itself hold for all stages: see SHARED.  Those of one stage are set by
+Fields of the experiment itself apply to all stages, see SHARED.  Set a field of one stage by
 --config.stages.STAGE.FIELD=VALUE.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 from ml_collections import ConfigDict, FieldReference
 
-# Field of an experiment -> the fields of its stages that it stands for, where they have them.
+# Field of an experiment -> the fields it sets in its stages, if they have them.
 SHARED = {
     "data.manual_dir": ("data.manual_dir",),
     "data.data_dir": ("data.data_dir",),
@@ -31,12 +31,12 @@ SHARED = {
         "portraits.network.teacher.path",
     ),
 }
-# What `fsketch convert squeezenet_v1.0 FILE squeezenet.safetensors` makes, our rows' teacher.
+# The teacher of our rows, made by `fsketch convert squeezenet_v1.0 FILE squeezenet.safetensors`.
 SQUEEZENET = "squeezenet.safetensors"
 
 
 def stage(config: ConfigDict, changes: Mapping[str, Any], *, start_from: str = "") -> ConfigDict:
-    """`config` with other values of some fields, {"optim.learning_rate": 7e-4}."""
+    """`config` with changed fields, e.g. {"optim.learning_rate": 7e-4}."""
     for field, value in changes.items():
         section, name = _place(config, field)
         section[name] = value
@@ -46,9 +46,9 @@ def stage(config: ConfigDict, changes: Mapping[str, Any], *, start_from: str = "
 
 
 def experiment(stages: Mapping[str, ConfigDict], *, teacher: str = SQUEEZENET) -> ConfigDict:
-    """The configuration of these stages, in this order; `teacher` is the path of all of theirs."""
+    """The configuration of these stages, in this order; teacher: the path for all stages."""
     config = ConfigDict()
-    config.order = tuple(stages)  # of the stages, since fields have none
+    config.order = tuple(stages)  # of the stages, since a ConfigDict has no order
     config.stages = ConfigDict()
     for name, value in stages.items():
         config.stages[name] = value
@@ -66,7 +66,7 @@ def experiment(stages: Mapping[str, ConfigDict], *, teacher: str = SQUEEZENET) -
 
 
 def _places(config: ConfigDict, fields: Iterable[str]) -> list[tuple[ConfigDict, str]]:
-    """Those of the fields that `config` has."""
+    """(section, name) of each of the fields that `config` has."""
     found = []
     for field in fields:
         try:
@@ -77,7 +77,7 @@ def _places(config: ConfigDict, fields: Iterable[str]) -> list[tuple[ConfigDict,
 
 
 def _place(config: ConfigDict, field: str) -> tuple[ConfigDict, str]:
-    """(the section, the name) of a field; KeyError if `config` has none of it."""
+    """(section, name) of a field; KeyError if `config` does not have it."""
     *sections, name = field.split(".")
     for section in sections:
         config = config[section]

@@ -3,18 +3,18 @@
 Run        fsketch train --config=configs/experiments/cuhk_gpu.py --workdir=runs/gpu
            --config.data.manual_dir=DIR
 Cost       the rows below took five minutes, all at once on one H200: KD and KD+ were stopped at
-           about 700 (full), 1000 (small) and 600 steps (KD+) of those that are set here.
-Expect     SqueezeNet v1.0, seed 0, 100 test pairs, by the best checkpoint; to_sketch SSIM, PSNR,
-           FSIM, Scoot:
+           about 700 (full), 1000 (small) and 600 steps (KD+) of the steps set here.
+Expect     SqueezeNet v1.0, seed 0, 100 test pairs, best checkpoint; to_sketch SSIM, PSNR, FSIM,
+           Scoot:
            kd_full    0.639 15.01 0.742 0.466 (step 400)
            kd_small   0.649 15.58 0.757 0.483 (step 800)
            kd_plus    0.608 14.62 0.720 0.508 (step 400)
            kt         0.644 15.65 0.714 0.465 (step 1200); to_photo SSIM 0.718, FSIM 0.795
            pix2pix    0.626 15.48 0.717 0.483 (step 800)
            cyclegan   0.563 14.19 0.698 0.480 (step 400); to_photo SSIM 0.603, FSIM 0.753
-           Validation SSIM of kt was still rising (0.630, 0.662, 0.668 after 400, 800, 1200 steps),
-           as of KD and KD+; of pix2pix it fell (0.644, 0.643, 0.631 after 800, 1600, 2400) while
-           Scoot rose (0.525, 0.567, 0.603); of cyclegan it fell from 0.600 to 0.549 after 800.
+           Validation SSIM was still rising for kt (0.630, 0.662, 0.668 after 400, 800, 1200 steps),
+           KD and KD+; for pix2pix it fell (0.644, 0.643, 0.631 after 800, 1600, 2400) while Scoot
+           rose (0.525, 0.567, 0.603); for cyclegan it fell from 0.600 to 0.549 after 800.
 """
 
 from ml_collections import ConfigDict

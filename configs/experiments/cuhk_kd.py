@@ -1,16 +1,16 @@
-"""KD of small students on CUHK: four stages, each from the one before.
+"""KD of small students on CUHK: four stages, each starting from the one before.
 
 Run        fsketch train --config=configs/experiments/cuhk_kd.py --workdir=runs/cuhk
            --config.data.manual_dir=DIR
-Cost       kd 33 minutes of one CPU core, kd_on 53, other work beside; kd_whole, kd_end: not
+Cost       kd 33 minutes of one CPU core, kd_on 53, on a shared machine; kd_whole, kd_end: not
            recorded.  1.13 M parameters a student.
 Expect     SqueezeNet v1.0, seed 0, 100 test pairs; to_sketch SSIM, PSNR, FSIM, Scoot; to_photo:
            kd         0.644 15.30 0.747 0.481;  0.719 16.94 0.801 0.608
            kd_on      0.653 15.70 0.754 0.483;  0.732 17.24 0.808 0.602
            kd_whole   SSIM 0.654, FSIM 0.750, Scoot 0.480
            kd_end     0.656 15.69 0.741 0.478;  0.734 17.27 0.807 0.603
-           The last two train on the validation pairs as well.  kd_end was added after the score of
-           kd_whole had been seen: take it as the better of two looks at the test photos.
+           The last two also train on the validation pairs.  kd_end was added after the score of
+           kd_whole was seen: read it as the better of two looks at the test photos.
 """
 
 from ml_collections import ConfigDict
@@ -21,7 +21,7 @@ ARGUMENT = "data=cuhk,student=small,variant=structured,schedule=quick"
 
 
 def stages() -> dict[str, ConfigDict]:
-    """kd and kd_on, from which KD+ goes on, too."""
+    """kd and kd_on, from which KD+ also starts."""
     longer = {
         "num_steps": 1500,
         "eval_every_steps": 150,

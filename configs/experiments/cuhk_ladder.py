@@ -1,10 +1,10 @@
-"""What each term of KD brings: seven trainings to the end of `quick` on CUHK, at two sizes.
+"""The effect of each term of KD: seven full trainings with `quick` on CUHK, at two sizes.
 
 Run        fsketch train --config=configs/experiments/cuhk_ladder.py:student=mini
            --workdir=runs/ladder_mini --config.data.manual_dir=DIR; student=small likewise.
-Cost       minutes of one CPU core for each row, as below, other work beside.
+Cost       minutes of one CPU core for each row, as below, on a shared machine.
 Expect     SqueezeNet v1.0, seed 0, 100 test pairs, 1000 steps of 4 parts; to_sketch SSIM, PSNR,
-           FSIM, Scoot; to_photo SSIM (and FSIM); minutes; the best step, where it is not the last:
+           FSIM, Scoot; to_photo SSIM (and FSIM); minutes; the best step, if it is not the last:
            mini
            l1           0.641 15.57 0.715 0.466   0.704          7
            mimic        0.640 15.56 0.713 0.462   0.709         11

@@ -1,9 +1,9 @@
-"""KD+ under random light: cuhk_strokes.py, then five stages; the last from the mean of three.
+"""KD+ with random light: cuhk_strokes.py, then five stages; the last starts from a mean of three.
 
 Run        fsketch train --config=configs/experiments/cuhk_light.py --workdir=runs/cuhk
            --config.data.manual_dir=DIR
 Cost       lit 16 minutes of one CPU core, lit_rough 19, lit_end 20; fine_on, fine_end: not
-           recorded; before them the stages of cuhk_strokes.py.
+           recorded; plus the stages of cuhk_strokes.py.
 Expect     SqueezeNet v1.0, seed 0; SSIM, FSIM, Scoot of sketches on 8 validation pairs and on the
            100 test pairs:
            fine_on                         0.617 0.746 0.576
@@ -12,7 +12,7 @@ Expect     SqueezeNet v1.0, seed 0; SSIM, FSIM, Scoot of sketches on 8 validatio
            lit_rough   0.638 0.769 0.678
            lit_end     0.642 0.769 0.682   0.621 0.744 0.569, PSNR 15.39
            These test scores are the fourth to sixth look at the test photos; lit and lit_rough were
-           not scored there.  A seventh look: the mean of the three alone, 0.618 0.746 0.574.
+           not scored on them.  A seventh look: the mean of the three alone, 0.618 0.746 0.574.
 """
 
 from ml_collections import ConfigDict

@@ -1,8 +1,8 @@
-"""What a lighter student loses: KD with SSIM and FSIM terms at three sizes on CUHK.
+"""The loss of a lighter student: KD with SSIM and FSIM terms at three sizes on CUHK.
 
 Run        fsketch train --config=configs/experiments/cuhk_sizes.py --workdir=runs/sizes
            --config.data.manual_dir=DIR; cuhk_sizes.py:steps=100 for the short ones.
-Cost       minutes of `quick`, other work beside, as below; student full takes 3.4 GB.
+Cost       minutes of `quick` on a shared machine, as below; student full takes 3.4 GB.
 Expect     SqueezeNet v1.0, seed 0, 100 test pairs; to_sketch SSIM, PSNR, FSIM, Scoot; to_photo
            SSIM, FSIM; minutes:
            full    11.57 M   0.648 15.52 0.751 0.484   0.721 0.805   47 of one core, 61 of two

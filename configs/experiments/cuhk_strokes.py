@@ -2,14 +2,14 @@
 
 Run        fsketch train --config=configs/experiments/cuhk_strokes.py --workdir=runs/cuhk
            --config.data.manual_dir=DIR
-Cost       strokes 37 minutes of one CPU core (1.6 parts/s), rough 18, fine 15, other work beside;
-           before them kd and kd_on.
+Cost       strokes 37 minutes of one CPU core (1.6 parts/s), rough 18, fine 15, on a shared
+           machine; plus kd and kd_on.
 Expect     SqueezeNet v1.0, seed 0, 100 test pairs; to_sketch SSIM, PSNR, FSIM, Scoot:
            strokes    0.623 15.33 0.742 0.560
            rough      0.613 15.46 0.744 0.580
            fine       0.618 15.43 0.746 0.576;  to_photo 0.692 16.76 0.805 0.608
-           Each was set up after its forerunner had been scored on the test photos.  strokes is its
-           step 375 of 900, by validation Scoot.
+           Each was set up after the one before was scored on the test photos.  strokes is step 375
+           of 900, the best by validation Scoot.
 """
 
 from ml_collections import ConfigDict
@@ -28,7 +28,7 @@ def stroked(
     ema_rate: float,
     **weights: float,
 ) -> ConfigDict:
-    """A stage that ends at its last step, with some other weights of the loss."""
+    """A stage that keeps its last step, with changed loss weights."""
     changes = {
         "num_steps": num_steps,
         "best_metric": "",
@@ -41,7 +41,7 @@ def stroked(
 
 
 def stages() -> dict[str, ConfigDict]:
-    """All stages; cuhk_light.py goes on from them."""
+    """All stages; cuhk_light.py continues from them."""
     by_scoot = {"eval_every_steps": 75, "best_metric": "to_sketch/scoot"}
     fine = {"ssim": 12.0, "fsim": 8.0, "roughness": 70.0, "adversarial": 2.0}
     return cuhk_kd.stages() | {

@@ -2,7 +2,7 @@
 
 Run        fsketch train --config=configs/experiments/cuhk_textured.py --workdir=runs/cuhk
            --config.data.manual_dir=DIR
-Cost       textured: 31 minutes of one CPU core, 1.8 parts/s, other work beside; before it kd and
+Cost       textured: 31 minutes of one CPU core, 1.8 parts/s, on a shared machine; plus kd and
            kd_on.
 Expect     SqueezeNet v1.0, seed 0, 100 test pairs: to_sketch SSIM 0.624, PSNR 15.37, FSIM 0.742,
            Scoot 0.566; to_photo 0.687, 16.71, 0.800, 0.605.

@@ -6,11 +6,11 @@ Cost       2 s of one CPU core a step of two sub-images.
 Expect     SqueezeNet v1.0 as the perceptual net, seed 0, 80 training and 100 test pairs; SSIM,
            PSNR, FSIM, Scoot:
            (the first stage alone                                   0.625 15.72 0.725 0.472)
-           (the same, halved and doubled by bicubic rules           0.631 15.76 0.715 0.455)
-           pixel       the adversarial term next to nothing         0.619 15.68 0.722 0.479
-           strokes     that term thirty times as heavy              0.604 15.71 0.728 0.494
-           published and tenth come before them; their scores are not recorded.  How often
-           they were evaluated is not recorded either; `strokes` was chosen by validation FSIM.
+           (the same, halved and doubled bicubically                0.631 15.76 0.715 0.455)
+           pixel       negligible adversarial term                  0.619 15.68 0.722 0.479
+           strokes     that term weighted thirty times as much      0.604 15.71 0.728 0.494
+           Scores of published and tenth and evaluation intervals are not recorded; `strokes` was
+           chosen by validation FSIM.
 """
 
 from ml_collections import ConfigDict

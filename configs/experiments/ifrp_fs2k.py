@@ -10,9 +10,9 @@ Expect     our recogniser, 495 faces to train, 71 to validate, 141 to test, ten 
            ifrp         0.493 0.732   0.391 0.692   0.295 0.602   95.0 78.5 21.3 %   89.8 %
            pix2pix      0.363 0.696   0.357 0.696   0.325 0.677   39.0 33.6 12.8 %   65.7 %
            pixel_only   0.421 0.676
-           PSNR of ifrp 16.3, 11.6, 6.3; its validation scores were still rising.  pix2pix is its
-           step 300 of 600.  Half width of pix2pix is recorded for the translator; the critic's is
-           [inferred].  FS2K counted 46 steps an epoch then.
+           PSNR of ifrp 16.3, 11.6, 6.3; its validation scores were still rising.  pix2pix is step
+           300 of 600.  Its half width is recorded for the translator; the critic's is [inferred].
+           FS2K had 46 steps an epoch at that time.
 """
 
 from ml_collections import ConfigDict

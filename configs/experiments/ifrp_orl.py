@@ -4,8 +4,8 @@ Run        fsketch train --config=configs/experiments/ifrp_orl.py --workdir=runs
            --config.portraits.manual_dir=DIR; then `fsketch evaluate --workdir=runs/ifrp_orl/ifrp
            --split=test_unseen`.
 Cost       not recorded.
-Expect     300 steps; the style networks of FS2K (--config.portraits.networks=DIR; without, they are
-           trained on ORL first: not run yet); SSIM, FSIM, PSNR of seen styles, unseen ones:
+Expect     300 steps; the style networks of FS2K (--config.portraits.networks=DIR; without it, they
+           are trained on ORL first: not run yet); SSIM, FSIM, PSNR of seen and unseen styles:
            ifrp      0.477 0.728 17.8   0.437 0.722 15.5
            pix2pix   0.406 0.728 16.7   0.393 0.726 16.3 (step 150)
            The width of pix2pix's critic is [inferred].

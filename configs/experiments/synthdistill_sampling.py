@@ -5,7 +5,7 @@ Run        fsketch train --config=configs/experiments/synthdistill_sampling.py
 Cost       0.4 s a step of 2 x 32 faces on 2 CPU cores.
 Expect     300 steps, cosine to the teacher, 95 % interval over seeds: static 0.664 +- 0.035,
            dynamic 0.676 +- 0.011, no_resampling 0.691 +- 0.029; accuracies within 0.001: sampling
-           makes no difference there.
+           makes no difference here.
 """
 
 from ml_collections import ConfigDict
