@@ -1,7 +1,7 @@
 """Teacher: a face recogniser trained on photos and sketches of many identities.
 
 KD's abstract asks for a teacher pretrained on much data of a related task [paper]; identity
-recognition on procedural faces is our embedded choice [inferred].  Photo and sketch of a pair
+recognition on procedural faces is our choice [inferred].  Photo and sketch of a pair
 are two examples of one class, so the features must serve both domains.
 
 Player   teacher: nets/vgg.py Recogniser.
@@ -23,7 +23,7 @@ from fsketch.nets import vgg
 
 
 def exports(config: ConfigDict) -> dict[str, sources.Export]:
-    """The recogniser, by its maps and, without its classes, as an embedder of whole canvases."""
+    """The recogniser: by its maps and, without its classes, as an embedder of whole canvases."""
     model, data = config.model, config.data
     net = {name: model[name] for name in ("widths", "depths", "norm")}
     embedder = {**net, "embedding_size": model.embedding_size}

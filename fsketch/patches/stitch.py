@@ -28,8 +28,8 @@ def cut(patches: jax.Array, lattice: grid.Lattice) -> jax.Array:
     """Each pixel of one patch: [rows, columns, patch, patch, C] -> [H', W', C].
 
     Efros and Freeman, "Image quilting for texture synthesis and transfer", SIGGRAPH 2001: where two
-    patches overlap, the path along which they differ least, from side to side, parts them.  Patches of a
-    row are joined first, then rows, so each cut is the best for the parts it joins.  Raises
+    patches overlap, they are cut along the path from side to side on which they differ least.
+    Patches of a row are joined first, then rows, so each cut is the best for its parts.  Raises
     ValueError where more than two patches of a row overlap.
     """
     overlap = lattice.overlap_px
