@@ -196,7 +196,7 @@ def test_another_architecture_is_refused_with_the_difference(tiny, finished):
     config = tiny(kd)
     with config.unlocked():
         config.model.width = 6
-    with pytest.raises(ValueError, match=r"another architecture.*(?s:.*)is \(7, 7, 3, 4\), wanted"):
+    with pytest.raises(ValueError, match=r"another architecture.*(?s:.*)got \(7, 7, 3, 4\)"):
         train.train(config, finished)
 
 
