@@ -70,7 +70,7 @@ def test_embedded_ones_read_no_folder_and_prepared_ones_do(tmp_path):
         sources.prepare("stylized_faces/prepared", data_dir=str(tmp_path))
     with pytest.raises(
         errors.DataError,
-        match=r"manifest\.json: expected a folder of --mode=prep",
+        match=r"manifest\.json: expected a folder of `fsketch prep",
     ):
         sources.prepare(
             "stylized_faces/prepared",
