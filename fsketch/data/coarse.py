@@ -159,8 +159,8 @@ def read(pairs: records.Pairs, source: Source) -> Sequence[np.ndarray]:
     """
     if missing := [id for id in pairs.id if not source.path(id).exists()]:
         raise FileNotFoundError(
-            f"{source.folder}: expected coarse images of {len(pairs)} pairs, got none of "
-            f"{len(missing)}, the first {missing[0]}; `fsketch prepare` makes them"
+            f"{source.folder}: expected coarse images of {len(pairs)} pairs, got "
+            f"{len(pairs) - len(missing)}; {missing[0]} is missing; `fsketch prepare` makes them"
         )
     return lazy.Lazy(range(len(pairs)), functools.partial(_read, pairs, source))
 

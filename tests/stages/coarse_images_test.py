@@ -232,10 +232,10 @@ def test_missing_coarse_images_are_named(made, tmp_path):
     shutil.copytree(workdir / "coarse", tmp_path / "coarse")
     (tmp_path / "coarse/images/f12.png").unlink()
     source = coarse.source(config, tmp_path)
-    message = re.escape("no coarse image of 1 of 4 pairs, the first is f12; --mode=prepare")
+    message = re.escape("coarse images of 4 pairs, got 3; f12 is missing; `fsketch prepare`")
     with pytest.raises(FileNotFoundError, match=message):
         coarse.read(load(config, "test"), source)
-    with pytest.raises(FileNotFoundError, match=r"index.npz.*--mode=prepare"):
+    with pytest.raises(FileNotFoundError, match=r"index.npz: expected .*fsketch prepare"):
         coarse.source(config, tmp_path / "elsewhere")
     with config.unlocked():
         without = config.copy_and_resolve_references()
