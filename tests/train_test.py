@@ -197,7 +197,7 @@ def test_another_architecture_is_refused_with_the_difference(tiny, finished):
     config = tiny(kd)
     with config.unlocked():
         config.model.width = 6
-    with pytest.raises(ValueError, match=r"another architecture.*(?s:.*)is \(7, 7, 3, 4\), wanted"):
+    with pytest.raises(ValueError, match=r"another architecture.*(?s:.*)got \(7, 7, 3, 4\)"):
         train.train(config, finished)
 
 
@@ -398,7 +398,9 @@ def test_impossible_numbers_name_their_field(tiny, tmp_path, field, value, messa
 
 
 def test_images_of_another_size_than_the_configured_are_named(tiny, tmp_path):
-    with pytest.raises(ValueError, match=r"data.image_px: \(30, 22\), but f00 is \(30, 24\)"):
+    with pytest.raises(
+        ValueError, match=r"f00: expected data.image_px: \(30, 22\) .*, got \(30, 24\)"
+    ):
         run(tiny(teacher), tmp_path, data={"image_px": (30, 22)})
 
 

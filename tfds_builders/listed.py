@@ -1,6 +1,6 @@
-"""What CUFS and CUFSF share: ids and splits from lists, faces aligned by the eyes.
+"""Code shared by CUFS and CUFSF: ids and splits from lists, faces aligned by the eyes.
 
-A list is a text file of ids, one a line; its order is the data set's.
+A list is a text file of ids, one per line; its order is the data set's.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ SPLITS = ("train", "test")
 
 
 def read_ids(path: Path) -> list[str]:
-    """The ids of a list, in its order; ValueError for one that is no plain file name."""
+    """The ids of a list, in its order; ValueError for one that is not a plain file name."""
     ids = path.read_text(encoding="utf-8").split()
     for id in ids:
         names.check(id, path.name)
@@ -25,7 +25,7 @@ def read_ids(path: Path) -> list[str]:
 
 
 def features(**more: tfds.features.FeatureConnector) -> tfds.features.FeaturesDict:
-    """photo, sketch, id, identity, and what a builder adds."""
+    """photo, sketch, id, identity, and a builder's own features."""
     return tfds.features.FeaturesDict(
         {
             "photo": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
@@ -38,7 +38,7 @@ def features(**more: tfds.features.FeatureConnector) -> tfds.features.FeaturesDi
 
 
 def place(root: Path, name: str, report: checks.Report, *, alone: bool) -> Path | None:
-    """The folder of a set: root/name, or root itself where it is the only set; None: a problem."""
+    """The folder of a set: root/name, or root itself if it is the only set; None with a problem."""
     places = [root / name, root] if alone else [root / name]
     found = [p for p in places if (p / "photos").is_dir() or (p / "sketches").is_dir()]
     if len(found) == 1:
@@ -70,13 +70,13 @@ def check(
       name: of the set, and of its folder in `root`.
       splits: {split: ids, in the order of the list}.
       report: takes the problems.
-      lists: what the ids are called in messages.
+      lists: the ids' name in messages.
       alone: no other set is read from `root`, so the images may lie in it directly.
-      left_out: {id: who says so}: ids that may be missing, and are noted where they are not.
-      known_gap: (id, hint): the hint is given where this id is the only one that is missing.
+      left_out: {id: source}: ids that may be missing, and are noted if present.
+      known_gap: (id, hint): the hint is added if only this id is missing.
 
     Returns:
-      {id: row} of all pairs, listed or not; empty without a folder.
+      {id: row} of all pairs, listed or not; {} without a folder.
     """
     left_out = left_out or {}
     where = place(root, name, report, alone=alone)
@@ -85,7 +85,7 @@ def check(
     before = report.num_problems
     rows = checks.rows_in(where, report)
     if not rows and report.num_problems > before:
-        return {}  # that all ids are missing follows from it
+        return {}  # implies that all ids are missing
     checks.check_ids_unique(rows, report)
     _check_against_lists(
         rows,
@@ -118,7 +118,7 @@ def _check_against_lists(
     left_out: Mapping[str, str],
     known_gap: tuple[str, str] | None,
 ) -> None:
-    """Every listed id once, in its split, and no other."""
+    """Checks that every listed id occurs once, in its split, and no other."""
     split_of = {id: split for split, ids in splits.items() for id in ids}
     for row in rows:
         if row.id not in split_of:

@@ -1,1 +1,1 @@
-"""What every other package builds on: types, images, trees, devices, state, files."""
+"""The base of all other packages: types, images, trees, devices, state, files."""

@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
     ):
         """A flag of one or more values, `--flag=A B` or `--flag A B`; it may be repeated.
 
-        commas: `--flag=A,B`, too.  known: refuse all others.
+        commas: also accept `--flag=A,B`.  known: refuse all other values.
         """
         self._lists.add(flag)
         self.add_argument(

@@ -1,4 +1,4 @@
-"""Archives of arrays (*.npz) from anywhere, read without believing their headers."""
+"""Archives of arrays (*.npz) from anywhere, read without trusting their headers."""
 
 import io
 import math
@@ -10,7 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-DEFLATE_AT_MOST = 1032  # bytes that one compressed byte can stand for
+DEFLATE_AT_MOST = 1032  # bytes that one compressed byte can expand to
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
@@ -20,8 +20,8 @@ def read_npz(source: str | os.PathLike | bytes) -> dict[str, np.ndarray]:
     Numbers and text only.  Every header is compared with the bytes that the file holds before
     anything is allocated: a few bytes cannot claim terabytes.
 
-    ValueError: no archive, a damaged one, objects, or an array of another size than its header
-    says.  The text does not name the file.
+    ValueError: not an archive, a damaged one, objects, or an array whose size is not that of its
+    header.  The message does not name the file.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(source) if isinstance(source, bytes) else source) as file:

@@ -1,7 +1,7 @@
 """--config=configs/kd.py:ARGUMENTS and --config.FIELD=VALUE: the configuration of a command line.
 
-A file in the current folder is taken if there is one of that name, else the one that is installed
-with the package.  `ARGUMENTS` goes to its `get_config`.
+A file of that name in the current folder comes first, then the one installed with the package.
+Its `get_config` takes `ARGUMENTS`.
 """
 
 import ast
@@ -19,14 +19,14 @@ from ml_collections import ConfigDict
 from fsketch.core import errors, paths
 
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
-_NO_EXPERIMENTS = ("__init__", "base", "shared", "data")  # what experiments import
+_NO_EXPERIMENTS = ("__init__", "base", "shared", "data")  # modules that experiments import
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", tuple: "(A, B, ...)"}
 
 
 def take(arguments: Sequence[str]) -> tuple[str, dict[str, str], list[str]]:
     """(value of --config, {field: value} of --config.FIELD, all other arguments).
 
-    Both `--config.FIELD=VALUE` and `--config.FIELD VALUE` are taken; the last of a field counts.
+    Accepts `--config.FIELD=VALUE` and `--config.FIELD VALUE`; the last value of a field counts.
     """
     config, fields, rest = "", {}, []
     words = iter(arguments)
@@ -45,9 +45,9 @@ def take(arguments: Sequence[str]) -> tuple[str, dict[str, str], list[str]]:
 
 
 def load(config: str, fields: dict[str, str]) -> ConfigDict:
-    """The configuration of a file with its arguments, and the fields that are given set.
+    """The configuration of a file with its arguments and with the given fields set.
 
-    Paths of the home folder ("~/faces") are expanded in every field.  Raises UsageError that names
+    Expands "~" in the paths of all fields.  Raises UsageError that names
     the file or field.
     """
     name, colon, argument = config.partition(":")
@@ -63,7 +63,7 @@ def load(config: str, fields: dict[str, str]) -> ConfigDict:
 
 
 def names() -> list[str]:
-    """The experiments that are installed: "configs/kd.py", ..."""
+    """The installed experiments: "configs/kd.py", ..."""
     return [f"configs/{name}.py" for name in sorted(_installed())]
 
 
@@ -101,7 +101,7 @@ def _module(name: str) -> ModuleType:
 
 
 def _set(config: ConfigDict, field: str, text: str) -> None:
-    """Sets "section.field" to the value that the text means for its type."""
+    """Sets "section.field" to the text, parsed as the field's type."""
     *sections, last = field.split(".")
     section, place = config, ""
     for name in (*sections, last):
@@ -119,7 +119,7 @@ def _set(config: ConfigDict, field: str, text: str) -> None:
 
 
 def _value(text: str, kind: type) -> Any:
-    """The value of a type; ValueError or SyntaxError for text that is none."""
+    """The text parsed as a type; ValueError or SyntaxError if it is not of that type."""
     if kind is bool:
         if text.lower() not in _BOOLEANS:
             raise ValueError(text)
@@ -133,9 +133,9 @@ def _value(text: str, kind: type) -> Any:
 
 
 def _unknown(config: ConfigDict, field: str, section: Any, place: str, name: str) -> str:
-    """The message for a field that is not there."""
+    """The message for an unknown field."""
     if not isinstance(section, ConfigDict):
-        return f"--config.{field}: {place.rstrip('.')} is no section"
+        return f"--config.{field}: expected a section, got {place.rstrip('.')}"
     everywhere = list(_flat(config))
     close = difflib.get_close_matches(field, everywhere, n=1) or [
         other for other in everywhere if other.rpartition(".")[2] == name

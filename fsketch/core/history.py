@@ -1,14 +1,14 @@
-"""What later versions added to configurations, so that runs of earlier ones are restored as made.
+"""Fields that versions added to configurations, so that older runs are restored as made.
 
-A run is restored from its stored configuration alone.  A field that a later version reads has to be
-entered in ADDED, with the value by which the version before behaved.
+A run is restored from its stored configuration alone.  Enter each new field in
+ADDED with the value that gives the behaviour of the version before.
 """
 
 import copy
 from collections.abc import Mapping
 from typing import Any
 
-# version that added a field -> {"section.field": what runs of earlier versions did}
+# version that added a field -> {"section.field": the behaviour of earlier versions}
 ADDED: dict[str, dict[str, Any]] = {}
 
 
@@ -19,9 +19,9 @@ def before(version: str, other: str) -> bool:
 
 
 def completed(config: Mapping[str, Any], version: str) -> dict[str, Any]:
-    """The configuration that a run of `version` stored, with the fields that were added later.
+    """The configuration that a run of `version` stored, plus the fields added later.
 
-    A field goes only into a section that the configuration has.
+    Adds a field only if the configuration has its section.
     """
     result = copy.deepcopy(dict(config))
     for added, fields in ADDED.items():

@@ -1,7 +1,7 @@
-"""The one place that opens image files: of listed formats only, whole, and with one error.
+"""The only module that opens image files: whole ones of listed formats, with one error.
 
-A file's first bytes decide on its format, never its name.  Some formats, EPS for one, start another
-program as soon as Pillow decodes them.  None of them is in `FORMATS`.
+A file's first bytes decide its format, never its name.  For some formats, such as EPS, Pillow
+starts another program to decode them.  None of these is in `FORMATS`.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from PIL import Image
 
 # Pillow's names; JPEG brings MPO, a phone's JPEG with more images behind it.
 FORMATS = ("PNG", "JPEG", "BMP", "PPM", "TIFF", "GIF", "WEBP")
-# Names that promise an image, so that a damaged one is told from a file of another sort.
+# Suffixes of images, to tell a damaged image from a file of another kind.
 SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".pbm",
     ".pnm", ".gif", ".webp", ".heic", ".heif", ".avif",
@@ -67,10 +67,10 @@ _PASSES = (
 
 
 class ImageFileError(ValueError):
-    """A file is no whole image of the formats asked for.
+    """A file is not a whole image of the requested formats.
 
     Attributes:
-      got: what was found in its stead, without the name of the file.
+      got: what the file is instead, without its name.
     """
 
     def __init__(self, name: str, formats: Sequence[str], got: str) -> None:
@@ -108,11 +108,11 @@ def is_image(path: Path) -> bool:
 def open_image(source: Path | bytes, *, formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
     """An image of a file or of its content, for a `with` block that reads or decodes it.
 
-    A path that leads to no regular file is never opened: a named pipe would block.  A PNG that the
-    block decoded is checked at the block's end: it must hold all its rows.
+    Opens regular files only: a named pipe would block.  At the end of the block a PNG that it
+    decoded is checked: it must hold all its rows.
 
     Raises:
-      ImageFileError: for all this, and for what Pillow raises on opening and in the block.
+      ImageFileError: for all of this, and for what Pillow raises on opening and in the block.
     """
     name = "image" if isinstance(source, bytes) else str(source)
     try:
@@ -130,7 +130,7 @@ def open_image(source: Path | bytes, *, formats: Sequence[str] = FORMATS) -> Ite
 
 
 def _unidentified(source: Path | bytes, formats: Sequence[str]) -> str:
-    """What a source is that Pillow does not open."""
+    """Describes a source that Pillow does not open."""
     its = kind(source)
     if its is None or its in formats:
         return "a damaged header" if its else "no image by its first bytes"
@@ -146,9 +146,9 @@ def _file(source: Path | bytes) -> BinaryIO:
 
 
 def _check_rows(file: BinaryIO) -> None:
-    """ValueError for a PNG whose compressed data end before its last row; Pillow leaves it black.
+    """ValueError if a PNG's compressed data end before its last row; Pillow leaves it black.
 
-    Counts bytes, exactly: a row of each pass has one byte for its filter before its samples.
+    Counts bytes exactly: a row of each pass has one byte for its filter before its samples.
     """
     file.seek(16)
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", file.read(13))

@@ -1,11 +1,11 @@
-"""Image pool: a critic is shown earlier fakes now and then.
+"""Image pool: sometimes shows a critic earlier fakes.
 
 Source: Shrivastava et al., CVPR 2017, section 2.3, in the form of CycleGAN's published code
 (github.com/junyanz/pytorch-CycleGAN-and-pix2pix): while the pool fills, each fake is stored
 and shown; then, with probability 1/2, it takes the place of a random stored one, which is
 shown instead.
 
-A pool is part of the training state, so a resumed run goes on with the same pool.  It sees
+A pool is part of the training state, so a resumed run continues with the same pool.  It sees
 the fakes of the global batch, one after the other in their order, so that it does not depend
 on the number of devices.
 """
@@ -30,7 +30,7 @@ def create(size: int, image_shape: tuple[int, ...]) -> ImagePool:
 
 
 def draw(keys: types.Key, *, size: int) -> tuple[jax.Array, jax.Array]:
-    """Key[B] -> (whether to show a stored image bool[B], which int32[B]), one an example."""
+    """Key[B] -> (whether to show a stored image bool[B], which int32[B]), one per example."""
 
     def one(key: jax.Array) -> tuple[jax.Array, jax.Array]:
         swap_key, place_key = jax.random.split(key)

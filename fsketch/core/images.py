@@ -10,7 +10,7 @@ from jax import Array
 # ITU-R BT.601 luma, the weights of MATLAB's rgb2gray and of PIL's mode "L".
 LUMA = (0.299, 0.587, 0.114)
 
-# Mean and standard deviation of RGB in [0, 1] over ImageNet, as torchvision's weights want them.
+# Mean and standard deviation of RGB in [0, 1] over ImageNet, as torchvision's weights expect them.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -28,8 +28,8 @@ def to_uint8(image: np.ndarray) -> np.ndarray:
 def grey_uint8(image: np.ndarray) -> np.ndarray:
     """uint8[H, W, 1 or 3] -> uint8[H, W, 1], rounded to nearest as MATLAB's rgb2gray does.
 
-    Halves go up.  Integers decide it: of 0.1 % of all colours the luma ends in exactly one half,
-    and there a sum of floats falls to the side that its order and the processor choose.
+    Halves go up.  Computed in integers: 0.1 % of all colours have a luma of exactly one half,
+    which a sum of floats rounds depending on its order and the processor.
     """
     if image.shape[-1] == 1:
         return image
@@ -38,7 +38,7 @@ def grey_uint8(image: np.ndarray) -> np.ndarray:
 
 
 def luma(image: Array) -> Array:
-    """float[..., 1 or 3] -> float[..., 1]: the weighted sum of LUMA; a grey image passes."""
+    """float[..., 1 or 3] -> float[..., 1]: the weighted sum of LUMA; a grey image is unchanged."""
     return image if image.shape[-1] == 1 else image @ jnp.asarray(LUMA, image.dtype)[:, None]
 
 
@@ -60,8 +60,8 @@ def centre(size: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int]:
     """
     if size[0] > canvas[0] or size[1] > canvas[1]:
         raise ValueError(
-            f"an image of {size[1]} x {size[0]} px (width x height) does not fit a canvas "
-            f"of {canvas[1]} x {canvas[0]} px"
+            f"expected an image that fits a canvas of {canvas[1]} x {canvas[0]} px, got "
+            f"{size[1]} x {size[0]} px (width x height)"
         )
     return (canvas[0] - size[0]) // 2, (canvas[1] - size[1]) // 2
 
@@ -69,7 +69,7 @@ def centre(size: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int]:
 def laid(image: np.ndarray, canvas: tuple[int, int], *, fill: int | None) -> np.ndarray:
     """uint8[H, W, C] in the middle of a canvas (H, W), see `centre`.
 
-    Around it lies the colour `fill` (0..255), or the image mirrored at its edges for None.
+    Its margin has the colour `fill` (0..255), or, for None, mirrors the image at its edges.
     """
     corner = centre(image.shape[:2], canvas)
     pads = [

@@ -1,7 +1,7 @@
-"""One process at a time: locks on files, freed by the death of the process that holds them.
+"""One process at a time: locks on files, released when the process that holds them ends.
 
-    FILE           the lock (filelock: flock, or what Windows has)
-    FILE.holder    who took it last, for the message that others get
+    FILE           the lock (filelock: flock, or that of Windows)
+    FILE.holder    who took it last, for the messages of others
 
 Places on other machines ("gs://...") are not locked.
 """
@@ -28,17 +28,17 @@ class HeldError(BlockingIOError):
 
 
 def workdir(folder: str | os.PathLike, what: str) -> contextlib.AbstractContextManager[None]:
-    """A context in which no other process works on the workdir; it is made where needed.
+    """A context in which no other process works on the workdir, which is created if needed.
 
-    what: e.g. "fsketch train".  Raises HeldError, which says who works on it.
+    what: e.g. "fsketch train".  Raises HeldError, which names the process that works on it.
     """
     return _locked(os.path.join(folder, WORKDIR), what, waits=False)
 
 
 def turn(file: str | os.PathLike, what: str) -> contextlib.AbstractContextManager[None]:
-    """A context for one process after the other; who waits is told for whom.
+    """A context for one process at a time; others print which one they wait for.
 
-    file: the lock, which is made where needed.  what: what is done, e.g. "preparing cufs/cuhk".
+    file: the lock, created if needed.  what: the work, e.g. "preparing cufs/cuhk".
     """
     return _locked(os.fspath(file), what, waits=True)
 
@@ -72,7 +72,7 @@ def _locked(file: str, what: str, *, waits: bool) -> Iterator[None]:
             "process": os.getpid(),
             "since": f"{datetime.datetime.now():%Y-%m-%d %H:%M}",
         }
-        with contextlib.suppress(OSError):  # a full disk is told by what needs it
+        with contextlib.suppress(OSError):  # what needs the disk reports a full one
             _holder_file(path).write_text(json.dumps(told))
         yield
     finally:
@@ -84,7 +84,7 @@ def holder(file: pathlib.Path) -> str:
     try:
         told = json.loads(_holder_file(file).read_text())
         return "process {process} on {host} ({what}) since {since}".format(**told)
-    except (OSError, ValueError, KeyError):  # it has only just taken it
+    except (OSError, ValueError, KeyError):  # it has just taken the lock
         return "another process"
 
 

@@ -1,7 +1,7 @@
 """Where log records go: warnings of this package to the terminal, everything to a run's log.txt.
 
-Libraries under us (jax, orbax, tensorflow_datasets) speak to the log file alone, and so do
-exceptions in their threads: what went wrong is raised in the main thread, and said there once.
+Records of libraries (jax, orbax, tensorflow_datasets) and exceptions in their threads go to the log
+file only: the main thread raises the error and reports it once.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ _FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 
 
 def to_terminal() -> None:
-    """Takes over the logging of this process; called once, by a program."""
+    """Sets up the logging of this process; a program calls it once."""
     absl_logging.set_verbosity(absl_logging.INFO)
     logging.captureWarnings(True)
     threading.excepthook = lambda found: _log(found.exc_type, found.exc_value, found.exc_traceback)
@@ -57,7 +57,7 @@ def to_file(path: str | os.PathLike, command: str) -> Iterator[None]:
 
 
 class _Terminal(logging.Handler):
-    """Warnings of this package, above a bar that may be shown."""
+    """Prints warnings of this package above a visible bar."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         ours = record.pathname.startswith(_PACKAGE) and record.name != progress.SAID
@@ -68,7 +68,7 @@ class _Terminal(logging.Handler):
 
 
 class _File(logging.FileHandler):
-    """A file whose disk may be full: the program's own writes say so, records are lost."""
+    """A file that drops records if the disk is full; the program's own writes report it."""
 
     def handleError(self, record: logging.LogRecord) -> None:
         pass

@@ -1,22 +1,22 @@
-"""Names that come from data: which are plain file names, which paths stay in their folder.
+"""Checks of names from data: plain file names, and paths that stay in their folder.
 
-An id, a stem, a person or a style becomes the name of a file that is written, so each is checked
-where it enters, by `problem`; paths in tables are checked by `inside`.  A plain name is one file of
+An id, a stem, a person or a style becomes the name of an output file, so each is checked where it
+enters, by `problem`; paths in tables are checked by `inside`.  A plain name is one file of
 one folder on every system: up to 200 bytes of UTF-8; no /, \\ or control character; no colon and no
-device, for the sake of Windows; no dot at its start, since readers of folders pass such files over;
+device name, because of Windows; no dot at its start, since readers of folders skip such files;
 no space at its ends.
 """
 
 import re
 
-MAX_BYTES = 200  # in UTF-8; with what is put around a name a file's name must fit 255
+MAX_BYTES = 200  # in UTF-8; a file name made from it must fit 255
 PLAIN, INSIDE = "a plain file name", "a path below the folder"
 SHOWN_CHARS = 80  # of a refused name in a message
-# C0, DEL, C1; marks that reorder text or end a line; bytes that are no UTF-8.
+# C0, DEL, C1; marks that reorder text or end a line; bytes that are not UTF-8.
 _CONTROL = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
-# What systems and programs leave in folders: names in small letters, and ends of names.
+# Files that systems and programs leave in folders: names in lower case, and ends of names.
 _DEBRIS = ("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "icon\r", "__macosx")
 _DEBRIS_ENDS = ("~", ".bat", ".lnk", ".tmp", ".crdownload", ".part")
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -24,7 +24,7 @@ _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def problem(name: str) -> str | None:
-    """What keeps a name from being a plain file name, in a few words; None if it is one."""
+    """Why a name is not a plain file name, in a few words; None if it is one."""
     if not name:
         return "an empty name"
     if _CONTROL.search(name):
@@ -45,13 +45,13 @@ def problem(name: str) -> str | None:
 
 
 def check(name: str, what: str) -> None:
-    """ValueError, which begins with `what`, unless the name is plain."""
+    """Raises ValueError, which begins with `what`, unless the name is plain."""
     if found := problem(name):
         raise ValueError(f"{what}: expected {PLAIN}, got {quoted(name)} ({found})")
 
 
 def inside(relative: str) -> str | None:
-    """What keeps a path from lying below the folder that it is relative to; None if it does."""
+    """Why a path does not lie below the folder that it is relative to; None if it does."""
     if not relative:
         return "an empty path"
     if _CONTROL.search(relative):
@@ -66,10 +66,10 @@ def inside(relative: str) -> str | None:
 
 
 def is_debris(name: str) -> bool:
-    """Whether a file or folder is left behind by a system or a program, by its name alone.
+    """Whether a system or program left a file or folder behind, by its name alone.
 
-    Hidden ones are, as .DS_Store or ._photo.png, thumbnails, settings of folders, and copies that
-    editors and downloads leave.
+    Debris is hidden files (.DS_Store, ._photo.png), thumbnails, settings of folders, and copies
+    that editors and downloads leave.
     """
     low = name.lower()
     return low.startswith(".") or low in _DEBRIS or low.endswith(_DEBRIS_ENDS)
@@ -81,6 +81,6 @@ def shown(text: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """A name in quotes for a message, cut where it is long."""
+    """A name in quotes for a message, shortened if long."""
     rest = "..." if len(name) > SHOWN_CHARS else ""
     return f"'{shown(name[:SHOWN_CHARS])}'{rest}"

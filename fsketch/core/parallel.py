@@ -1,4 +1,4 @@
-"""Many devices: the only file that says pmap.
+"""Many devices: the only file that uses pmap.
 
 Arrays that every device holds are replicated; a batch is split over its first axis.  All
 per-example randomness comes from one key per example, so results do not depend on how the
@@ -14,11 +14,11 @@ from flax import jax_utils
 
 from fsketch.core import types
 
-INITIALISATION, STEPS = 0, 1  # streams of random numbers that a seed gives
+INITIALISATION, STEPS = 0, 1  # streams of random numbers of a seed
 
 
 def initial_key(seed: int) -> jax.Array:
-    """The key that parameters are drawn with; it shares nothing with those of the steps."""
+    """The key that draws parameters; it is independent of the keys of steps."""
     return jax.random.fold_in(jax.random.key(seed), INITIALISATION)
 
 
@@ -39,8 +39,8 @@ def here(function: Callable, fixed: types.PyTree) -> Callable:
 def replicate(tree: types.PyTree) -> types.PyTree:
     """A copy of each leaf on every local device (new first axis).
 
-    A pmapped program makes them, so that they are placed as its results are: a state that another
-    function placed has a step compiled for it, and the state of the second step has another.
+    A pmapped program makes them, so that they are placed like its results: otherwise the step
+    compiles once for the first state and again for the second.
     """
     return _copies(np.zeros(jax.local_device_count()), tree)
 
@@ -59,7 +59,7 @@ def split(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     size = len(next(iter(batch.values())))
     if size % devices:
         raise ValueError(
-            f"batch_size: {size} examples on this process do not divide over {devices} devices"
+            f"batch_size: expected a multiple of {devices} devices here, got {size} examples"
         )
     return {
         name: array.reshape(devices, size // devices, *array.shape[1:])
@@ -68,7 +68,7 @@ def split(batch: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def on_devices(batches: Iterable[Mapping[str, np.ndarray]]) -> Iterator[dict[str, jax.Array]]:
-    """Each batch as `split` over the devices, moved there while the one before it is used."""
+    """Each batch, `split` over the devices and moved there while the one before it is used."""
     waiting = None
     for batch in batches:
         moved = _moved(split(batch))

@@ -1,6 +1,6 @@
-"""Paths as people write them: every flag and configuration field that names one goes through here.
+"""Paths as users write them: every flag and configuration field that names one goes through here.
 
-`~` is the home folder, a slash at the end means nothing; "" (none) and addresses with "://" stay.
+`~` is the home folder; a final slash is dropped; "" (none) and addresses with "://" stay as is.
 """
 
 import os
@@ -15,13 +15,13 @@ def expanded(text: str) -> str:
 
 
 def absolute(text: str | os.PathLike) -> str:
-    """As `expanded`, from the root and without links: two names of one place are equal."""
+    """As `expanded`, absolute and without links: two names of one place are equal."""
     path = expanded(os.fspath(text))
     return path if "://" in path else os.path.realpath(path)
 
 
 def labelled(text: str) -> str:
-    """As `expanded`, of "LABEL=PATH" the part behind the label."""
+    """As `expanded`; of "LABEL=PATH" the part after the label."""
     label, equals, path = text.partition("=")
     if not equals or label.startswith("~"):
         return expanded(text)
@@ -29,7 +29,7 @@ def labelled(text: str) -> str:
 
 
 def listed(text: str) -> str:
-    """As `expanded`, of each part of "A,B,C"; text in which no part begins with ~ stays."""
+    """As `expanded`, for each part of "A,B,C"; text in which no part begins with ~ stays as is."""
     parts = text.split(",")
     if not any(part.startswith("~") for part in parts):
         return text

@@ -1,6 +1,6 @@
-"""What a program tells the person who waits: lines, and how far long work has come.
+"""Messages of a program to the user: lines, and the progress of long work.
 
-All of it goes to stderr (stdout is for what a program answers) and to the log file of a run.
+All go to stderr (stdout is for results) and to the log file of a run.
 """
 
 import logging
@@ -11,14 +11,14 @@ from typing import TypeVar
 
 import tqdm
 
-EVERY_SEC = 10.0  # between lines of progress where stderr is no terminal
-SAID = "fsketch.said"  # the logger of what stands on the terminal already
+EVERY_SEC = 10.0  # between lines of progress where stderr is not a terminal
+SAID = "fsketch.said"  # logger of what the terminal already shows
 
 Item = TypeVar("Item")
 
 
 def say(text: str) -> None:
-    """One line for the person; a bar that is shown moves down."""
+    """Prints a line; a visible bar moves down."""
     tqdm.tqdm.write(text, file=sys.stderr)
     sys.stderr.flush()
     logging.getLogger(SAID).info("%s", text)
@@ -33,9 +33,9 @@ def track(iterable: Iterable[Item], what: str, total: int | None) -> Iterator[It
 
 
 class Bar:
-    """`what: done/total`, rate and time left: a bar on a terminal, else a line every 10 s.
+    """`what: done/total`, rate and time left: a bar on a terminal, elsewhere a line every 10 s.
 
-    total: None if nobody knows.
+    total: None if unknown.
     """
 
     def __init__(self, what: str, total: int | None) -> None:
@@ -52,7 +52,7 @@ class Bar:
         self._bar.close()
 
     def step(self, *, count: int = 1) -> None:
-        """So many more are done."""
+        """Counts so many more as done."""
         self._done += count
         self._bar.update(count)
         now = time.monotonic()
@@ -67,7 +67,7 @@ class Bar:
 
 
 def duration(seconds: float) -> str:
-    """ "45 s", "12 min", "3.5 h": as exact as a person wants it."""
+    """ "45 s", "12 min", "3.5 h": as exact as a user needs it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

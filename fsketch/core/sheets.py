@@ -1,4 +1,4 @@
-"""Contact sheets: labelled rows of images, for a person to look at."""
+"""Contact sheets: labelled rows of images."""
 
 from collections.abc import Mapping, Sequence
 

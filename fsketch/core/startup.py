@@ -14,7 +14,7 @@ from importlib import metadata
 
 CPU_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 CPU_FLAG_VALUE = "individual_dot,reduce"
-# jaxlib 0.6.2 and 0.7.2 abort on it; 0.10.2 and 0.12.0.1 accept it; later ones are not known.
+# jaxlib 0.6.2 and 0.7.2 abort on it; 0.10.2 and 0.12.0.1 accept it; later ones are untested.
 CPU_FLAG_SINCE, CPU_FLAG_UNTIL = (0, 10), (0, 12)
 
 

@@ -1,6 +1,6 @@
 """Training state: players that learn, nets that are frozen, and how a player takes a step.
 
-The only file that averages over devices.  It knows no net, no loss and no method.
+The only file that averages over devices.  It does not depend on nets, losses or methods.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,7 +41,7 @@ class Player(struct.PyTreeNode):
     ) -> Any:
         """Applies the net: `out`, or `(out, new_stats)` if `train`.
 
-        `params` replaces the player's own, which is how a loss differentiates; `keys`, one an
+        `params` replaces the player's own, which is how a loss differentiates; `keys`, one per
         example, go to a net that draws random numbers (dropout).
         """
         variables = {"params": self.params if params is None else params, **self.stats}
@@ -51,7 +51,7 @@ class Player(struct.PyTreeNode):
         return self.net.apply(variables, *inputs, train=True, mutable=list(self.stats), **options)
 
     def averaged(self) -> "Player":
-        """The player to predict with: its averaged parameters where it keeps them."""
+        """The player to predict with: with its averaged parameters if it keeps them."""
         return self.replace(params=self.ema) if self.ema_rate else self
 
 
@@ -85,7 +85,7 @@ class TrainState(struct.PyTreeNode):
         """The state with these players replaced; an unknown role raises."""
         unknown = players.keys() - self.players.keys()
         if unknown:
-            raise KeyError(f"no player {sorted(unknown)}; the players are {sorted(self.players)}")
+            raise KeyError(f"player: expected one of {sorted(self.players)}, got {sorted(unknown)}")
         return self.replace(players={**self.players, **players})
 
     def next(self) -> "TrainState":
@@ -126,9 +126,9 @@ def update(
     is returned as this device computed it.
 
     With num_parts > 1 the inputs are cut into that many parts, taken one after the other, on
-    accelerators in the memory of one; gradients and statistics are averaged over them, as are
-    aux's scalars, and its arrays are joined again.  For a loss that is a mean over examples, and
-    nets whose examples do not see each other, that is the step on the whole.
+    accelerators in the memory of one.  Gradients, statistics and aux's scalars are averaged over
+    the parts; aux's arrays are joined.  This equals the step on the whole if the loss is a mean
+    over examples and no net mixes examples.
     """
     params = {role: player.params for role, player in players.items()}
     gradient = jax.grad(loss_fn, has_aux=True)
@@ -149,7 +149,8 @@ def _in_parts(
     sizes = {leaf.shape[0] for leaf in jax.tree.leaves(inputs)}
     if len(sizes) != 1 or min(sizes) % num_parts:
         raise ValueError(
-            f"accumulate_steps: {num_parts} parts of inputs with {sorted(sizes)} examples a device"
+            f"accumulate_steps: expected a divisor of {sorted(sizes)} (examples a device), "
+            f"got {num_parts}"
         )
     parts = jax.tree.map(lambda x: x.reshape(num_parts, -1, *x.shape[1:]), inputs)
 
@@ -186,7 +187,7 @@ def gather(tree: types.PyTree) -> types.PyTree:
 
 
 def own_part(tree: types.PyTree) -> types.PyTree:
-    """What belongs to this device of arrays over the global batch: the inverse of `gather`."""
+    """This device's part of arrays over the global batch: the inverse of `gather`."""
     devices, place = jax.lax.psum(1, types.AXIS), jax.lax.axis_index(types.AXIS)
 
     def cut(array: jax.Array) -> jax.Array:
@@ -204,7 +205,7 @@ def compute(
     Raises ValueError if the names differ.
     """
     if set(formulas) != set(weights):
-        raise ValueError(f"loss terms {sorted(formulas)} but loss_weights {sorted(weights)}")
+        raise ValueError(f"loss_weights: expected {sorted(formulas)}, got {sorted(weights)}")
     return {name: formulas[name]() for name in sorted(weights) if weights[name]}
 
 
@@ -215,7 +216,9 @@ def weigh(terms: types.Scalars, weights: Mapping[str, float]) -> jax.Array:
     """
     active = {name for name in weights if weights[name]}
     if set(terms) != active:
-        raise ValueError(f"loss terms {sorted(terms)} but loss_weights {sorted(active)}")
+        raise ValueError(
+            f"loss terms: expected {sorted(active)}, as in loss_weights, got {sorted(terms)}"
+        )
     return sum((weights[name] * terms[name] for name in sorted(terms)), jnp.zeros(()))
 
 

@@ -38,7 +38,7 @@ def differences(wanted: Mapping[str, np.ndarray], found: Mapping[str, np.ndarray
     lines = [f"missing: {name} {np.shape(wanted[name])}" for name in wanted if name not in found]
     lines += [f"unknown: {name} {np.shape(found[name])}" for name in found if name not in wanted]
     lines += [
-        f"shape:   {name} is {np.shape(found[name])}, wanted {np.shape(leaf)}"
+        f"shape:   {name}: expected {np.shape(leaf)}, got {np.shape(found[name])}"
         for name, leaf in wanted.items()
         if name in found and np.shape(found[name]) != np.shape(leaf)
     ]

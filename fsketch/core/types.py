@@ -1,4 +1,4 @@
-"""Names of the things that cross a seam.
+"""Types of the values that cross a seam.
 
 Images are float32[B, H, W, C] in [-1, 1] wherever a function of one module
 meets a function of another; each frozen net and each metric rescales inside.

@@ -1,6 +1,6 @@
-"""What a run leaves for its reader: metrics.jsonl, TensorBoard events, sample images.
+"""Outputs of a run: metrics.jsonl, TensorBoard events, sample images.
 
-Without TensorFlow: event files are written by tensorboardX.  Only the first process writes.
+tensorboardX writes the event files, without TensorFlow.  Only the first process writes.
 """
 
 import io
@@ -21,7 +21,7 @@ class Writer:
     """Writes into WORKDIR: metrics.jsonl, events/, samples/STEP.png."""
 
     def __init__(self, workdir: str | epath.Path, *, start: int, is_first: bool) -> None:
-        """Forgets what is recorded of steps after `start`: they are about to be taken again."""
+        """Deletes the records of steps after `start`, which are about to be taken again."""
         self._root = epath.Path(workdir)
         self._events = None
         if is_first:
@@ -78,7 +78,7 @@ class Writer:
 
 
 def read_scalars(path: epath.Path) -> list[dict[str, float | None]]:
-    """The lines of a metrics.jsonl, without a last one that a kill cut short."""
+    """The lines of a metrics.jsonl, except a last one that a kill cut short."""
     rows = []
     lines = path.read_text().splitlines()
     for number, line in enumerate(lines, start=1):
@@ -124,7 +124,7 @@ def _write_image(path: epath.Path, image: np.ndarray, **options: Any) -> None:
 
 
 def check_file(flag: str, path: str | None) -> None:
-    """UsageError where a flag names a file that cannot be made; None and "" name none."""
+    """UsageError if a flag names a file that cannot be created; None and "" name no file."""
     if not path:
         return
     file = epath.Path(path)

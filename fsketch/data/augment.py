@@ -1,9 +1,8 @@
-"""What happens to a batch on the device: scaling, random moves of pairs, random light on photos.
+"""Changes to a batch on the device: scaling, random moves of pairs, random light on photos.
 
-Photo, sketch and, where there is one, the coarse image are joined on channels, moved once and
-split again, so all always see the same crop, the same size and the same flip; of a batch that
-lacks some of them, what is there is moved.  Light falls on the photos that nets are shown, not on
-those that they are to make.  All randomness comes from one key an example.
+Photo, sketch and coarse image, as far as a batch has them, are joined on channels, moved once and
+split again, so all get the same crop, size and flip.  Light falls on photos that are inputs of
+nets, not on their targets.  All randomness comes from one key per example.
 """
 
 from collections.abc import Mapping
@@ -17,13 +16,13 @@ from ml_collections import ConfigDict
 from fsketch.core import images, types
 
 PAIR = ("photo", "sketch")
-IMAGES = (*PAIR, "coarse")  # what is scaled, and moved as one; coarse where a batch has it
+IMAGES = (*PAIR, "coarse")  # scaled, and moved as one; coarse only if a batch has it
 LIGHT = 1  # stream of an example's key that `random_light` draws from
 LIMITS = ("brightness", "contrast", "saturation")  # fields of `config.data` for `random_light`
 
 
 def scale(batch: Mapping[str, jax.Array]) -> types.Batch:
-    """uint8 images -> float32 in [-1, 1]; other entries pass."""
+    """uint8 images -> float32 in [-1, 1]; other entries are unchanged."""
     return {name: images.from_uint8(x) if name in IMAGES else x for name, x in batch.items()}
 
 
@@ -38,18 +37,20 @@ def apply(
 def mirrored(keys: jax.Array, config: ConfigDict) -> jax.Array:
     """Whether `apply` mirrors the examples of these keys, bool[B].
 
-    Known beforehand only where nothing else is random; ValueError names what is.
+    Known in advance only if nothing else is random; ValueError names what is.
     """
     if config.crop_px != config.canvas_px:
         raise ValueError(
-            f"data.crop_px: {config.crop_px} of data.canvas_px: {config.canvas_px} is cut out at "
-            "random; make them equal"
+            f"data.crop_px: expected data.canvas_px: {config.canvas_px}, got {config.crop_px}, "
+            "which is cut out at random"
         )
     if config.part_px:
-        raise ValueError(f"data.part_px: {config.part_px} is cut out at random; set it to 0")
+        raise ValueError(
+            f"data.part_px: expected 0, got {config.part_px}, which is cut out at random"
+        )
     for name in ("zoom", *LIMITS):
         if config[name]:
-            raise ValueError(f"data.{name}: {config[name]} is random; set it to 0")
+            raise ValueError(f"data.{name}: expected 0, got {config[name]}, which is random")
     probe = jnp.broadcast_to(jnp.arange(2)[:, None], (len(keys), 2, 2, 1))  # value: column
     keys = jax.vmap(jax.random.split)(keys)[:, 0]
     pair = dict.fromkeys(PAIR, probe)
@@ -57,36 +58,37 @@ def mirrored(keys: jax.Array, config: ConfigDict) -> jax.Array:
 
 
 def check(config: ConfigDict) -> None:
-    """Raises ValueError for numbers of `config.data` that cannot work, naming the field."""
+    """Raises ValueError naming a field of `config.data` whose number cannot work."""
     if config.crop_px > config.canvas_px:
         raise ValueError(
-            f"data.crop_px: {config.crop_px} is larger than data.canvas_px: {config.canvas_px}"
+            f"data.crop_px: expected at most data.canvas_px: {config.canvas_px}, "
+            f"got {config.crop_px}"
         )
     if not 0 <= config.part_px <= config.crop_px:
         raise ValueError(
-            f"data.part_px: {config.part_px}, must be 0 or up to data.crop_px: {config.crop_px}"
+            f"data.part_px: expected 0 up to data.crop_px: {config.crop_px}, got {config.part_px}"
         )
     for name in ("zoom", *LIMITS):
         if not 0 <= config[name] < 1:
-            raise ValueError(f"data.{name}: {config[name]}, must be in [0, 1)")
+            raise ValueError(f"data.{name}: expected a number in [0, 1), got {config[name]}")
     if config.crop_px > config.canvas_px * (1 - config.zoom):
         raise ValueError(
-            f"data.zoom: {config.zoom} shrinks data.canvas_px: {config.canvas_px} below "
-            f"data.crop_px: {config.crop_px}"
+            f"data.zoom: expected to keep data.canvas_px: {config.canvas_px} at least at "
+            f"data.crop_px: {config.crop_px}, got {config.zoom}"
         )
 
 
 def check_unlit(config: ConfigDict) -> None:
-    """Raises ValueError for random light, for methods that show no net the data's photos."""
+    """Raises ValueError for random light; for methods whose nets take no photos of the data."""
     for name in LIMITS:
         if config[name]:
             raise ValueError(
-                f"data.{name}: {config[name]}, must be 0: no net here is shown photos of the data"
+                f"data.{name}: expected 0 (no net takes photos of the data), got {config[name]}"
             )
 
 
 def shown(batch: types.Batch, kind: str) -> jax.Array:
-    """The images of a kind as a net is to see them: photos under their light, if it is random."""
+    """The images of a kind as inputs of a net: photos under random light, if there is any."""
     return batch["lit"] if kind == "photo" and "lit" in batch else batch[kind]
 
 
@@ -96,7 +98,7 @@ def side_px(config: ConfigDict) -> int:
 
 
 def training(batch: types.Batch, keys: jax.Array, config: ConfigDict) -> types.Batch:
-    """All random changes that `config.data` asks for; keys: Key[B], one an example.
+    """All random changes that `config.data` requests; keys: Key[B], one per example.
 
     With random light the batch also holds "lit", the photos under it; see `shown`.
     """
@@ -117,7 +119,7 @@ def random_crop_and_flip(
 ) -> types.Batch:
     """A crop_px x crop_px window and, if `flip`, a mirror image with probability 1/2.
 
-    batch: photo, sketch and coarse as far as there are, float32[B, S, S, C] with
+    batch: photo, sketch and coarse, as far as present, float32[B, S, S, C] with
     S >= crop_px / (1 - zoom).  With `zoom` the images are first resized by a factor uniform in
     1 -+ zoom (linearly), and the window, which never leaves the canvas, may begin between pixels.
     """
@@ -153,7 +155,7 @@ def _zoomed_crop(key: jax.Array, image: jax.Array, *, crop_px: int, zoom: float)
         jnp.stack([factor, factor]),
         -corner * factor,
         "linear",
-        antialias=False,  # mild factors need none, and where it is sampled it bends straight lines
+        antialias=False,  # mild factors need none, and its sampling bends straight lines
     )
 
 

@@ -1,10 +1,10 @@
-"""Coarse images that an offline stage made, as files joined with their pairs by id.
+"""Coarse images of an offline stage: files joined with their pairs by id.
 
     FOLDER/index.npz        the model that made them (patches/model.py)
-    FOLDER/images/ID.png    each with a key in its text: 16 hex digits of all it was made from
+    FOLDER/images/ID.png    each with a key in its text: 16 hex digits of everything it depends on
 
-The key is that of the model, the image and its identity, whose pairs are left out; so a file that
-belongs to another configuration or to other data is found out, and refused.
+The key covers the model, the image and its identity, whose pairs are left out; so a file of another
+configuration or other data is detected and refused.
 """
 
 import functools
@@ -22,17 +22,17 @@ from fsketch.core import image_files, writers
 from fsketch.data import lazy, records
 from fsketch.patches import model
 
-# direction -> (what is given, what is made): kinds of images of `records.Pairs`.
+# direction -> (given, made): kinds of images of `records.Pairs`.
 DIRECTIONS = {"to_sketch": ("photo", "sketch"), "to_photo": ("sketch", "photo")}
 _KEY = "fsketch key"
 
 
 class StaleError(ValueError):
-    """Results of another configuration or other data lie where new ones belong."""
+    """Results of another configuration or other data are in the place of new ones."""
 
 
 class Source(NamedTuple):
-    """Where coarse images lie, what they are made from, and the digest of the model."""
+    """The folder of coarse images, their source, and the digest of the model."""
 
     folder: epath.Path
     given: str
@@ -57,27 +57,31 @@ def settings(patches: ConfigDict) -> model.Settings:
 def source(config: ConfigDict, workdir: str | epath.Path) -> Source | None:
     """The coarse images of a run; None for a method without them.
 
-    Raises FileNotFoundError where there is no model, StaleError where it is of other settings.
+    Raises FileNotFoundError without a model, StaleError if its settings differ.
     """
     if "patches" not in config:
         return None
     place = folder(config, workdir)
     path = place / "index.npz"
     if not path.exists():
-        raise FileNotFoundError(f"{path}: not there; `fsketch prepare` makes it")
+        raise FileNotFoundError(
+            f"{path}: expected a patch model, got none; `fsketch prepare` makes it"
+        )
     index = model.load(path)
     check_settings(index, settings(config.patches), path)
     given, wanted = DIRECTIONS[config.direction]
     depth = index.wanted.shape[-1]
     if depth != {"photo": 3, "sketch": 1}[wanted]:
-        raise StaleError(f"{path}: direction is not {config.direction}; {_advice(place)}")
+        raise StaleError(
+            f"{path}: expected direction {config.direction}, got the other; {_advice(place)}"
+        )
     return Source(place, given, index.digest())
 
 
 def check_settings(index: model.Index, wanted: model.Settings, path: epath.Path) -> None:
-    """Raises StaleError with each field in which an index differs, memory_mb excepted."""
+    """Raises StaleError with each field in which an index differs, except memory_mb."""
     differences = [
-        f"patches.{name} is {old!r} there, {new!r} here"
+        f"patches.{name}: expected {new!r}, got {old!r}"
         for name, old, new in zip(wanted._fields, index.settings, wanted, strict=True)
         if old != new and name != "memory_mb"
     ]
@@ -86,12 +90,12 @@ def check_settings(index: model.Index, wanted: model.Settings, path: epath.Path)
 
 
 def check_index(stored: model.Index, fresh: model.Index, path: epath.Path) -> None:
-    """Raises StaleError where a stored index is not what would be fitted now."""
+    """Raises StaleError if a stored index differs from one fitted now."""
     check_settings(stored, fresh.settings, path)
     if stored.digest() != fresh.digest():
         raise StaleError(
-            f"{path}: of other training pairs ({len(stored.id)} there, {len(fresh.id)} here) or of "
-            f"the other direction.  {_advice(path.parent)}"
+            f"{path}: expected these {len(fresh.id)} training pairs and this direction, got "
+            f"{len(stored.id)} other pairs or the other direction.  {_advice(path.parent)}"
         )
 
 
@@ -100,7 +104,7 @@ def _advice(place: epath.Path) -> str:
 
 
 def key(digest: str, image: np.ndarray, identity: int) -> str:
-    """What a coarse image of uint8[H, W, C] is made from, in 16 hex digits."""
+    """The key of a coarse image of uint8[H, W, C], 16 hex digits."""
     content = hashlib.sha256(f"{digest} {image.shape} {int(identity)} ".encode())
     content.update(np.ascontiguousarray(image))
     return content.hexdigest()[:16]
@@ -116,7 +120,7 @@ class Request(NamedTuple):
 
 
 def request(pairs: records.Pairs, source: Source, place: int) -> Request:
-    """That of the pair at `place`."""
+    """The request of the pair at `place`."""
     image, identity = pairs.images[place][source.given], int(pairs.identity[place])
     return Request(pairs.id[place], image, identity, key(source.digest, image, identity))
 
@@ -134,7 +138,7 @@ def write(source: Source, request: Request, image: np.ndarray) -> None:
 
 
 def is_done(source: Source, request: Request) -> bool:
-    """Whether the image is there; StaleError if it was made from anything else."""
+    """Whether the image exists; StaleError if its key differs."""
     path = source.path(request.id)
     if not path.exists():
         return False
@@ -142,7 +146,7 @@ def is_done(source: Source, request: Request) -> bool:
         found = image.info.get(_KEY)
     if found != request.key:
         raise StaleError(
-            f"{path}: key {found}, but {request.key} is wanted: made from another image, another "
+            f"{path}: expected key {request.key}, got {found}: made from another image, another "
             f"identity or other training pairs, or by no patch model.  {_advice(source.folder)}"
         )
     return True
@@ -151,13 +155,12 @@ def is_done(source: Source, request: Request) -> bool:
 def read(pairs: records.Pairs, source: Source) -> Sequence[np.ndarray]:
     """The coarse images of pairs, uint8[H, W, 1 or 3] each, decoded and checked at each access.
 
-    Raises FileNotFoundError with the first id that has none.  An access raises StaleError for a
-    stale one.
+    Raises FileNotFoundError with the first id without one; access to a stale one: StaleError.
     """
     if missing := [id for id in pairs.id if not source.path(id).exists()]:
         raise FileNotFoundError(
-            f"{source.folder}: no coarse image of {len(missing)} of {len(pairs)} pairs, the first "
-            f"is {missing[0]}; `fsketch prepare` makes them"
+            f"{source.folder}: expected coarse images of {len(pairs)} pairs, got "
+            f"{len(pairs) - len(missing)}; {missing[0]} is missing; `fsketch prepare` makes them"
         )
     return lazy.Lazy(range(len(pairs)), functools.partial(_read, pairs, source))
 

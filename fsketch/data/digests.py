@@ -11,11 +11,11 @@ from fsketch.core import names
 def folder_digest(folder: Path) -> str:
     """12 hex digits of the sha256 over (relative path, size, content) of a folder's files.
 
-    Debris, as `names.is_debris` says, is left out, for nothing reads it.
+    Omits debris (`names.is_debris`), which nothing reads.
     """
     files, visited = [], set()
     for place, subfolders, leaves in os.walk(folder, followlinks=True):
-        if (real := os.path.realpath(place)) in visited:  # a link in a circle
+        if (real := os.path.realpath(place)) in visited:  # a circular link
             subfolders.clear()
             continue
         visited.add(real)
@@ -25,7 +25,7 @@ def folder_digest(folder: Path) -> str:
 
 
 def files_digest(files: Sequence[Path], folder: Path | None) -> str:
-    """As `folder_digest` of these files, named relative to the folder or by their last part."""
+    """`folder_digest` of these files, named relative to the folder or by their last part."""
     digest = hashlib.sha256()
     for path in files:
         name = path.relative_to(folder).as_posix() if folder else path.name

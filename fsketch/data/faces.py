@@ -1,8 +1,8 @@
-"""Aligned real faces from anywhere: who they are, in which split, and their square crops.
+"""Aligned real faces from any source: identities, splits and square crops.
 
     source                     layout                             splits
     a name of sources.names()  a set of pairs; its photos, and    the set's own test split,
-                               its drawn sketches                 else by person
+                               its drawn sketches                 the others by person
     folders                    PERSON/IMAGE, as ORL is laid out   by person
     celeba                     img_align_celeba/NNNNNN.jpg,       the first of the official
                                list_eval_partition.txt,           partitions 0, 1, 2, in the
@@ -10,10 +10,10 @@
 
 By person: persons in the order of the SHA-256 of their names; the first `test_share` of them are
 test, the next `validation_share` validation, the others train.  No person is in two splits, and a
-person's split does not depend on who else is there, but for the two borders.
+person's split does not depend on the other persons, except at the two borders.
 
-IFRP trains on 110 000 faces of CelebA and tests on 2 000 [paper]; which, is not published: the
-first so many of the official training and test partitions [inferred].
+IFRP trains on 110 000 faces of CelebA and tests on 2 000 [paper]; which ones is not published:
+the first so many of the official training and test partitions [inferred].
 """
 
 import functools
@@ -42,10 +42,10 @@ class Face(NamedTuple):
 
 
 class Faces(NamedTuple):
-    """Faces in the order of the splits, and how to see them.
+    """Faces in the order of the splits, and functions that read them.
 
     digest: of the source's content.  photo: index -> uint8[H, W, 3].  sketch: index -> the drawn
-    sketch, uint8[H, W, 1]; None for a source that has none.
+    sketch, uint8[H, W, 1]; None for a source without sketches.
     """
 
     rows: list[Face]
@@ -70,12 +70,12 @@ def find(
       source: see the module's docstring.
       manual_dir: the folder to read.
       data_dir: of prepared sets of pairs, as in `sources.prepare`.
-      prefix: only ids that begin so are taken; "" = all.
+      prefix: take only ids that begin so; "" = all.
       test_share, validation_share: of the persons, where splits are made by person.
       limits: at most so many faces of train, validation, test, the first ones; 0 = all.
 
     Raises:
-      DataError: what is wrong with the folder or the arguments.
+      DataError: the folder or the arguments are wrong.
     """
     if source in (FOLDERS, CELEBA) and not Path(manual_dir or "?").is_dir():
         raise errors.DataError(
@@ -128,7 +128,7 @@ def by_person(
 def _chosen(
     found: Faces, *, prefix: str, shares: tuple[float, float], limits: Sequence[int]
 ) -> Faces:
-    """With splits, in their order, cut to the limits."""
+    """The faces in the order of splits, cut to the limits."""
     kept = [i for i, row in enumerate(found.rows) if row.id.startswith(prefix)]
     if not kept:
         raise errors.DataError(
@@ -154,7 +154,7 @@ def _chosen(
 
 
 def _pairs(name: str, *, data_dir: str, manual_dir: str) -> Faces:
-    """A set of pairs.  Its test and validation splits stay; the others are train or open."""
+    """A set of pairs.  Keeps its test and validation splits; the others are train or open."""
     builder = sources.prepare(name, data_dir=data_dir, manual_dir=manual_dir)
     splits = [split for split in shards.FACE_SPLITS if split in builder.info.splits]
     rows: list[Face] = []
@@ -232,7 +232,7 @@ def _celeba(root: Path, limits: Sequence[int]) -> tuple[list[Face], Callable[[in
 
 
 def _read(path: Path, root: Path) -> np.ndarray:
-    """uint8[H, W, 3]; DataError for a file that is no whole 8-bit image."""
+    """uint8[H, W, 3]; DataError for a file that is not a whole 8-bit image."""
     report = checks.Report(root)
     decoded = checks.decode(path, report)
     report.close()

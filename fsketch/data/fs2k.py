@@ -1,8 +1,8 @@
-"""FS2K's anno_train.json and anno_test.json: what their numbers mean, and checks of them.
+"""FS2K's anno_train.json and anno_test.json: the meaning of their numbers, and checks.
 
 The coding is that of the authors' README (github.com/DengPingFan/FS2K, commit 07e9bd2), which
 the training half confirms: 0 is WITH hair, earring, smile and 0 is male; hair colour 3 is none
-and 4 golden.  Two scripts of theirs say otherwise, see README.md beside this file.
+and 4 golden.  Two of their scripts say otherwise, see README.md beside this file.
 """
 
 import collections
@@ -29,7 +29,7 @@ ATTRIBUTES = {
     "style": ("1", "2", "3"),
 }
 # Pairs by code.  Train: counted in the annotation.  Test: the README's table, where the order of
-# the styles is not known (it lists those of train by frequency), so they are compared sorted.
+# the styles is unknown (it lists those of train by frequency), so they are compared sorted.
 COUNTS = {
     "train": {
         "hair": (1010, 48),
@@ -59,7 +59,7 @@ _POINTS = ("skin_color", "skin_patch")  # as in the file; as in the README
 
 
 def count_hint(split: str, count: int) -> str:
-    """What to say of a count that is known from elsewhere."""
+    """The hint for a count that is known from elsewhere."""
     if (split, count) != ("test", 1037):
         return ""
     return " (1037 test pairs are what one re-distribution has: take the official archive)"
@@ -78,7 +78,7 @@ class Record(NamedTuple):
 
 
 def read(path: Path, split: str, report: checks.Report) -> tuple[list[Record], set[str]]:
-    """The records of a file in its order, and all names in it; every fault is reported."""
+    """The records of a file in its order, and all names in it; reports every fault."""
     where = report.name(path)
     try:
         entries = json.loads(path.read_text(encoding="utf-8-sig"))
@@ -118,7 +118,7 @@ def read(path: Path, split: str, report: checks.Report) -> tuple[list[Record], s
 def _name(
     entry: dict[str, Any], position: str, report: checks.Report, remarks: dict[str, list[str]]
 ) -> str | None:
-    """The image's name, None with a problem reported if it has another form."""
+    """The image's name; None, with a problem reported, if it has another form."""
     name = entry.get("image_name")
     if isinstance(name, str) and "\\" in name:
         remarks["image names have backslashes, read as slashes"].append(name)
@@ -138,7 +138,7 @@ def _record(
     remarks: dict[str, list[str]],
     where: str,
 ) -> list[Record]:
-    """The record, or none with its problems reported."""
+    """The record; None, with its problems reported, if it is wrong."""
     codes = {field: _code(entry, field, f"{where} {name}", report, remarks) for field in ATTRIBUTES}
     colors = {
         field: _color(entry.get(field), f"{where} {name} {field}", report, remarks)
@@ -158,7 +158,7 @@ def _code(
     report: checks.Report,
     remarks: dict[str, list[str]],
 ) -> int | None:
-    """The code of an attribute, None with a problem reported if it has no meaning."""
+    """The code of an attribute; None, with a problem reported, if it has no meaning."""
     value = entry.get(field)
     if isinstance(value, str) and value.isdecimal():
         remarks[f"codes of {field} are written as text"].append(place)
@@ -171,7 +171,7 @@ def _code(
 
 
 def _is_absent(value: Any) -> bool:
-    """The authors' scripts expect 'nan' and empty lists where nothing was measured."""
+    """The authors' scripts expect 'nan' and empty lists for unmeasured values."""
     numbers = value if isinstance(value, list) else [value]
     return all(v in ("nan", None) or (type(v) is float and math.isnan(v)) for v in numbers)
 
@@ -195,7 +195,7 @@ def _color(
 def _point(
     entry: dict[str, Any], place: str, report: checks.Report, remarks: dict[str, list[str]]
 ) -> tuple[int, int] | None:
-    """(x, y) of a point of skin; despite its name in the file it is no colour."""
+    """(x, y) of a point of skin; despite its name in the file it is not a colour."""
     value = next((entry[field] for field in _POINTS if field in entry), None)
     if _is_absent(value):
         remarks["points of skin are absent, stored as (-1, -1)"].append(place)
@@ -249,7 +249,7 @@ def _check_distribution(
 
 
 def _check_hair(records: Sequence[Record], where: str, report: checks.Report) -> None:
-    """No hair goes with hair colour none; where it goes with golden, 3 and 4 are swapped."""
+    """No hair must go with hair colour none; if it goes with golden, 3 and 4 are swapped."""
     bald = [r for r in records if r.codes["hair"] == _WITHOUT]
     golden = sum(r.codes["hair_color"] == _GOLDEN for r in bald)
     if bald and 2 * golden > len(bald):

@@ -1,4 +1,4 @@
-"""Sequences whose elements are computed when they are read."""
+"""Sequences that compute their elements when they are read."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -3,7 +3,7 @@
 Position p of the endless training stream is example permutation(seed, p // N)[p % N]: every
 epoch holds each pair once, in an order that depends on (seed, epoch) alone.  So a run resumes
 exactly from the number of examples it has seen, whatever the batch size and the number of
-devices, processes and workers, and whether pairs are decoded in memory or when they are needed.
+devices, processes and workers, and whether pairs are decoded in advance or on demand.
 """
 
 import dataclasses
@@ -31,8 +31,8 @@ class Canvases:
 
     photo uint8[N, S, S, 3], sketch uint8[N, S, S, 1 or 3], box int32[N, 4] = (top, left, height,
     width) of the image on its canvas, id list of N names, identity int32[N]; coarse uint8[N, S, S,
-    C], an offline stage's image of what is wanted, where a method has one.  A set of faces has no
-    sketches (None), a drawn one no photos either; batches then lack them.
+    C], an offline stage's image of the target, if a method has one.  A set of faces has no sketches
+    (None), a drawn one no photos either; batches then lack them.
     """
 
     photo: np.ndarray | None
@@ -75,7 +75,7 @@ class Canvases:
 
 @dataclasses.dataclass(frozen=True)
 class StoredCanvases:
-    """The same pairs, decoded and laid on their canvases at each access; see `place`."""
+    """The same pairs, decoded and placed on their canvases at each access; see `place`."""
 
     pairs: records.Pairs
     canvas_px: int
@@ -128,11 +128,13 @@ class StoredCanvases:
         size, canvas = given["photo"].shape[:2], (self.canvas_px, self.canvas_px)
         id = self.id[place]
         if self.image_px and size != tuple(self.image_px):
-            raise ValueError(f"data.image_px: {self.image_px}, but {id} is {size} (height, width)")
+            raise ValueError(
+                f"{id}: expected data.image_px: {self.image_px} (height, width), got {size}"
+            )
         if "sketch" in given and given["sketch"].shape[-1] > self.sketch_channels:
             raise ValueError(
-                f"{id}: its sketch is in colour; data.sketch_channels: {self.sketch_channels}, "
-                "set it to 3"
+                f"{id}: expected a grey sketch, as data.sketch_channels: {self.sketch_channels}, "
+                "got one in colour; set it to 3"
             )
         try:
             box = np.asarray((*images.centre(size, canvas), *size), np.int32)
@@ -150,7 +152,7 @@ class StoredCanvases:
         return {**laid, "box": box}
 
     def decoded(self) -> Canvases:
-        """All of it in memory, decoded straight into place by threads."""
+        """All pairs in memory, decoded directly into place by threads."""
         count, side = len(self), self.canvas_px
         arrays = {
             kind: np.empty((count, side, side, depth), np.uint8)
@@ -168,7 +170,7 @@ AnyCanvases = Canvases | StoredCanvases
 
 
 def fills(data: ConfigDict) -> dict[str, int | None]:
-    """What `place` lays around photos and sketches: colours, or None for their mirror images."""
+    """The margins of photos and sketches in `place`: colours, or None for mirror images."""
     names = ("fill_photo", "fill_sketch")
     return {name: None if data.fill_mirrored else data[name] for name in names}
 
@@ -186,17 +188,17 @@ def place(
 ) -> AnyCanvases:
     """Puts every pair in the middle of a canvas_px square; for the fills see `images.laid`.
 
-    In memory where that takes at most memory_mb, else whenever a pair is needed.
+    Decodes all pairs now if they take at most memory_mb, otherwise each one on demand.
 
     sketch_channels: 1, or 3, where grey sketches are repeated.  image_px: the (height, width) that
-    every image must have; () = any.  coarse: uint8[H, W, 1 or 3] for each pair, of its size, laid
-    on the fill of what it shows: a sketch with 1 channel, a photo with 3.
+    every image must have; () = any.  coarse: uint8[H, W, 1 or 3] for each pair, of its size, with
+    the margin of what it shows: a sketch with 1 channel, a photo with 3.
 
-    Raises ValueError naming a pair that is larger than the canvas or of another size than image_px,
-    or in colour where one channel is wanted: here, or at its access.
+    Raises ValueError naming a pair that is larger than the canvas, not of size image_px, or in
+    colour with one channel: here, or at its access.
     """
     if not len(pairs):
-        raise ValueError("the split holds no pairs")
+        raise ValueError("split: expected pairs, got no pairs")
     stored = StoredCanvases(
         pairs, canvas_px, fill_photo, fill_sketch, sketch_channels, image_px, coarse
     )
@@ -204,7 +206,7 @@ def place(
     if size_mb <= memory_mb:
         return stored.decoded()
     logging.info(
-        "%d pairs take %.0f MB, data.memory_mb is %s: they are decoded when they are needed",
+        "%d pairs take %.0f MB, data.memory_mb is %s: they are decoded on demand",
         len(stored),
         size_mb,
         memory_mb,
@@ -213,15 +215,15 @@ def place(
 
 
 def drawn(split: str) -> Canvases:
-    """Persons by number, of whom a method draws faces on the device: no images.
+    """Numbered persons whose faces a method draws on the device: no images.
 
-    split: "FIRST:END", or "FIRST:END*VIEWS" for as many examples of each person, one person's
-    after the other's.  identity is the person's number, and a method that draws takes it, and the
+    split: "FIRST:END", or "FIRST:END*VIEWS" for as many examples of each person, person by
+    person.  identity is the person's number, and a method that draws takes it, and the
     example's place in the set, for all its randomness but that of training.
     """
     match = re.fullmatch(r"(\d+):(\d+)(?:\*(\d+))?", split)
     if match is None or int(match[1]) >= int(match[2]) or match[3] == "0":
-        raise ValueError(f"split {split!r} of drawn faces; admitted are '0:256', '256:320*4', ...")
+        raise ValueError(f"split of drawn faces: expected '0:256', '256:320*4', ..., got {split!r}")
     first, end, views = (int(number or 1) for number in match.groups())
     identity = np.repeat(np.arange(first, end, dtype=np.int32), views)
     ids = [f"{person}-{i % views}" for i, person in enumerate(identity)]
@@ -245,7 +247,7 @@ def order(position: int, count: int, *, num_examples: int, seed: int) -> np.ndar
     return indices
 
 
-# grain's own shuffle is as repeatable, but takes 33 ms an epoch even of a few examples.
+# grain's own shuffle is as repeatable, but takes 33 ms per epoch even for a few examples.
 @functools.lru_cache(maxsize=2)
 def _permutation(num_examples: int, seed: int, epoch: int) -> np.ndarray:
     return np.random.default_rng((seed, epoch)).permutation(num_examples)
@@ -262,11 +264,13 @@ def training_batch(
 ) -> dict[str, np.ndarray]:
     """This process's part of the global batch at `position` (examples seen so far).
 
-    photo, sketch and coarse uint8 as far as there are, identity int32; batch_size is global and
+    photo, sketch and coarse uint8, as far as present, identity int32; batch_size is global and
     must divide by num_processes.
     """
     if batch_size % num_processes:
-        raise ValueError(f"batch_size {batch_size} does not divide over {num_processes} processes")
+        raise ValueError(
+            f"batch_size: expected a multiple of {num_processes} processes, got {batch_size}"
+        )
     indices = order(position, batch_size, num_examples=len(canvases), seed=seed)
     mine = indices.reshape(num_processes, -1)[process]
     return for_method(canvases.batch(mine))
@@ -284,7 +288,7 @@ def training_batches(
 ) -> Iterator[dict[str, np.ndarray]]:
     """The endless stream of `training_batch` from `position` on, read ahead; close it at the end.
 
-    num_workers: processes that decode in place of threads; none are needed in memory.
+    num_workers: processes that decode instead of threads; pairs in memory need none.
     """
     make = functools.partial(
         training_batch,
@@ -300,7 +304,7 @@ def training_batches(
 def evaluation_batches(canvases: AnyCanvases, batch_size: int) -> Iterator[dict[str, np.ndarray]]:
     """All pairs once, in order, in batches of batch_size.
 
-    The last batch is filled up with its last pair; mask bool[B] is False there.  index
+    The last batch is padded with its last pair; mask bool[B] is False there.  index
     int32[B] is the pair's place in `canvases`, box int32[B, 4] as in `Canvases`.
     """
     make = functools.partial(_evaluation_batch, canvases, batch_size)
@@ -318,7 +322,7 @@ def _evaluation_batch(canvases: AnyCanvases, batch_size: int, start: int) -> dic
 
 
 def for_method(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What a method sees of a batch."""
+    """The entries of a batch that a method takes."""
     return {name: array for name, array in batch.items() if name not in ("box", "mask")}
 
 
@@ -329,7 +333,7 @@ def _read(
     *,
     num_workers: int = 0,
 ) -> Iterator[dict[str, np.ndarray]]:
-    """make(start) in order; what must be decoded is made ahead by all cores."""
+    """make(start) in order; all cores decode ahead."""
     batches, is_stored = lazy.Lazy(starts, make), isinstance(canvases, StoredCanvases)
     return read_ahead.read_ahead(
         batches,

@@ -1,9 +1,9 @@
 """fsketch prepare NAME --manual_dir=DIR [--data_dir=DIR] [--check] [--json=FILE]
 
-Builds a data set (once) and prints how many pairs each split has.  With --check nothing is built:
-the same checks of the folder, with remarks (EXIF data, black borders, photos nearly the same), are
-printed against what is known of the data set.  NAME is a data set with its config, as cufs/cuhk;
-for a check also without: cufs, cufsf, fs2k choose the config by the folder and say which (so 267
+Builds a data set (once) and prints how many pairs each split has.  With --check it builds
+nothing and prints the same checks of the folder, with notes (EXIF data, black borders, nearly equal
+photos), against what is known of the data set.  NAME is a data set with its config, e.g. cufs/cuhk;
+a check also takes cufs, cufsf, fs2k, chooses the config by the folder and prints it (so 267
 training pairs of CUFS are cufs/all_267).
 
 Exit code 1, with every problem listed, if the folder's content does not fit.
@@ -40,7 +40,7 @@ def parser() -> arguments.Parser:
 
 
 def main(given: Sequence[str]) -> int:
-    """The exit code: 0 prepared, or nothing to refuse; 1 problems."""
+    """The exit code: 0 prepared, or no problems; 1 problems."""
     flags = parser().parse_args(given)
     if not flags.check:
         if flags.json or flags.all:
@@ -70,8 +70,8 @@ def render(name: str, report: checks.Report, *, limit: int | None) -> Iterator[s
 
     Args:
       name: of the data set.
-      report: what the checks found.
-      limit: at most so many files are named for a finding; None for all.
+      report: the findings of the checks.
+      limit: largest number of files named for a finding; None for all.
     """
     num_problems = report.num_problems
     verdict = f"{num_problems} problem{'s' * (num_problems != 1)}" if num_problems else "ok"

@@ -14,13 +14,13 @@ from absl import flags
 def read_ahead(elements: Sequence, *, num_threads: int, num_workers: int = 0) -> Iterator[Any]:
     """The elements in order; at most `num_threads` or 2 x `num_workers` of them wait in memory.
 
-    The order and the values depend on neither number.  An exception is raised where its element
+    The order and the values depend on neither number.  An exception is raised when its element
     is due.  Close the generator to stop threads and processes before the end.
 
     Args:
       elements: what to read; pickled for processes.
-      num_threads: threads that compute elements; 0 = none, at the moment of the request.
-      num_workers: processes that compute elements in place of the threads, one thread each; 0 =
+      num_threads: threads that compute elements; 0 = none, computed on request.
+      num_workers: processes that compute elements instead of threads, one thread each; 0 =
         none.  Processes are spawned, so a script that uses them needs `if __name__ == "__main__"`.
         They end when this process ends, even if it is killed.
     """

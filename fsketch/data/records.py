@@ -1,4 +1,4 @@
-"""Pairs that a TFDS builder prepared as array_record: known by id, decoded when they are read."""
+"""Pairs that a TFDS builder prepared as array_record: known by id, decoded on reading."""
 
 import dataclasses
 import functools
@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from fsketch.core import image_files
 from fsketch.data import lazy
 
-CHUNK = 1024  # records that are in memory at a time while all of them are listed
+CHUNK = 1024  # records in memory at a time while all are listed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,23 +52,21 @@ class Pairs:
 
 
 class Columns(NamedTuple):
-    """What is known of all examples of a split."""
+    """The known values of all examples of a split."""
 
-    images: lazy.Lazy  # as of `Pairs`
+    images: lazy.Lazy  # as in `Pairs`
     values: dict[str, list[Any]]  # of other features, by name
 
 
 def open_split(
     builder: Any, split: str, *, images: Mapping[str, str], values: Sequence[str]
 ) -> Columns:
-    """Opens a split, and reads the values now: 50 us an example, and the reading of the files.
+    """Opens a split and reads the values now: 50 us per example plus reading the files.
 
     images: {kind: the feature that holds its images}.  values: names of other features.
     ValueError: there is no such split, or nothing in it.
     """
-    if not builder.info.splits[split].num_examples:
-        raise ValueError(f"{builder.data_dir} {split}: expected examples, got none")
-    # TFDS would choose its decoder by what is installed.
+    # TFDS would choose its decoder by the installed packages.
     skip = dict.fromkeys(images.values(), tfds.decode.SkipDecoding())
     source = builder.as_data_source(split, decoders=skip)
     columns = {name: [] for name in values}

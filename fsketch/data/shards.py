@@ -21,14 +21,14 @@ from fsketch.data import checks
 VERSION = 1
 MANIFEST, POSES = "manifest.json", "poses.json"
 PHOTO = "photo"  # folder of the real faces in a shard
-PLAIN = "plain"  # the style of portraits that are moved and not stylised
-DRAWN = "drawn"  # that of hand-drawn sketches, which are moved, too
+PLAIN = "plain"  # the style of portraits that are moved but not stylised
+DRAWN = "drawn"  # that of hand-drawn sketches, which are also moved
 SPLITS = ("train", "validation", "test_seen", "test_unseen", "test_sketches")
 FACE_SPLITS = ("train", "validation", "test")  # of the faces that portraits are made of
 
 
 class Shard(NamedTuple):
-    """A file and the places of its faces in the manifest."""
+    """A file and the indices of its faces in the manifest."""
 
     name: str
     places: range
@@ -45,7 +45,7 @@ def shards(manifest: dict[str, Any]) -> list[Shard]:
 
 
 def styles(manifest: dict[str, Any]) -> list[str]:
-    """Names of all styles; a style's number is its place here."""
+    """Names of all styles; a style's number is its index here."""
     return manifest["styles"] + [DRAWN] * manifest["drawn"]
 
 
@@ -70,7 +70,7 @@ def examples(manifest: dict[str, Any], split: str) -> list[tuple[int, str]]:
 
 
 def check_names(manifest: dict[str, Any], report: checks.Report) -> None:
-    """Styles, ids and ID@STYLE must be plain file names."""
+    """Checks that styles, ids and ID@STYLE are plain file names."""
     every = dict.fromkeys((*styles(manifest), *manifest["seen"]))
     longest = max(every, key=lambda style: len(style.encode()), default="")
     for style in every:
@@ -89,7 +89,7 @@ def members(manifest: dict[str, Any], shard: Shard) -> set[str]:
 
 
 def read(folder: Path, report: checks.Report) -> dict[str, Any] | None:
-    """The manifest of a folder; None, with the problems reported, if it is not complete."""
+    """The manifest of a folder; None, with the problems reported, if it is incomplete."""
     path = folder / MANIFEST
     if not path.is_file():
         report.problem(MANIFEST, got="no such file", expected="a folder of `fsketch prepare`")

@@ -2,10 +2,10 @@
 
 `prepare` builds a data set once, `load` opens a split of it.  Both take local
 folders only.  Drawing 'procedural_faces' uses jax's CPU device: in a job of
-several processes, `jax.distributed.initialize` comes first.
+several processes, call `jax.distributed.initialize` first.
 
-What is prepared can never be older than what it was prepared from: its folder
-is named after the content of its source, see `prepare`.
+A prepared data set is never older than its source: its folder is named after
+the content of the source, see `prepare`.
 """
 
 import contextlib
@@ -34,17 +34,17 @@ def names() -> list[str]:
 
 
 def prepare(name: str, *, data_dir: str, manual_dir: str = "") -> Any:
-    """Builds a data set unless it is built already.
+    """Builds a data set if it is not built yet.
 
     The result lies in `data_dir/<data set>-<digest>/`: the digest is the first 12
     hex digits of the sha256 over (relative path, size, content) of all files under
     `manual_dir`, or, for 'procedural_faces', over the source code of its renderer.  A
-    changed source hence gets a new folder; old ones may be deleted at any time.
-    With `manual_dir` empty, a data set of a folder is taken as prepared if exactly
-    one such result lies in `data_dir`.
+    changed source therefore gets a new folder; old ones may be deleted at any time.
+    With `manual_dir` empty, a data set of a folder counts as prepared if exactly
+    one such result is in `data_dir`.
 
     Several processes may call this at once: one builds, the others wait for it.
-    A result appears by a rename at the end, so a killed preparation leaves none.
+    A rename at the end creates the result, so a killed preparation leaves none.
 
     Args:
       name: one of `names()`.
@@ -80,7 +80,7 @@ def prepare(name: str, *, data_dir: str, manual_dir: str = "") -> Any:
         tfds.disable_progress_bar()
         builder._generate_examples = _counted(builder._generate_examples, f"preparing {name}")
         start_sec = time.monotonic()
-        # TFDS prints that it downloads, and unknown sizes.
+        # TFDS prints downloads and unknown sizes.
         with contextlib.redirect_stdout(io.StringIO()):
             builder.download_and_prepare(
                 download_config=tfds.download.DownloadConfig(manual_dir=manual_dir or None),
@@ -105,23 +105,23 @@ def prepared_name(name: str, *, data_dir: str, manual_dir: str = "") -> str:
 
 
 def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> records.Pairs:
-    """Opens a split for random access, preparing the data set first where needed.
+    """Opens a split for random access, preparing the data set first if needed.
 
-    Ids and identities are read now, images when they are needed (records.py).
+    Reads ids and identities now, images on demand (records.py).
 
     Args:
       name: one of `names()`, or `ANY_TFDS` for the prepared TFDS data set in manual_dir.
-      split: as TFDS writes it: 'train', 'train[:80]', 'train[80%:]', 'train+test'.
+      split: in TFDS' notation: 'train', 'train[:80]', 'train[80%:]', 'train+test'.
       data_dir: as for `prepare`.
       manual_dir: as for `prepare`.
 
     Returns:
       The pairs in the builder's order, which does not depend on the machine:
-      that of the lists (cufs), of pairs.csv or else of the sorted ids
+      that of the lists (cufs), of pairs.csv or without one of the sorted ids
       (paired_folder), or of the identities (procedural_faces).
 
     Raises:
-      DataError: as `prepare`; an id is no plain file name, whoever prepared it.
+      DataError: as `prepare`; an id is not a plain file name, whoever prepared it.
       ValueError: unknown split.
     """
     if name == ANY_TFDS:
@@ -137,7 +137,7 @@ def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> recor
 
 
 def _check_ids(ids: Sequence[str], place: str) -> None:
-    """Ids become names of files that are written."""
+    """Checks ids, which become names of output files."""
     problems: dict[tuple[str, str], list[str]] = {}
     for id in ids:
         if got := file_names.problem(id):
@@ -176,11 +176,11 @@ def _faces_of_any(folder: str, split: str) -> records.Pairs:
 
 
 def check(name: str, *, manual_dir: str) -> tuple[str, Any]:
-    """Runs the checks of `prepare` on a folder without building, and remarks beyond them.
+    """Runs the checks of `prepare` on a folder without building, and adds notes.
 
     Args:
-      name: one of `names()` that reads a folder, or its part before the slash: then the config
-        is chosen by what the folder holds.
+      name: one of `names()` that reads a folder, or its part before the slash: then the folder's
+        content chooses the config.
       manual_dir: the folder to read.
 
     Returns:
@@ -210,7 +210,7 @@ def check(name: str, *, manual_dir: str) -> tuple[str, Any]:
 
 
 def _builders() -> dict[str, tuple[Any, str | None]]:
-    """Admitted name -> (builder class, config name)."""
+    """Known name -> (builder class, config name)."""
     return {
         f"{builder.name}/{config}" if config else builder.name: (builder, config)
         for builder in tfds_builders.BUILDERS
@@ -219,14 +219,14 @@ def _builders() -> dict[str, tuple[Any, str | None]]:
 
 
 def _reads_folder(name: str, builder_cls: Any) -> bool:
-    """Whether a data set is made of a folder, and not on the spot."""
+    """Whether a data set is made from a folder, not drawn."""
     on_the_spot = getattr(builder_cls, "DRAWN_CONFIGS", ())
     is_drawn = name.partition("/")[2] in on_the_spot
     return bool(builder_cls.MANUAL_DOWNLOAD_INSTRUCTIONS) and not is_drawn
 
 
 def _counted(generate: Callable[..., Iterator], what: str) -> Callable[..., Iterator]:
-    """A builder's `_generate_examples` that tells how far it is, in place of TFDS' own bars."""
+    """A builder's `_generate_examples` that shows its progress, instead of TFDS' own bars."""
     return lambda *arguments: progress.track(generate(*arguments), what, None)
 
 
@@ -281,7 +281,7 @@ def _root(name: str, builder_cls: Any, *, data_dir: str, manual_dir: str) -> Pat
 
 
 def _source(builder_cls: Any, manual_dir: str) -> Path:
-    """The folder to read, resolved; it exists and holds something."""
+    """The folder to read, resolved; it exists and is not empty."""
     source = Path(manual_dir).expanduser().resolve()
     if not source.is_dir() or not any(source.iterdir()):
         raise errors.refusal(

@@ -1,4 +1,4 @@
-"""Random in-plane affine moves of aligned faces: what makes a portrait unaligned.
+"""Random in-plane affine moves of aligned faces, which make a portrait unaligned.
 
 Source: IFRP, arXiv 1904.04241: real faces are moved by random in-plane affine transformations,
 then stylised [paper].  Rotations of up to 30 degrees are those of its ablation [paper]; ranges of
@@ -16,7 +16,7 @@ from PIL import Image
 
 
 class Pose(NamedTuple):
-    """How a face lies in its picture; the default is upright, in the middle, in its own size.
+    """The pose of a face in its picture; the default is upright, centred, in its own size.
 
     rotation_deg: anticlockwise.  scale: factor.  shift_x, shift_y: right and down, in shares of
     the picture's width and height.
@@ -39,8 +39,8 @@ def draw(
 ) -> Pose:
     """The pose of an id: uniform within -+ rotation_deg, -+ shift, and scale's two bounds.
 
-    num_angles: where not 0, so many evenly spaced rotations from -rotation_deg to rotation_deg
-    are taken, as in the paper's ablation (11 or 5).
+    num_angles: if not 0, choose from so many evenly spaced rotations from -rotation_deg to
+    rotation_deg, as in the paper's ablation (11 or 5).
     """
     digest = hashlib.sha256(f"{seed}/{id}".encode()).digest()
     random = np.random.default_rng(int.from_bytes(digest[:16], "little"))
@@ -60,8 +60,8 @@ def apply(image: np.ndarray, pose: Pose) -> np.ndarray:
     """The picture with its face in this pose: uint8[H, W, C] -> the same.
 
     Turned and scaled about the middle (of the pixels' grid, ((W - 1) / 2, (H - 1) / 2)), then
-    shifted; sampled bilinearly.  Beyond its border a picture goes on as its mirror image, the
-    border pixels once, so that no black corner tells the angle [inferred: the paper's filling is
+    shifted; sampled bilinearly.  Beyond its border a picture continues as its mirror image, the
+    border pixels once, so that no black corner reveals the angle [inferred: the paper's filling is
     not published].
     """
     height, width = image.shape[:2]
@@ -70,7 +70,7 @@ def apply(image: np.ndarray, pose: Pose) -> np.ndarray:
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     u = x - middle[0] - pose.shift_x * width
     v = y - middle[1] - pose.shift_y * height
-    # Backwards: where the pixel (x, y) of the result was before.
+    # Backwards: the source of the pixel (x, y) of the result.
     cos, sin = np.cos(angle) / pose.scale, np.sin(angle) / pose.scale
     source_x = _snapped(middle[0] + cos * u - sin * v)
     source_y = _snapped(middle[1] + sin * u + cos * v)
@@ -87,13 +87,13 @@ def apply(image: np.ndarray, pose: Pose) -> np.ndarray:
 
 
 def _snapped(position: np.ndarray) -> np.ndarray:
-    """Positions that are whole up to rounding made whole, so that a pixel's copy is exact."""
+    """Makes positions whole that are whole up to rounding, so that a pixel's copy is exact."""
     whole = np.rint(position)
     return np.where(np.abs(position - whole) < 1e-9, whole, position)
 
 
 def _mirrored(index: np.ndarray, size: int) -> np.ndarray:
-    """Indices of a row of `size` pixels that goes on as its mirror image: ... 1 0 1 ... n-1 n-2."""
+    """Indices of a row of `size` pixels and its mirror images: ... 1 0 1 ... n-1 n-2."""
     period = max(2 * (size - 1), 1)
     folded = np.abs(index) % period
     return np.minimum(folded, period - folded) if size > 1 else np.zeros_like(index)
@@ -102,7 +102,7 @@ def _mirrored(index: np.ndarray, size: int) -> np.ndarray:
 def square(image: np.ndarray, *, share: float, size_px: int) -> np.ndarray:
     """The centred square of `share` of the shorter side, resized: uint8[size_px, size_px, C].
 
-    Bicubic, antialiased where it shrinks.
+    Bicubic, antialiased if it shrinks.
     """
     height, width = image.shape[:2]
     side = max(1, round(share * min(height, width)))

@@ -1,7 +1,7 @@
 """The one table of architectures, by the name of their weights.
 
-A form says what a net gives: "maps", all its feature maps by name; "embedder", an embedding;
-"generator", an image.  Several forms of one name share its weights.
+A form says what a net returns: "maps", all its feature maps by name; "embedder", an embedding;
+"generator", an image.  The forms of one name share its weights.
 """
 
 import functools
@@ -31,9 +31,9 @@ class Architecture(NamedTuple):
 
     maps, embedder, generator: constructors, None for a form that the net does not have.
     adapt: RGB or grey in [-1, 1] -> what the weights expect.
-    taps: a teacher's default maps, the last ones before the net first shrinks, twice, thrice
-    [inferred: those of VGG have the shapes of the students' maps]; () = never a teacher.
-    deepest: (the net) -> its last map before its last ReLU.
+    taps: a teacher's default maps, the last ones before the net's first three reductions
+    [inferred: those of VGG have the shapes of the students' maps]; () = cannot be a teacher.
+    deepest: net -> the last map before its last ReLU.
     size_px: side of the aligned faces that an embedder's weights were trained on.
     """
 
@@ -82,7 +82,7 @@ def _squeezenet(version: str, adapt: Callable[[jax.Array], jax.Array], third: st
         adapt,
         maps=functools.partial(squeezenet.SqueezeNet, version),
         taps=("conv1", "fire3", third),
-        deepest=lambda net: "fire9",  # which has joined its halves after their ReLUs
+        deepest=lambda net: "fire9",  # which joins its halves after their ReLUs
     )
 
 

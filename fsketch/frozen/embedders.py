@@ -7,9 +7,9 @@ compared by angle.  Its specification (frozen/registry.py) says how to build it 
     side_px          S
     frame            what the S x S pixels show:
                      "face", the recognition crop (scoring/face_crops.py);
-                     "canvas", an image in its middle, surrounded by grey `fill` (0..255)
+                     "canvas", an image in its middle, with grey `fill` (0..255) around
     fill             for "canvas"
-    path, step       where it was read from
+    path, step       its source
 """
 
 import json
@@ -36,7 +36,7 @@ def create(net: str, arguments: Mapping[str, Any]) -> nn.Module:
 
 
 def export(config: ConfigDict, player: str, *, prefix: str = "") -> dict[str, sources.Export]:
-    """The embedder `config.model` that a run trains, for others to take; see `sources.Export`."""
+    """The embedder `config.model` that a run trains and others can load; see `sources.Export`."""
     model, data = config.model, config.data
     fields = {"net": model.net, "arguments": model.arguments.to_dict(), "frame": model.frame}
     placing = {"side_px": data.crop_px, "fill": data.fill_photo}
@@ -63,6 +63,6 @@ def check_faces(embedder: state.Frozen, side_px: int, *, field: str) -> None:
     fields = json.loads(embedder.spec)
     if (fields["frame"], fields["side_px"]) != ("face", side_px):
         raise ValueError(
-            f"{field}.path: {fields['path']!r} takes {fields['side_px']} px of the frame "
-            f"{fields['frame']!r}; data.crop_px needs {side_px} px of 'face'"
+            f"{field}.path: expected an embedder of {side_px} px (data.crop_px) of 'face', "
+            f"got {fields['path']!r} of {fields['side_px']} px of {fields['frame']!r}"
         )

@@ -1,10 +1,10 @@
-"""Face generators: from a latent to a photo, with weights or without.
+"""Face generators: latent -> photo, with weights or without.
 
 Two kinds with one form, a PyTree whose weights are arguments of a step:
 
     latents(keys)       Key[B] -> float32[B, D], one draw for each key
     image(latents, keys)-> float32[B, S, S, 3] in [-1, 1], eyes where FFHQ has them
-    face(latents, keys) -> float32[B, size_px, size_px, 3], what a recogniser sees
+    face(latents, keys) -> float32[B, size_px, size_px, 3], the input of a recogniser
 
 `Procedural` draws the faces of data/synthetic/procedural.py; `StyleGAN2` generates them.
 Latents are standard normal for the first and w for the second: what dynamic sampling perturbs.
@@ -52,7 +52,7 @@ def face_box(size_px: int) -> Box:
     ends = int(top + FACE_PX * scale), int(side + FACE_PX * scale)
     box = Box(int(top), ends[0], int(side), ends[1])
     if min(top, side) < 0 or max(ends) > size_px:
-        raise ValueError(f"size_px: {size_px}; its crop {tuple(box)} does not lie inside")
+        raise ValueError(f"size_px: expected to hold the face's crop {tuple(box)}, got {size_px}")
     return box
 
 
@@ -77,14 +77,14 @@ class Procedural(struct.PyTreeNode):
         return jax.vmap(lambda key: jax.random.normal(key, (width,)))(keys)
 
     def image(self, latents: jax.Array, keys: types.Key | None = None) -> jax.Array:
-        """Nothing is drawn with `keys`."""
+        """`keys` are not used."""
         del keys
         return self._render(latents, self.size_px, Box(0, self.size_px, 0, self.size_px))
 
     def face(
         self, latents: jax.Array, keys: types.Key | None = None, *, size_px: int = FACE_PX
     ) -> jax.Array:
-        """Drawn at that size at once, not resized."""
+        """Drawn at that size, not resized."""
         del keys
         return self._render(latents, size_px, face_box(self.size_px))
 
@@ -121,7 +121,7 @@ class StyleGAN2(struct.PyTreeNode):
         return self.net.apply(self.variables, z, truncation=self.truncation, method="latents")
 
     def image(self, latents: jax.Array, keys: types.Key | None = None) -> jax.Array:
-        """With fresh noise for each key, with the weights' own without keys."""
+        """With fresh noise for each key; without keys, with the weights' own."""
         noise = "const" if keys is None else "random"
         image = self.net.apply(self.variables, latents, noise=noise, keys=keys, method="image")
         return jnp.clip(image, -1.0, 1.0)
@@ -154,6 +154,6 @@ def load(path: str, *, size_px: int = 256, truncation: float = 1.0) -> Generator
         source = sources.read(path, "generator")
         spec = {"kind": "generator", "truncation": truncation, **source.fields}
         return build(json.dumps(spec), source.variables)
-    face_box(size_px)  # raises where no face would fit
+    face_box(size_px)  # raises if no face fits
     spec = {"kind": "generator", "net": "procedural", "size_px": size_px, "path": ""}
     return build(json.dumps(spec), {})

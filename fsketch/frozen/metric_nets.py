@@ -1,8 +1,8 @@
 """Metrics and features that need published weights, ready to call.
 
-Weights lie in a folder, converted by `python -m fsketch.convert NAME FILE
-weights_dir/NAME.safetensors`.  A missing, damaged or wrong file is a `WeightsError` that says which
-published file to get and how to convert it.
+Weights lie in a folder, converted by `fsketch convert NAME FILE
+weights_dir/NAME.safetensors`.  A missing, damaged or wrong file raises `WeightsError`, which says
+which published file to get and how to convert it.
 """
 
 import json
@@ -31,7 +31,7 @@ WEIGHTS: dict[str, dict[str, str]] = {
 
 
 class WeightsError(ValueError):
-    """Weights that are missing or unusable, and how to get them."""
+    """Missing or unusable weights, and how to get them."""
 
 
 class MetricNet(NamedTuple):
@@ -75,7 +75,7 @@ def load(path: str, *, net: str, resize: str = "") -> MetricNet:
 
 
 def _read(name: str, path: str) -> types.PyTree:
-    """The parameters `name` of a converted file; ValueError if they are others or unusable."""
+    """The parameters `name` of a converted file; ValueError if of another net or unusable."""
     net, params = files.read(path)
     if net != name:
         raise ValueError(f"expected {name!r} in it, got {net!r}")
@@ -127,7 +127,7 @@ def _inception(rule: str) -> Callable[..., np.ndarray]:
 def _precise(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
     @jax.jit
     def precise(params: Any, *images: jax.Array) -> jax.Array:
-        # By default GPUs and TPUs multiply float32 with fewer bits than published scores have.
+        # By default GPUs and TPUs multiply float32 with fewer bits than published scores use.
         with jax.default_matmul_precision("highest"):
             return function(params, *images)
 

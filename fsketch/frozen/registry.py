@@ -1,12 +1,12 @@
-"""All kinds of frozen nets: how they are loaded, kept beside a run, and compared with it.
+"""All kinds of frozen nets: loading, storage in a run, and comparison with it.
 
-The specification of a net is a JSON string that is stored beside its weights.  Every one has
+The specification of a net is a JSON string that is stored beside its weights.  It has
 
     kind     a key of KINDS
     net      the name of its architecture (frozen/architectures.py, or the kind's own)
-    path     where it was read from
+    path     its source
 
-and what its kind adds; kinds that resume with a run also have a digest of the weights as read.
+and the fields of its kind; kinds that resume with a run add a digest of the weights as read.
 """
 
 import json
@@ -41,8 +41,8 @@ KINDS: dict[str, Kind] = {
 class Need(NamedTuple):
     """A frozen net that a run needs.
 
-    kind: a key of KINDS.  section: of the configuration; its `path` is where the net is read from,
-    and where that is "", its `config`, if it has one, is that of the run that trains the net first.
+    kind: a key of KINDS.  section: of the configuration; its `path` is the net's source.  If that
+    is "", its `config`, if it has one, configures the run that trains the net first.
     options: of the kind's `load`.
     """
 
@@ -90,9 +90,9 @@ def to_train(config: ConfigDict, needs: Needs) -> list[str]:
 
 
 def check(config: ConfigDict, needs: Needs, kept: Mapping[str, state.Frozen]) -> None:
-    """Raises ValueError if a run asks for other nets than its workdir keeps, by their content.
+    """Raises ValueError if a run asks for nets that differ in content from its workdir's.
 
-    Where it names no path, or one where nothing is any more, the kept net is the one it means.
+    Without a path, or with one that no longer exists, it means the kept net.
     """
     untrained = to_train(config, needs)
     for role, need in needs.items():
@@ -122,7 +122,7 @@ def check(config: ConfigDict, needs: Needs, kept: Mapping[str, state.Frozen]) ->
 
 
 def differences(spec: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """The fields of `other` in which two nets differ, wherever they were read from."""
+    """The fields of `other` in which two nets differ, apart from their sources."""
     other = json.loads(json.dumps(other))
     return sorted(n for n in other if n not in ("path", "step") and other[n] != spec.get(n))
 

@@ -1,6 +1,6 @@
-"""What frozen nets are read from: the workdir of a run, or converted weights (*.safetensors).
+"""Sources of frozen nets: the workdir of a run, or converted weights (*.safetensors).
 
-A run says in its checkpoints what others can take of it, see `Export`; its method declares that.
+A run's checkpoints say what others can load from it, see `Export`; its method declares it.
 """
 
 import os
@@ -16,10 +16,10 @@ from fsketch.frozen import architectures
 
 
 class Export(NamedTuple):
-    """A part of a player's net that other runs can take as a frozen net.
+    """A part of a player's net that other runs can load as a frozen net.
 
     player: its role.  fields: of a specification, `net` and `arguments` at least.  prefix: where
-    the part is in the player's variables, "" or "name/".  unused: a name that is left out, or "".
+    the part is in the player's variables, "" or "name/".  unused: a name to leave out, or "".
     """
 
     player: str
@@ -49,7 +49,7 @@ class Source(NamedTuple):
 def read(path: str | Untrained, form: str) -> Source:
     """The net at `path`, of a form of `architectures`.
 
-    Raises FileNotFoundError if nothing is there, ValueError for anything else than such a net.
+    Raises FileNotFoundError if nothing is there, ValueError if it is not such a net.
     """
     if isinstance(path, Untrained):
         fields, variables = _exported(*path, form, "a default net")

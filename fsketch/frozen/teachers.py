@@ -1,7 +1,7 @@
 """Frozen nets seen through their feature maps: teachers of distillation, nets of perceptual losses.
 
 Kind "teacher": three maps t1, t2, t3, each of unit mean square.  Kind "maps": any maps, by their
-own names and as they are.
+own names and unchanged.
 
 KT and KD compare student maps with teacher maps of very different magnitude; dividing each
 teacher map by its root mean square over training pairs puts the terms on one scale
@@ -24,7 +24,7 @@ NAMES = ("t1", "t2", "t3")
 
 
 class Maps(nn.Module):
-    """`net`'s maps `taps`, {tap: B x H x W x C}; what they are not needed for is not computed."""
+    """`net`'s maps `taps`, {tap: B x H x W x C}; nothing else is computed."""
 
     net: nn.Module
     taps: Sequence[str]
@@ -72,9 +72,9 @@ def build(spec: str, variables: types.PyTree) -> state.Frozen:
 def load(
     path: str, *, taps: Sequence[str] = (), domains: Sequence[str] = ("photo", "sketch")
 ) -> state.Frozen:
-    """The teacher at `path`, see `sources.read`; its maps are not normalised yet: `calibrate`.
+    """The teacher at `path`, see `sources.read`; its maps are not normalised yet, see `calibrate`.
 
-    taps: the names of three of its maps, () for the net's default.  domains: whose images it will
+    taps: the names of three of its maps, () for the net's default.  domains: of the images it will
     see.
     """
     spec, variables = _read(path, taps, kind="teacher", domains=domains)
@@ -82,7 +82,7 @@ def load(
 
 
 def load_maps(path: str, *, taps: Sequence[str] = (), also: Sequence[str] = ()) -> state.Frozen:
-    """The net at `path`, see `sources.read`: image -> {tap: its map as it is}.
+    """The net at `path`, see `sources.read`: image -> {tap: its unchanged map}.
 
     taps: names of maps, () for the net's three default ones; "" is the last map before the net's
     last ReLU: conv5_4 of VGG-19 [code: IDE].  also: names of further maps.
@@ -117,11 +117,11 @@ def calibrate(teacher: state.Frozen, batches: Iterable[types.Batch]) -> state.Fr
 
     means = [mean_squares(teacher.variables, batch) for batch in batches]
     if not means:
-        raise ValueError("a teacher is calibrated on training pairs: expected some, got none")
+        raise ValueError("teacher: expected training pairs to calibrate it on, got none")
     rms = np.sqrt(np.mean(np.stack(means), axis=0)) * teacher.variables["constants"]["rms"]
     if not (np.isfinite(rms).all() and (rms > 0).all()):
         raise ValueError(
-            f"teacher: root mean squares of the taps are {rms}, its weights are unusable"
+            f"teacher: expected finite taps other than 0, got root mean squares {rms}: unusable"
         )
     variables = {**teacher.variables, "constants": {"rms": rms.astype(np.float32)}}
     return teacher.replace(variables=variables)

@@ -52,5 +52,5 @@ def needs(config: ConfigDict) -> registry.Needs:
 
 
 def exports(config: ConfigDict) -> dict[str, dict[str, Any]]:
-    """What other runs can take of this one, by form, as plain data; see `sources.Export`."""
+    """What other runs can load from this one, by form, as plain data; see `sources.Export`."""
     return {form: export._asdict() for form, export in _entry(config).exports(config).items()}

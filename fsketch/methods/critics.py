@@ -1,4 +1,4 @@
-"""What methods with critics share: their creation and their optimizer step."""
+"""Code shared by methods with critics: creation and optimizer step."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,7 +13,7 @@ from fsketch.nets import patch_critic
 
 
 def pair(condition: jax.Array, image: jax.Array) -> jax.Array:
-    """What a conditional critic sees: [B, H, W, C] and [B, H, W, D] -> [B, H, W, C + D]."""
+    """The input of a conditional critic: [B, H, W, C] and [B, H, W, D] -> [B, H, W, C + D]."""
     return jnp.concatenate([condition, image], -1)
 
 
@@ -32,7 +32,7 @@ def create(key: types.Key, config: ConfigDict, example: jax.Array) -> state.Play
 def formula(
     critic: state.Player, fake: jax.Array, *, losses: adversarial.Adversarial
 ) -> Callable[[], jax.Array]:
-    """A translator's adversarial term on its fake, for `state.compute`; the critic stands still."""
+    """A translator's adversarial term on its fake, for `state.compute`; the critic is constant."""
     return lambda: losses.translator(critic(fake, train=True)[0])
 
 
@@ -47,8 +47,8 @@ def update(
     """One optimizer step of each critic on its own real and fake images, given by role.
 
     Its loss is the mean of the two terms [secondary: the published pix2pix halves the sum].
-    Real and fake images pass through the critic one after the other, as in that code, since
-    batch normalisation would mix them.
+    Real and fake images pass through the critic separately, as in that code, since batch
+    normalisation would mix them.
     """
 
     def loss_fn(

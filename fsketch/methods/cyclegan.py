@@ -10,10 +10,10 @@ Terms, for the translator G of photo -> sketch, F its peer, x a photo, y a sketc
     adversarial   critic_sketch's verdict on G(x)
     cycle         mean |F(G(x)) - x|
     identity      mean |G(y) - y|
-           and for each critic real and fake.  The pairing of a batch enters no term.
+           and for each critic real and fake.  No term uses the pairing of a batch.
 
-Every translator takes three channels, a grey image being repeated, since identity shows it both
-domains; sketches come out grey.  A step moves the translators, then the critics, as in the
+Every translator takes three channels (grey images are repeated), since identity shows it both
+domains; it outputs grey sketches.  A step moves the translators, then the critics, as in the
 paper's code [secondary].
 """
 
@@ -28,7 +28,7 @@ from fsketch.losses import adversarial, reconstruction
 from fsketch.methods import critics, interface, optimizers
 from fsketch.nets import students
 
-# target domain -> what it is made from
+# target domain -> source domain
 SOURCES = {"sketch": "photo", "photo": "sketch"}
 
 

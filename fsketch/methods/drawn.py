@@ -1,7 +1,7 @@
-"""The faces of a data set "drawn": persons by number, whom a generator draws in any view.
+"""The faces of a data set "drawn": numbered persons, whom a generator draws in any view.
 
-A person is the same in every run, so those of another range of numbers were never seen.  The
-procedural generator draws a person in different views; StyleGAN2 knows no persons, and draws a
+A person is the same in every run, so persons of another range of numbers are unseen.  The
+procedural generator draws a person in different views; StyleGAN2 knows no persons and draws a
 number always with the same latent.
 """
 
@@ -32,7 +32,7 @@ def views(
 def photos(
     frozen: Mapping[str, generators.Generator], batch: types.Batch, *, side_px: int
 ) -> jax.Array:
-    """The photos of an evaluation batch; where it has none its faces, always in the same views."""
+    """The photos of an evaluation batch; without photos, its faces, always in the same views."""
     if "photo" in batch:
         return batch["photo"]
     keys = jax.vmap(jax.random.fold_in)(_persons(batch["identity"]), batch["index"])

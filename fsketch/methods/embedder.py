@@ -4,10 +4,10 @@ Source     ArcFace (CVPR 2019), CosFace (CVPR 2018): losses/margin.py.  Any
            embedder of frozen/architectures.py.
 Data       photos with identities: of a data set, or drawn on the device, a new view in each step
            (data.name "drawn"; methods/drawn.py).
-Player     embedder: the net, and one direction a person.
+Player     embedder: the net and one direction per person.
 Frozen     generator, of drawn faces.
-Terms      margin: margin softmax.  accuracy, which is not trained: the share of faces whose own
-           person is the nearest direction.
+Terms      margin: margin softmax.  accuracy, not trained: the share of faces whose nearest
+           direction is their person's.
 """
 
 from collections.abc import Iterable
@@ -49,8 +49,8 @@ def method(config: ConfigDict) -> interface.Method:
         most = max(int(batch["identity"].max()) for batch in batches)
         if most >= config.model.num_identities:
             raise ValueError(
-                f"model.num_identities: {config.model.num_identities}, but the training set has "
-                f"identity {most}"
+                f"model.num_identities: expected more than {most}, the data's largest identity, "
+                f"got {config.model.num_identities}"
             )
         return registry.load_all(config, needs(config))
 

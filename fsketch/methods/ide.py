@@ -1,4 +1,4 @@
-"""IDE, second stage: a refiner makes a fine sketch of the coarse one that the first stage drew.
+"""IDE, second stage: a refiner turns the first stage's coarse sketch into a fine one.
 
 Source     Peng et al., "Face photo-sketch synthesis via intra-domain enhancement",
            Knowledge-Based Systems 2022, by its released code [code].
@@ -12,16 +12,16 @@ Terms      refiner, with z the coarse sketch at half size and y the drawn one, g
              adversarial  -log D(G(z)), D's sigmoid included
            critic: real, fake.
 
-A batch has `coarse`: the first stage's sketch, as large as the drawn one and in its place.  It is
+A batch has `coarse`: the first stage's sketch, with the size and position of the drawn one.  It is
 halved by MATLAB's bicubic rule and rounded to 8 bits [inferred: the code reads such files from a
 folder LR_bicubic/X2], and the net doubles it again.  A step sees one sub-image of each pair of its
-batch; predictions are made of whole images [code].  The order of a step is the code's: the
-refiner moves against the critic as it is, then the critic on the refiner's fakes.
+batch; predictions are made of whole images [code].  A step follows the code: the refiner
+moves against the current critic, then the critic on the refiner's fakes.
 
-Sketches are grey; net and critic see them as three equal channels [code], and the prediction is the
-luma of the three that come out [inferred].  Differences from the code: sub-images are drawn
+Sketches are grey; net and critic take them as three equal channels [code], and the prediction is
+the luma of the three output channels [inferred].  Differences from the code: sub-images are drawn
 uniformly for each pair, where the code shuffles a thousand copies of all of them; the critic's loss
-is the mean of its two terms, not their sum, which Adam undoes.
+is the mean of its two terms, not their sum; Adam cancels the factor.
 """
 
 from collections.abc import Iterable
@@ -40,7 +40,7 @@ from fsketch.nets import bicubic, image_critic, mla
 
 
 def needs(config: ConfigDict) -> registry.Needs:
-    """The net of the perceptual term, if that has a weight."""
+    """The net of the perceptual term, if its weight is not 0."""
     if not config.loss_weights.perceptual:
         return {}
     return {"perceptual": registry.Need("maps", "perceptual", {"taps": (config.perceptual.tap,)})}
@@ -154,15 +154,15 @@ def method(config: ConfigDict) -> interface.Method:
 
 
 def cut(image: jax.Array, size: tuple[int, int]) -> jax.Array:
-    """What lies in the middle of a canvas: B x S x S x C -> B x h x w x C."""
+    """The middle of a canvas: B x S x S x C -> B x h x w x C."""
     return image[(slice(None), *_window(size, image.shape[1:3]))]
 
 
 def halved(sketch: jax.Array) -> jax.Array:
     """Half a sketch's resolution, in steps of 8-bit files: B x h x w x C -> B x h/2 x w/2 x C.
 
-    In [-1, 1] on both sides.  Of 8-bit sketches all sums are exact in float32, so no order of
-    summation changes a rounding.
+    In [-1, 1] on both sides.  Sums of 8-bit sketches are exact in float32, so the order of
+    summation changes no rounding.
     """
     levels = jnp.round((sketch + 1.0) * 127.5)
     height, width = sketch.shape[1:3]
@@ -171,12 +171,14 @@ def halved(sketch: jax.Array) -> jax.Array:
 
 
 def starts(side_px: int, *, px: int, stride_px: int) -> list[int]:
-    """Where sub-images begin along a side: every stride, and once more at the far border.
+    """Where sub-images begin along a side: every stride, plus one at the far border.
 
     starts(250, px=128, stride_px=64) is [0, 64, 122] [code].  ValueError if none fits.
     """
     if px > side_px:
-        raise ValueError(f"sub_images.px: {px}, but an image has only {side_px} px a side")
+        raise ValueError(
+            f"sub_images.px: expected at most {side_px}, the side of an image, got {px}"
+        )
     places = list(range(0, side_px - px + 1, stride_px))
     return places if places[-1] == side_px - px else [*places, side_px - px]
 
@@ -232,11 +234,11 @@ def _window(size: tuple[int, int], canvas: tuple[int, int]) -> tuple[slice, slic
 
 
 def _check(config: ConfigDict) -> None:
-    """Raises ValueError for what cannot work, naming the field."""
+    """Raises ValueError naming a field whose value cannot work."""
     if config.direction != "to_sketch":
         raise ValueError(
-            f"direction: {config.direction!r}; admitted is 'to_sketch', the only one of the "
-            "second stage"
+            f"direction: expected 'to_sketch', the only one of the second stage, "
+            f"got {config.direction!r}"
         )
     data, parts = config.data, config.sub_images
     augment.check_unlit(data)
@@ -247,18 +249,18 @@ def _check(config: ConfigDict) -> None:
     }
     for name, numbers in even.items():
         if not numbers or any(number < 2 or number % 2 for number in numbers):
-            raise ValueError(f"{name}: {numbers}; even numbers of pixels are needed")
+            raise ValueError(f"{name}: expected even numbers of pixels, got {numbers}")
     if len(data.image_px) != 2 or max(data.image_px) > data.crop_px:
         raise ValueError(
-            f"data.image_px: {data.image_px}; a height and a width are needed, at most "
-            f"data.crop_px: {data.crop_px}"
+            f"data.image_px: expected a height and a width, at most "
+            f"data.crop_px: {data.crop_px}, got {data.image_px}"
         )
     if data.part_px:
-        raise ValueError(f"data.part_px: {data.part_px}; must be 0, sub_images.px says it here")
+        raise ValueError(f"data.part_px: expected 0 (sub_images.px is used), got {data.part_px}")
     if data.canvas_px != data.crop_px or data.zoom:
         raise ValueError(
-            f"data.canvas_px: {data.canvas_px}, data.crop_px: {data.crop_px}, data.zoom: "
-            f"{data.zoom}; images must stay in the middle of the canvas: equal sides, no zoom"
+            f"data.canvas_px, data.crop_px, data.zoom: expected equal sides, no zoom (images stay "
+            f"in the middle of the canvas), got {data.canvas_px}, {data.crop_px}, {data.zoom}"
         )
     for side in data.image_px:
         starts(side, px=parts.px, stride_px=parts.stride_px)

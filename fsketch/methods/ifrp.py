@@ -5,21 +5,21 @@ Source     Shiri et al., "Identity-preserving Face Recovery from Stylized Portra
 Players    remover: the style-removal net with its spatial transformers, the paper's SRN; critic:
            its DN (both nets/remover.py).  RMSprop moves them.  Without an adversarial term there
            is no critic.
-Frozen     face: one map of a face recogniser, as it is; none without an identity term.
+Frozen     face: one unchanged map of a face recogniser; none without an identity term.
 Batch      sketch: the portrait, grey or in colour; photo: the aligned face of the same person.
 Terms      remover: pixel, mean (R(x) - y)^2; identity, the same of face's maps; adversarial,
            -log D(R(x)), D the probability that the critic's verdict gives.  Weights of the last two
            fall from epoch to epoch, w max(rate^epoch, least).
            critic: real, -log D(y), and fake, -log(1 - D(R(x))), each averaged over its half.
 
-The critic sees one batch of real and of generated faces, of different persons, and batch
-normalisation takes them together [code].  Here each example of the batch shows one or the other.
+The critic sees real and generated faces of different persons in one batch, which batch
+normalisation takes together [code].  Here each example of the batch shows one or the other.
 
-Margin gate [code]: where the critic's real or fake loss is below the margin m, it stays as it is;
-where either is above 1 - m, the remover does; where both would, both move.  A player that stays
-keeps its statistics, too, but its rate goes on with the steps of the run, as in the code.
+Margin gate [code]: if the critic's real or fake loss is below the margin m, the critic stays; if
+either is above 1 - m, the remover stays; if both would stay, both move.  A player that stays also
+keeps its statistics, but its rate continues with the steps of the run, as in the code.
 
-A step moves the remover against the critic as it is, then the critic on the very faces that the
+A step moves the remover against the current critic, then the critic on the same faces that the
 remover made.  The code moves the critic first, on the same faces [code]; so the remover's gradient
 sees it one step earlier here, and the remover runs once.  Both losses of the gate are those of the
 critic before it moves, as there.
@@ -42,7 +42,7 @@ VARIANTS = ("journal", "released")
 
 
 def needs(config: ConfigDict) -> registry.Needs:
-    """The face recogniser of the identity term, if that has a weight."""
+    """The face recogniser of the identity term, if its weight is not 0."""
     if not config.loss_weights.identity:
         return {}
     return {"face": registry.Need("maps", "face", {"taps": config.face.taps})}
@@ -53,9 +53,11 @@ def method(config: ConfigDict) -> interface.Method:
     losses = adversarial.of("non_saturating")  # binary cross-entropy; the margin is in its units
     has_critic = bool(config.loss_weights.adversarial)
     if config.model.variant not in VARIANTS:
-        raise ValueError(f"model.variant: {config.model.variant!r}; admitted are {VARIANTS}")
+        raise ValueError(f"model.variant: expected one of {VARIANTS}, got {config.model.variant!r}")
     if has_critic and config.batch_size < 2:
-        raise ValueError(f"batch_size: {config.batch_size}; a critic needs two persons at least")
+        raise ValueError(
+            f"batch_size: expected at least 2 persons for a critic, got {config.batch_size}"
+        )
     augment.check_unlit(config.data)
 
     def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
@@ -136,7 +138,7 @@ def method(config: ConfigDict) -> interface.Method:
             faces,
             num_parts=config.accumulate_steps,
         )
-        # By the losses of all devices, so that they decide alike.
+        # By the losses of all devices, so that all decide alike.
         moves = gate(**state.device_mean(verdicts), margin=config.gate_margin)
         players = {}
         for role, player in {**moved, **judge}.items():
@@ -174,13 +176,13 @@ def _remover(model: ConfigDict, *, features: int) -> nets.Remover | nets.Release
 
 
 def faded(epoch: jax.Array, config: ConfigDict) -> types.Scalars:
-    """The factor of each weight that falls, by term: max(rate^epoch, least)."""
+    """The factor of each falling weight, by term: max(rate^epoch, least)."""
     rates = {"adversarial": config.adversarial, "identity": config.identity}
     return {name: jnp.maximum(rate**epoch, config.least) for name, rate in rates.items()}
 
 
 def gate(*, real: jax.Array, fake: jax.Array, margin: float) -> dict[str, jax.Array]:
-    """Whether each player moves, bool[], by the critic's two losses; margin 0: they always do."""
+    """Whether each player moves, bool[], by the critic's two losses; with margin 0 always."""
     critic = jnp.minimum(real, fake) >= margin
     remover = (jnp.maximum(real, fake) <= 1 - margin) | (margin == 0)
     neither = ~(critic | remover)

@@ -1,4 +1,4 @@
-"""What a method is: a tuple of pure functions, all that the training loop knows of it."""
+"""A method: a tuple of pure functions, all that the training loop knows of it."""
 
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class Method(NamedTuple):
                 Reads teachers' weights; runs on the host, once, before `init`.
     init:       (key, frozen, batch) -> the state at step 0; `batch` shows shapes only.
     train_step: (state, frozen, batch, keys) -> (state, scalars by name); the loop pmaps it.
-                keys holds one key per example, so that no result depends on their split.
+                keys holds one key per example, so that no result depends on the split.
     predict:    (state, frozen, batch) -> {"sketch" | "photo" | "embedding_...": array}.
     """
 
@@ -32,17 +32,17 @@ class Method(NamedTuple):
 
 
 def nothing(config: ConfigDict) -> dict:
-    """Of a method without frozen nets, or without a net that others can take."""
+    """For a method without frozen nets, or without a net that others can load."""
     del config
     return {}
 
 
 class Entry(NamedTuple):
-    """What a method is and what it declares beside its code, each a function of a configuration.
+    """A method and its declarations, each a function of a configuration.
 
     create:  the method.
     needs:   its frozen nets by role; those without a path are trained first (fsketch/prepare.py).
-    exports: what other runs can take of it as a frozen net, by form (frozen/architectures.py).
+    exports: what other runs can load from it as a frozen net, by form (frozen/architectures.py).
     """
 
     create: Callable[[ConfigDict], Method]

@@ -13,10 +13,10 @@ Frozen     teacher: three maps of unit mean square; none if no weighted term nee
 Terms      reconstruction, mimic, transform, mutual: methods/students.py.
            KD+: adversarial for each student, real and fake for each critic; the others stay.
 
-A step of KD+ moves the students against the critics as they are, then the critics on the very
-fakes that the students made.  The author's code moves the critics first, on the same fakes
-[secondary]; the orders differ in the critic that the students' gradient sees, by one step.  This
-one runs the students once.
+A step of KD+ moves the students against the current critics, then the critics on the same fakes
+that the students made.  The author's code moves the critics first, on the same fakes
+[secondary]; the orders differ by one step of the critic that the students' gradient sees.  This
+order runs the students once.
 """
 
 from collections.abc import Iterable

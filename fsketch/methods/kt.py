@@ -20,7 +20,7 @@ from fsketch.core import state, types
 from fsketch.frozen import registry
 from fsketch.methods import interface, students
 
-TEACHERS = {"photo": "teacher_photo", "sketch": "teacher_sketch"}  # by what they see
+TEACHERS = {"photo": "teacher_photo", "sketch": "teacher_sketch"}  # by the domain they see
 
 
 def needs(config: ConfigDict) -> registry.Needs:

@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 def adam(config: ConfigDict, *, num_steps: int) -> optax.GradientTransformation:
     """Adam whose rate is constant for `decay_from` of the steps, then falls linearly to 0.
 
-    [secondary: the author's pix2pix, 100 + 100 epochs]  After each number of steps in `halve_at`
-    it is half of what it were.
+    [secondary: the author's pix2pix, 100 + 100 epochs]  The rate is
+    halved at each step listed in `halve_at`.
     """
     constant = round(config.decay_from * num_steps)
     rate = optax.linear_schedule(
@@ -32,7 +32,7 @@ def adam(config: ConfigDict, *, num_steps: int) -> optax.GradientTransformation:
 def rmsprop(config: ConfigDict) -> optax.GradientTransformation:
     """RMSprop as torch has it, g / (sqrt(mean of g^2) + epsilon), at `falling_rate`.
 
-    The rate goes by a count of steps in the optimizer's state, see `at_step`.
+    The rate depends on a count of steps in the optimizer's state, see `at_step`.
     """
     return optax.chain(
         optax.scale_by_rms(config.decay_rate, config.epsilon, eps_in_sqrt=False),
@@ -52,5 +52,5 @@ def falling_rate(step: jax.Array, config: ConfigDict) -> jax.Array:
 
 
 def at_step(opt_state: optax.OptState, step: jax.Array) -> optax.OptState:
-    """The state of `rmsprop` whose next step is this one, though it may have left out some."""
+    """The state of `rmsprop` whose next step is this one, even if it skipped some."""
     return optax.tree_utils.tree_set(opt_state, count=step)

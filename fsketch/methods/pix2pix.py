@@ -5,7 +5,7 @@ Players    translator: U-Net (nets/unet.py), the paper's G; critic: conditional 
            (nets/patch_critic.py), its D.
 Terms      translator: reconstruction, mean |G(x) - y|, and adversarial (eq. 4); critic: real, fake.
 
-A step moves the translator against the critic as it is, then the critic on the very fake that
+A step moves the translator against the current critic, then the critic on the same fake that
 the translator made.  The published code moves the critic first, on the same fake [secondary].
 Differences: the noise is dropout, as in the paper, but in training only (nets/unet.py).
 """
@@ -27,7 +27,9 @@ DIRECTIONS = {"to_sketch": ("photo", "sketch"), "to_photo": ("sketch", "photo")}
 def method(config: ConfigDict) -> interface.Method:
     """See the module's docstring; the fields are those of configs/pix2pix.py."""
     if config.direction not in DIRECTIONS:
-        raise ValueError(f"direction: {config.direction!r}; admitted are {sorted(DIRECTIONS)}")
+        raise ValueError(
+            f"direction: expected one of {sorted(DIRECTIONS)}, got {config.direction!r}"
+        )
     source, target = DIRECTIONS[config.direction]
     losses = adversarial.of(config.critic.loss)
 

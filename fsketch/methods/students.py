@@ -1,4 +1,4 @@
-"""What KT and KD share: two students that learn from teachers' maps and from each other.
+"""Code shared by KT and KD: two students that learn from teachers' maps and from each other.
 
 Players    student_sketch (the papers' photo->sketch), student_photo (sketch->photo).
 Terms, for each student (x its input, y its target, T the teacher of an image's domain):
@@ -36,9 +36,9 @@ Outputs = dict[str, tuple[jax.Array, types.Taps, types.Taps]]  # role -> fake, t
 
 
 def needs(config: ConfigDict, domains: Mapping[str, Sequence[str]]) -> registry.Needs:
-    """The teachers by role, if any weighted term compares with one; domains: those that each sees.
+    """The teachers by role, if a weighted term compares with one; domains: those that each sees.
 
-    The role's section of the configuration says which net it is.
+    The role's section of the configuration names the net.
     """
     if not any(config.loss_weights[term] for term in ("mimic", "transform", "texture")):
         return {}
@@ -102,7 +102,7 @@ def apply(
 
 
 def teacher_features(teachers: Teachers, batch: types.Batch) -> dict[str, types.Taps]:
-    """What the teachers see in the images of their domains; {} without teachers."""
+    """The teachers' maps of the images of their domains; {} without teachers."""
     return {domain: teacher(batch[domain]) for domain, teacher in teachers.items()}
 
 

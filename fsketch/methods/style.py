@@ -2,13 +2,13 @@
 
 Source     Johnson et al., ECCV 2016 (nets/style.py, losses/perceptual.py).
 Player     stylist: photo -> the photo in its style; one network a style.
-Frozen     teacher: maps of a recogniser, as they are, with the style image's Gram matrices beside
-           its weights; so a workdir needs the style image no more.
-Terms      content: the maps `content_tap` of the photo and of what was made of it; style: Gram
+Frozen     teacher: unchanged maps of a recogniser, with the style image's Gram matrices beside
+           its weights; so a workdir no longer needs the style image.
+Terms      content: the maps `content_tap` of the photo and of the result; style: Gram
            matrices of the maps `teacher.taps`; total_variation.
 
-It needs photos alone.  What it makes stands in a sketch's place, in colour (data.sketch_channels =
-3), so that `fsketch synthesize --direction=to_sketch` stylises images with a run; the scores of an
+It needs only photos.  The result takes a sketch's place, in colour (data.sketch_channels = 3), so
+that `fsketch synthesize --direction=to_sketch` stylises images with a run; the scores of an
 evaluation compare with the pairs' sketches and say nothing of the style.
 """
 
@@ -58,11 +58,11 @@ def method(config: ConfigDict) -> interface.Method:
         kept = json.loads(frozen["teacher"].spec)["style"]
         if kept != asked:
             raise ValueError(
-                f"style: {asked}, but this workdir was started with {kept} and keeps it; use "
+                f"style: expected {kept}, with which this workdir was started, got {asked}; use "
                 "another workdir for another style"
             )
         if batch["sketch"].shape[-1] != 3:
-            raise ValueError("data.sketch_channels: 1; what is made is in colour, set it to 3")
+            raise ValueError("data.sketch_channels: expected 3, as the result is in colour, got 1")
         net = style.StyleNet(
             width=config.model.width, num_blocks=config.model.num_blocks, dtype=config.model.dtype
         )

@@ -1,22 +1,22 @@
 """SynthDistill: a small face embedder learns a large one's embeddings of generated faces.
 
-Source     Otroshi Shahreza et al., IJCB 2023 (arXiv 2308.14852); all of the below as in its code
-           [code: github.com/otroshi/synthdistill], unless said.
+Source     Otroshi Shahreza et al., IJCB 2023 (arXiv 2308.14852); everything below as in its code
+           [code: github.com/otroshi/synthdistill], unless stated.
 Player     student: any embedder of frozen/architectures.py, the paper's TinyFaR.
 Frozen     teacher: an embedder, whose embeddings are taken raw; generator: latents -> faces.
-Terms      mse: mean over batch and numbers of (student - teacher)^2.  cosine between the two is
-           logged, and decides how far latents move.
+Terms      mse: mean over batch and numbers of (student - teacher)^2.  The cosine between the two is
+           logged and decides how far latents move.
 
 A step is two optimizer steps.  The first takes faces of fresh latents w; with the cosines of these
-embeddings, from before the update, the second takes faces of
+embeddings before the update, the second takes faces of
 
     w'_i = w_i + alpha c_i n_i,    c_i = (cos_i + 1) / 2,    n_i normal,
 
-so that faces which the student has learned are left far behind and the others varied little.
-`resampling` is "dynamic", that; "static", with c_i = 1; or "none": the second step takes fresh
-latents, too, so that all three see as many faces [inferred: the abstract names no such variants].
-No image is read: the batch that the loop brings is not looked at.  Validation takes faces that are
-generated, too, but the same ones every time, where the code draws others: scores of steps compare.
+so that it moves far from faces the student has learned and varies the others little.  This is
+`resampling` "dynamic"; "static" has c_i = 1; with "none" the second step also takes fresh latents,
+so that all three see as many faces [inferred: the abstract names no such variants].
+No image is read: the loop's batch is ignored.  Validation also takes generated faces, but the same
+ones every time, where the code draws others, so that scores of different steps compare.
 """
 
 from collections.abc import Iterable
@@ -52,7 +52,7 @@ def exports(config: ConfigDict) -> dict[str, sources.Export]:
 def method(config: ConfigDict) -> interface.Method:
     """See the module's docstring; the fields are those of configs/synthdistill.py."""
     if config.resampling not in RESAMPLING:
-        raise ValueError(f"resampling: {config.resampling!r}; admitted are {RESAMPLING}")
+        raise ValueError(f"resampling: expected one of {RESAMPLING}, got {config.resampling!r}")
     augment.check_unlit(config.data)
     net = embedders.create(config.model.net, config.model.arguments)
     side = config.data.crop_px
@@ -70,8 +70,8 @@ def method(config: ConfigDict) -> interface.Method:
         shapes = [jax.eval_shape(f, photo).shape for f in (frozen["teacher"], student)]
         if shapes[0] != shapes[1]:
             raise ValueError(
-                f"model.arguments: the student's embeddings have {shapes[1][1]} numbers, the "
-                f"teacher's {shapes[0][1]}"
+                f"model.arguments: expected embeddings of {shapes[0][1]} numbers, the teacher's, "
+                f"got {shapes[1][1]}"
             )
         return state.create(student=student)
 

@@ -23,7 +23,7 @@ from fsketch.nets import vgg
 
 
 def exports(config: ConfigDict) -> dict[str, sources.Export]:
-    """The recogniser, by its maps and, without its classes, as an embedder of whole canvases."""
+    """The recogniser: by its maps and, without its classes, as an embedder of whole canvases."""
     model, data = config.model, config.data
     net = {name: model[name] for name in ("widths", "depths", "norm")}
     embedder = {**net, "embedding_size": model.embedding_size}

@@ -67,7 +67,10 @@ def test_a_file_here_comes_before_the_installed_one():
             ["--config=own.py", "--config.model.widht=1"],
             "model.widht: expected one of taps, width, got widht; did you mean model.width?",
         ),
-        (["--config=own.py", "--config.steps.x=1"], "--config.steps.x: steps is no section"),
+        (
+            ["--config=own.py", "--config.steps.x=1"],
+            "--config.steps.x: expected a section, got steps",
+        ),
         (["--config=own.py", "--config.steps=many"], "expected a whole number, got 'many'"),
         (["--config=own.py", "--config.rate=high"], "expected a number, got 'high'"),
         (["--config=own.py", "--config.flip=2"], "expected true or false, got '2'"),

@@ -35,7 +35,7 @@ def test_grey_uint8_rounds_halves_up():
 
 def test_centre_is_the_field_s_place():
     assert images.centre((250, 200), (256, 256)) == (3, 28)
-    with pytest.raises(ValueError, match=r"300 x 250.*256 x 256"):
+    with pytest.raises(ValueError, match=r"256 x 256.*300 x 250"):
         images.centre((250, 300), (256, 256))
 
 

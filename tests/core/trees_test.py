@@ -33,7 +33,7 @@ def test_unflatten_lists_every_difference(tree):
     message = str(error.value)
     assert "missing: params/a/kernel (2, 3)" in message
     assert "unknown: params/c (1,)" in message
-    assert "params/b is (5,), wanted (4,)" in message
+    assert "params/b: expected (4,), got (5,)" in message
 
 
 def test_count():

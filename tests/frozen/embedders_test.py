@@ -86,7 +86,7 @@ def test_a_teacher_s_run_is_one_on_its_canvas(tmp_path):
     placed = face_crops.placed(net, [np.full((20, 30, 1), 200, np.uint8)])
     assert placed.shape == (1, 32, 32, 3)
     assert (placed[0, 6:26, 1:31] == 200).all() and (placed[0, :6] == 9).all()
-    with pytest.raises(ValueError, match=r"40 x 20 px .* does not fit"):
+    with pytest.raises(ValueError, match=r"fits a canvas of .*, got 40 x 20 px"):
         face_crops.placed(net, [np.zeros((20, 40, 3), np.uint8)])
 
 

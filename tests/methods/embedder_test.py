@@ -77,11 +77,13 @@ def test_it_learns_to_tell_drawn_persons_apart(tmp_path):
 
 def test_more_persons_than_directions_are_refused():
     config = embedder.tiny()
-    with pytest.raises(ValueError, match=r"model.num_identities: 1000, .* identity 1000"):
+    with pytest.raises(
+        ValueError, match=r"model.num_identities: expected more than 1000, .*got 1000"
+    ):
         methods.create(config).freeze([{"identity": np.array([i])} for i in (3, 1000)])
     with config.unlocked():
         config.model.net = "resnet"
-    with pytest.raises(ValueError, match=r"model.net: .*'vgg'.* got 'resnet'"):
+    with pytest.raises(ValueError, match=r"model.net: expected .*'vgg'.*got 'resnet'"):
         methods.create(config)
     with config.unlocked():
         config.model.net = "vgg"

@@ -58,7 +58,7 @@ def test_a_workdir_keeps_its_style(config, frozen):
 
 
 def test_sketches_of_one_channel_are_refused(config, frozen):
-    with pytest.raises(ValueError, match=r"data\.sketch_channels: 1"):
+    with pytest.raises(ValueError, match=r"data\.sketch_channels: expected 3, .*got 1"):
         shapes(config, frozen, channels=1)
 
 

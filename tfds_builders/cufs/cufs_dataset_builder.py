@@ -9,8 +9,8 @@
 Sources of the id lists in splits/.  AR and XM2VTS: the public list files of the
 SC_Lmser repository (github.com/CMACH508/SC_Lmser, data/CUFS_*_paths.txt, commit
 63b2269).  CUHK: the training and testing folders of the official student set.
-Widespread other lists lack XM2VTS id 266 in training (267 pairs over all); the
-configs `xm2vts_267` and `all_267` are these.
+Other common lists lack XM2VTS id 266 in training (267 pairs over all); the
+configs `xm2vts_267` and `all_267` follow these.
 """
 
 import dataclasses
@@ -43,7 +43,7 @@ manual_dir. A pairs.csv (id,photo,sketch,split) beside them may name the files."
 
 @dataclasses.dataclass
 class CufsConfig(tfds.core.BuilderConfig):
-    """Which subsets, in which order, and which training ids of XM2VTS to leave out."""
+    """The subsets in their order, and the training ids of XM2VTS to leave out."""
 
     subsets: tuple[str, ...] = SUBSETS
     absent: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ def _absent(subset: str, config: CufsConfig) -> tuple[str, ...]:
 
 
 def config_for(root: Path) -> str:
-    """The config that fits a folder best, by the subsets' folders and the ids in them."""
+    """The config that fits a folder best, judged by the subsets' folders and their ids."""
     present = [name for name in SUBSETS if (root / name).is_dir()]
     name = present[0] if len(present) == 1 else "all"
     if not present and (ids := _ids_in(root)):
@@ -91,7 +91,7 @@ def config_for(root: Path) -> str:
 
 
 def _ids_in(folder: Path) -> set[str]:
-    """The ids that a folder claims to have; its faults are not reported here."""
+    """The ids that a folder claims to have; does not report faults."""
     table = folder / "pairs.csv"
     if table.is_file():
         rows = checks.read_table(table, checks.Report(folder), columns=("id",))
@@ -100,9 +100,9 @@ def _ids_in(folder: Path) -> set[str]:
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-    """Pairs in list order: by subset, then as the split's list has them (not shuffled)."""
+    """Pairs in list order: by subset, then by the split's list (not shuffled)."""
 
-    pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
+    pkg_dir_path = epath.Path(__file__).parent  # the folder of README.md and CITATIONS.bib
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS

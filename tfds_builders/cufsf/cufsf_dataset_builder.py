@@ -4,8 +4,8 @@
     sc_lmser    250   944   github.com/CMACH508/SC_Lmser, data/CUFSF_*_paths.txt, commit 63b2269
     ca_gan      250   944   github.com/fei-aiart/ca-gan, data/list_*_F.txt, commit d9fc7d0
 
-The two have the same 1194 ids and share 52 training ids only: scores of one do not
-compare with those of the other.  See README.md beside this file.
+The two have the same 1194 ids and share only 52 training ids: scores of one are not
+comparable with those of the other.  See README.md beside this file.
 """
 
 from collections.abc import Iterator
@@ -53,7 +53,7 @@ def check(
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Pairs in list order (not shuffled)."""
 
-    pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
+    pkg_dir_path = epath.Path(__file__).parent  # the folder of README.md and CITATIONS.bib
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
@@ -76,7 +76,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     @staticmethod
     def config_for(root: Path) -> str:
-        """The first config: both take the same images."""
+        """The first config, since both take the same images."""
         return CONFIGS[0]
 
     def _info(self) -> tfds.core.DatasetInfo:

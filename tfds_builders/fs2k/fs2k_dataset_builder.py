@@ -1,6 +1,6 @@
 """FS2K: 2104 photo-sketch pairs with attributes, in the official split of 1058 + 1046.
 
-See README.md beside this file for the layout and for what the annotation's numbers mean.
+See README.md beside this file for the layout and the meaning of the annotation's numbers.
 """
 
 import collections
@@ -17,7 +17,7 @@ from fsketch.data import checks
 from fsketch.data import fs2k as annotations
 from fsketch.tfds_builders import listed
 
-FOLDERS = ("1", "2", "3")  # photo1 and sketch1, ...: where the photos are from, not the style
+FOLDERS = ("1", "2", "3")  # photo1 and sketch1, ...: the source of the photos, not the style
 WHITE = 255
 
 _INSTRUCTIONS = """\
@@ -31,7 +31,7 @@ alone."""
 
 @dataclasses.dataclass
 class Fs2kConfig(tfds.core.BuilderConfig):
-    """Which halves, and the grey level that transparent images are laid on (None: refused)."""
+    """The halves, and the grey level behind transparent images (None: refused)."""
 
     splits: tuple[str, ...] = listed.SPLITS
     background: int | None = None
@@ -123,7 +123,7 @@ def _pairs(
     split: str,
     report: checks.Report,
 ) -> list[Pair]:
-    """Joins records with files; what is missing is reported."""
+    """Joins records with files; reports what is missing."""
     pairs = [
         Pair(
             checks.Row(
@@ -177,7 +177,7 @@ def _check_points(pairs: Sequence[Pair], report: checks.Report) -> None:
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Pairs in the order of the annotation files (not shuffled)."""
 
-    pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
+    pkg_dir_path = epath.Path(__file__).parent  # the folder of README.md and CITATIONS.bib
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
@@ -240,7 +240,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(
         self, pairs: list[Pair], split: str
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Each pair is a person of its own in `identity`: FS2K does not say who is who."""
+        """Each pair has its own `identity`: FS2K does not name persons."""
         background = self.builder_config.background
         first = annotations.SIZES["train"] if split == "test" else 0
         for key, (row, record) in enumerate(pair for pair in pairs if pair.row.split == split):

@@ -1,4 +1,4 @@
-"""Anybody's own faces, a folder for each person.  See README.md beside this file."""
+"""A user's own faces, a folder for each person.  See README.md beside this file."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +59,7 @@ def _rows(folder: Path, split: str, report: checks.Report) -> list[checks.Row]:
 class Builder(tfds.core.GeneratorBasedBuilder):
     """Persons in the order of their names, the faces of one together (not shuffled)."""
 
-    pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
+    pkg_dir_path = epath.Path(__file__).parent  # the folder of README.md and CITATIONS.bib
     VERSION = tfds.core.Version("1.1.0")
     RELEASE_NOTES = {  # noqa: RUF012, the form TFDS reads
         "1.0.0": "First release.",

@@ -1,4 +1,4 @@
-"""Anybody's own photos/ and sketches/.  See README.md beside this file for the layouts."""
+"""A user's own photos/ and sketches/.  See README.md beside this file for the layouts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,9 +36,9 @@ def check(root: Path, config: None, report: checks.Report) -> list[checks.Row]:
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-    """Pairs in the order of pairs.csv, else of the sorted ids (not shuffled)."""
+    """Pairs in the order of pairs.csv, or without one of the sorted ids (not shuffled)."""
 
-    pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
+    pkg_dir_path = epath.Path(__file__).parent  # the folder of README.md and CITATIONS.bib
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
@@ -85,7 +85,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(
         self, rows: list[checks.Row], split: str
     ) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Without an identity column each pair is a person of its own."""
+        """Without an identity column each pair has its own identity."""
         numbers = checks.first_use(row.identity or f"id {row.id}" for row in rows)
         for key, row in enumerate(row for row in rows if row.split == split):
             yield (

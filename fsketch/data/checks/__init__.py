@@ -1,7 +1,7 @@
-"""What a folder of photo-sketch pairs must satisfy before it becomes a data set.
+"""Checks of a folder of photo-sketch pairs before it becomes a data set.
 
-Every function adds what it finds to a `Report`, and `Report.close` raises one `DataError` with all
-of it: a user repairs a folder in one go.  Debris alone (`core.names.is_debris`) is passed over and
+Every function adds its findings to a `Report`, and `Report.close` raises one `DataError` with all
+of them: a user repairs a folder in one go.  Only debris (`core.names.is_debris`) is skipped and
 counted; nothing is repaired.  Image sizes are written width x height, in pixels; points are (x, y)
 from the upper left corner.
 """

@@ -1,4 +1,4 @@
-"""Images of a set: decoded as they are or refused, and what each says about itself."""
+"""Images of a set: decoded unchanged or refused, and the properties of each."""
 
 import hashlib
 import io
@@ -12,7 +12,7 @@ from fsketch.core import image_files
 from fsketch.data.checks import report as _report
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "PPM")  # PPM: of *.pgm, too
-# Of a phone's JPEG with more behind it, a depth map or a brighter copy, the first is the photo.
+# A phone's JPEG may hold more images, a depth map or a brighter copy; the first is the photo.
 SEVERAL = ("MPO",)
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 HASH_SIDE = 16
@@ -21,7 +21,7 @@ _EXIF_ORIENTATION, _TIFF_BITS = 0x0112, 258
 
 
 class Look(NamedTuple):
-    """What one decoded image says about itself."""
+    """The properties of one decoded image."""
 
     size: tuple[int, int]  # width, height
     digest: str  # sha256 of the pixels and the size
@@ -52,15 +52,15 @@ def decode(
     transparency_hint: str = "",
     apply_exif: bool = False,
 ) -> Decoded | None:
-    """Decodes one image; None, with a problem reported, if it cannot be taken as it is.
+    """Decodes one image; None, with a problem reported, if it cannot be used unchanged.
 
     Args:
       source: the file, or its content.
       report: takes the problem.
-      where: what messages call the image; empty for the name of the file.
-      background: grey level 0..255 that transparent images are laid on; None refuses them.
-      transparency_hint: follows what is expected in place of a transparent image.
-      apply_exif: turn or mirror the pixels as the EXIF orientation says, in place of refusing it.
+      where: the image's name in messages; empty for the name of the file.
+      background: grey level 0..255 behind transparent images; None refuses them.
+      transparency_hint: follows the expectation in messages about transparent images.
+      apply_exif: turn or mirror the pixels as the EXIF orientation says, instead of refusing it.
     """
 
     def refuse(got: str, expected: str) -> None:
@@ -104,7 +104,7 @@ def inspect(
     background: int | None = None,
     transparency_hint: str = "",
 ) -> Look | None:
-    """What one image says about itself; None, with a problem reported, as `decode`."""
+    """The properties of one image; None, with a problem reported, as `decode`."""
     decoded = decode(path, report, background=background, transparency_hint=transparency_hint)
     if decoded is None:
         return None
@@ -146,7 +146,7 @@ def _hash(luma: np.ndarray) -> np.ndarray:
 
 
 def _flat(image: Image.Image, background: int | None) -> Image.Image:
-    """The image without alpha: laid on a grey level, or, if that is None, as it is."""
+    """The image without alpha: on a grey level, or, if that is None, unchanged."""
     if background is None or not image.has_transparency_data:
         return image
     below = Image.new("RGBA", image.size, (background, background, background, 255))
@@ -154,7 +154,7 @@ def _flat(image: Image.Image, background: int | None) -> Image.Image:
 
 
 def _bits(source: Path | bytes, image: Image.Image) -> int:
-    """Bits per channel in the file; Pillow hands 16-bit RGB out as 8 bit without a word.
+    """Bits per channel in the file; Pillow returns 16-bit RGB as 8 bit without a warning.
 
     image: opened, not yet loaded.
     """
@@ -172,14 +172,14 @@ def _bits(source: Path | bytes, image: Image.Image) -> int:
 def png(path: Path, *, mode: str, background: int | None = None) -> io.BytesIO:
     """The image as PNG in `mode` ("RGB" or "L"), palettes resolved, metadata dropped.
 
-    `background` is the grey level 0..255 that transparent pixels are laid on.
+    `background` is the grey level 0..255 behind transparent pixels.
     """
     with image_files.open_image(path) as image:
         return encode(np.asarray(_flat(image, background).convert(mode)))
 
 
 def encode(pixels: np.ndarray) -> io.BytesIO:
-    """uint8[H, W, 3] or uint8[H, W] as PNG, at half the time of the default and 3 % more bytes."""
+    """uint8[H, W, 3] or uint8[H, W] as PNG: half the time of the default, 3 % more bytes."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, "PNG", compress_level=4)
     file.seek(0)

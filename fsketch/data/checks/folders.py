@@ -1,4 +1,4 @@
-"""What lies in a folder: images by stem, persons, tables, and pairs from either."""
+"""The content of a folder: images by stem, persons, tables, and pairs from either."""
 
 import csv
 import itertools
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from fsketch.core import image_files, names
 from fsketch.data.checks import report as _report
 
-# Columns of tables, whatever the table: names of files to be, and paths of files that are there.
+# Columns of all tables: names of files to write, and paths of existing files.
 NAMES, PATHS = ("id", "output"), ("photo", "sketch", "file_a", "file_b")
 
 
@@ -28,8 +28,8 @@ class Row(NamedTuple):
 def files_by_stem(folder: Path, report: _report.Report) -> dict[str, Path]:
     """The images of a folder by stem: files that begin or are named as an image, see `is_image`.
 
-    Two files of one stem, stems that are no plain names, and other files are problems; debris is
-    passed over.
+    Two files of one stem, stems that are not plain names, and other files are problems; debris is
+    skipped.
     """
     stems: dict[str, Path] = {}
     if not folder.is_dir():
@@ -53,9 +53,9 @@ def files_by_stem(folder: Path, report: _report.Report) -> dict[str, Path]:
 
 
 def persons(folder: Path, report: _report.Report) -> dict[str, dict[str, Path]]:
-    """{person: images by stem} of a folder with one folder a person, in the order of names.
+    """{person: images by stem} of a folder with one folder per person, in the order of names.
 
-    Files beside the persons' folders are not looked at.  No such folder is a problem.
+    Ignores files beside the persons' folders.  It is a problem if there is no such folder.
     """
     if not folder.is_dir():
         expected = "a folder with one for each person"
@@ -68,7 +68,7 @@ def persons(folder: Path, report: _report.Report) -> dict[str, dict[str, Path]]:
 def person_ids(
     people: dict[str, dict[str, Path]], report: _report.Report
 ) -> dict[str, tuple[str, Path]]:
-    """{PERSON_STEM: (person, file)}; an id twice, or one that is no plain name, is a problem."""
+    """{PERSON_STEM: (person, file)}; duplicate ids, and ids that are not plain, are problems."""
     ids: dict[str, tuple[str, Path]] = {}
     for person, files in people.items():
         for stem, path in files.items():
@@ -86,8 +86,8 @@ def read_table(
 ) -> list[dict[str, str]]:
     """The rows of a comma-separated table, UTF-8.
 
-    Missing columns and cells are problems, and in `NAMES` other than plain names, in `PATHS` paths
-    that lead out of the folder.  Rows with a problem are left out.
+    Missing columns and cells are problems, and so are names in `NAMES` that are not plain, and
+    paths in `PATHS` that lead out of the folder.  Rows with a problem are omitted.
     """
     name = report.name(path)
     try:
@@ -130,11 +130,11 @@ def read_table(
 
 
 def rows_in(folder: Path, report: _report.Report, *, may_share: bool = False) -> list[Row]:
-    """The pairs of one folder, by its pairs.csv, else by equal stems in photos/ and sketches/.
+    """The pairs of a folder, by its pairs.csv, or without one by stems in photos/ and sketches/.
 
-    With a table the order is the table's; without, it is that of the sorted ids.
-    A row lacks a file (None) where the partner is missing, which is reported.  What would follow
-    from a fault alone, of the table or of a whole folder, is not.
+    The order is that of the table, or without one that of the sorted ids.
+    A row lacks a file (None) if the partner is missing, which is reported.  Mere consequences of a
+    fault of the table or of a whole folder are not reported.
 
     may_share: a table may give one photo several sketches, or one sketch several photos.
     """

@@ -1,4 +1,4 @@
-"""What checks find: problems, which refuse a folder, notes, which do not, and facts."""
+"""Findings of checks: problems, which refuse a folder, notes, which do not, and facts."""
 
 import sys
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from fsketch.core import errors, names
 
 SECTIONS = ("counts", "geometry", "images", "pairs")
 UNREAD = "not read, left behind by other programs"
-_PLACES = 3  # that a note names
+_PLACES = 3  # named in a note
 
 
 class Report:
@@ -19,7 +19,7 @@ class Report:
       problems: {(got, expected): [file or field, ...]}
       sections: {(got, expected): one of `SECTIONS`}
       notes: remarks, in order.
-      places: {note: the files it speaks of}, for notes that have any.
+      places: {note: its files}, for notes that have any.
       facts: [(one of `SECTIONS`, what was counted or measured), ...]
       looks: {"photo" or "sketch": {file: `Look` without luma}}, of all images that could be read.
     """
@@ -35,12 +35,12 @@ class Report:
 
     @property
     def num_problems(self) -> int:
-        """How many places have a problem."""
+        """Number of places with a problem."""
         return sum(map(len, self.problems.values()))
 
     @property
     def num_unread(self) -> int:
-        """How many files were passed over."""
+        """Number of skipped files."""
         return len(self.places.get(UNREAD, ()))
 
     def name(self, path: Path) -> str:
@@ -52,7 +52,7 @@ class Report:
         self.sections.setdefault((got, expected), section)
 
     def note(self, text: str, *, places: Sequence[str] = ()) -> None:
-        """A remark; the places of equal ones are put together."""
+        """Adds a note; equal notes share a list of places."""
         if text not in self.notes:
             self.notes.append(text)
         if places:

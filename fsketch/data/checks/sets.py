@@ -1,4 +1,4 @@
-"""A set of pairs as a whole: sizes, equal images, colours, where the eyes lie, near copies."""
+"""A set of pairs as a whole: sizes, equal images, colours, positions of the eyes, near copies."""
 
 import collections
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ from fsketch.data.checks import report as _report
 GREY_BELOW, COLOUR_ABOVE = 1.0, 12.0
 EYES = ((75, 125), (125, 125))  # the aligned CUFS geometry
 EYE_WINDOW_PX, EYE_TOLERANCE_PX, EYE_BLUR_PX, EYE_PHOTOS = 12, 4, 5, 20
-# Photos whose hashes differ in so few of 256 bits are taken for one scene.  FS2K training half: 22
+# Photos whose hashes differ in so few of 256 bits count as one scene.  FS2K training half: 22
 # to 35 for two recoloured copies and three pairs of one sitting, 41 for two persons; CUHK
 # student: from 39.  Sketches are not compared: those of two persons differ in 29.
 NEAR_BITS = 35
@@ -32,17 +32,17 @@ def check_images(
     background: int | None = None,
     transparency_hint: str = "",
 ) -> np.ndarray | None:
-    """Decodes every image of the rows and checks them one by one, in pairs and as a set.
+    """Decodes every image of the rows and checks them singly, in pairs and as a set.
 
     Args:
       rows: the pairs.
       report: takes the problems: unreadable, not 8 bit, transparent, turned or
-        many-framed images; a size that is not `size_px`, or, if that is None,
+        many-framed images; a size that is not `size_px`, or, if None, one
         that differs within a pair; equal images; photos and sketches swapped.
         Takes all `looks`, and the formats and sizes as facts.
       size_px: (width, height) that every image must have.
-      twins_allowed: equal images are a note only: a published set may have them, and in one's own
-        a photo may have several sketches, a sketch several photos.
+      twins_allowed: equal images are only a note: a published set may have them, and in a user's
+        set a photo may have several sketches, a sketch several photos.
       background: see `inspect`.
       transparency_hint: see `inspect`.
 
@@ -122,7 +122,7 @@ def _counted(labels: Iterable[str]) -> str:
 
 
 def _check_colours(colours: dict[str, list[float]], report: _report.Report) -> None:
-    """Colourful sketches beside grey photos are taken for swapped folders."""
+    """Reports colourful sketches beside grey photos as swapped folders."""
     num_photos, num_grey = len(colours["photo"]), sum(c < GREY_BELOW for c in colours["photo"])
     num_sketches, num_colour = (
         len(colours["sketch"]),
@@ -143,7 +143,7 @@ def _check_colours(colours: dict[str, list[float]], report: _report.Report) -> N
 
 
 def check_eyes(mean_photo: np.ndarray, report: _report.Report, *, where: str) -> None:
-    """The eyes of the mean photo must lie where the aligned sets have them.
+    """Checks that the eyes of the mean photo lie where the aligned sets have them.
 
     The darkest point of the mean luma, smoothed by a 5x5 mean, is sought within
     12 px of each of `EYES` and must lie within 4 px of it.  The CUHK student
@@ -151,7 +151,7 @@ def check_eyes(mean_photo: np.ndarray, report: _report.Report, *, where: str) ->
 
     Args:
       mean_photo: float64[H, W].
-      report: takes a problem for each eye that lies elsewhere.
+      report: takes a problem for each misplaced eye.
       where: the folder, for the message.
     """
     half = EYE_BLUR_PX // 2
@@ -174,7 +174,7 @@ def check_eyes(mean_photo: np.ndarray, report: _report.Report, *, where: str) ->
 
 
 def remark(report: _report.Report, *, aligned: bool) -> None:
-    """Notes what a set may have and one wants to know: EXIF data, black borders, like photos.
+    """Adds notes that do not block the set: EXIF data, black borders, similar photos.
 
     Args:
       report: with its `looks`; takes the notes.

@@ -1,9 +1,9 @@
-"""Pair lists of one's own, from any folder with a folder of images for each person.
+"""A user's own pair lists, from any folder with a folder of images for each person.
 
 `draw` makes a list by LFW's rules: the persons are dealt to folds, so no person is in two; each
-fold has as many pairs of one person as of two, and all folds have the same numbers; no pair comes
+fold has as many pairs of one person as of two, and all folds have the same numbers; no pair occurs
 twice.  A list depends on the names of the files, the seed and numpy's random stream, which may
-change between versions of numpy; so what is shared and cited is the file (`lists`), not the seed.
+change between versions of numpy; so share and cite the file (`lists`), not the seed.
 """
 
 import collections
@@ -22,7 +22,7 @@ from fsketch.data import checks
 from fsketch.data.verification import face_sets, lists
 
 MAX_PAIRS = 300  # of each kind in a fold, as in LFW
-IMAGES_A_PERSON = 64  # looked at, drawn at random; 2016 pairs
+IMAGES_A_PERSON = 64  # considered, drawn at random; 2016 pairs
 
 Item = TypeVar("Item")
 
@@ -36,8 +36,8 @@ def draw(
 ) -> list[lists.Pair]:
     """Pairs fold by fold from a folder with a folder of images for each person; see `pair_up`.
 
-    Files beside the persons' folders are not looked at.  DataError: a file in a person's folder is
-    no image; ValueError: as `pair_up`.
+    Ignores files beside the persons' folders.  DataError: a file in a person's folder is not an
+    image; ValueError: as `pair_up`.
     """
     report = checks.Report(Path(folder))
     people = [
@@ -83,7 +83,7 @@ def pair_up(
 
     people: the images of each person, by name or number.
     max_pairs: of each kind in a fold; fewer where the smallest fold has no more.  Persons, and
-    couples of persons, take turns, so that nobody's many images fill the list.  ValueError: fewer
+    couples of persons, take turns, so nobody's many images fill the list.  ValueError: fewer
     than two persons a fold, or a fold without a person of two images.
     """
     if not 2 <= num_folds <= len(people) // 2:
@@ -99,7 +99,7 @@ def pair_up(
         [list(_shuffled(person, rng))[:IMAGES_A_PERSON] for person in dealt[fold::num_folds]]
         for fold in range(num_folds)
     ]
-    # A person: all pairs of his images.  A couple: any image of the one with any of the other.
+    # A person: all pairs of their images.  A couple: any image of one with any of the other.
     num_same = [sum(len(p) * (len(p) - 1) // 2 for p in group) for group in groups]
     num_different = [
         sum(len(p) * len(q) for p, q in itertools.combinations(group, 2)) for group in groups
@@ -123,9 +123,11 @@ def pair_up(
 
 
 def write(path: str | Path, pairs: Sequence[lists.Pair]) -> None:
-    """The list as a file; FileExistsError where there is one, since lists are to be kept."""
+    """Writes the list to a file; FileExistsError if it exists, since lists are to be kept."""
     if Path(path).exists():
-        raise FileExistsError(f"{path} exists; a list is drawn once and then kept")
+        raise FileExistsError(
+            f"{path}: expected a new file, got an existing one; a list is drawn once and then kept"
+        )
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(lists.COLUMNS)

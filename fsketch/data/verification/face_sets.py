@@ -1,4 +1,4 @@
-"""Sets of faces in pairs, on which recognisers are verified: the five published ones, and folders.
+"""Sets of face pairs for the verification of recognisers: the five published ones, and folders.
 
 `load` reads LFW (Huang et al., TR 07-49, 2007), CALFW (arXiv 1708.08197), CPLFW (Zheng and Deng,
 2018), CFP-FP (Sengupta et al., WACV 2016) and AgeDB-30 (Moschoglou et al., CVPRW 2017).  In one
@@ -16,14 +16,14 @@ Pairs come fold by fold.  A pack keeps its own order, which InsightFace cuts int
 official lists without folds are put in order so that each fold has as many pairs of one person as
 of two, the first of each kind first.
 
-Faces are 112 x 112 px and aligned already, except that LFW's official images, of 250 x 250 px, are
-taken too: of them the central `LFW_CROP_PX`, without any alignment.  LFW's images are boxes of a
+Faces are 112 x 112 px and already aligned, except LFW's official images of 250 x 250 px: of them
+the central `LFW_CROP_PX` are used, without alignment.  LFW's images are boxes of a
 face detector enlarged 2.2 times [paper], so the box itself is the central 114 px; 128 show about
 what the aligned crop of 112 shows [inferred].  Numbers on such faces are below those on aligned
 ones, and a note says so.
 
-Why there is no TFDS builder: a set is read once, whole, in its own order, and has pairs in place
-of examples; a builder would write half a gigabyte again in another packing.
+There is no TFDS builder: a set is read once, whole, in its own order, and has pairs instead of
+examples; a builder would write half a gigabyte again in another format.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ class PairSet(NamedTuple):
     first: np.ndarray  # int32[N], indices of faces
     second: np.ndarray  # int32[N]
     is_same: np.ndarray  # bool[N]
-    person: np.ndarray | None  # int32[M]; None where the set does not tell
+    person: np.ndarray | None  # int32[M]; None if the set does not say
     num_folds: int
     source: str  # the file that gave the pairs
     notes: tuple[str, ...]
@@ -69,7 +69,7 @@ class PairSet(NamedTuple):
 
 
 class Official(NamedTuple):
-    """A published list: its place below the folder, its reader, and where its images lie."""
+    """A published list: its path below the folder, its reader, and the folder of its images."""
 
     path: str
     read: Callable[[Path, checks.Report], list[lists.Pair]]
@@ -90,10 +90,10 @@ OFFICIAL = {
 
 
 def load(name: str, root: str | Path) -> PairSet:
-    """One of `SETS` from the folder `root`, checked against what is published of it.
+    """One of `SETS` from the folder `root`, checked against its published numbers.
 
-    DataError: none or several of its layouts are there; a list does not fit or has other numbers
-    of pairs; a file is missing, damaged or of another size.  All such files are named at once.
+    DataError: none or several of its layouts exist; a list does not fit or has other numbers of
+    pairs; a file is missing, damaged or of another size.  The error names all such files.
     """
     if name not in SETS:
         raise ValueError(f"set: expected {', '.join(SETS)}, got {name!r}")
@@ -132,7 +132,7 @@ def load(name: str, root: str | Path) -> PairSet:
 
 
 def present(root: str | Path) -> list[str]:
-    """The names of `SETS` of which a layout lies in the folder."""
+    """The names of `SETS` with a layout in the folder."""
     return [name for name in SETS if any(path.exists() for path in _layouts(name, Path(root)))]
 
 
@@ -143,7 +143,7 @@ def load_all(root: str | Path, *, names: Sequence[str] = ()) -> Iterator[PairSet
 
 
 def _layouts(name: str, root: Path) -> list[Path]:
-    """The file or folder by which each layout is known."""
+    """The file or folder that identifies each layout."""
     return [root / f"{name}.bin", root / f"{name}.csv", root / OFFICIAL[name].path]
 
 
@@ -188,7 +188,7 @@ def _pack(name: str, path: Path, report: checks.Report) -> PairSet:
 
 
 def _check_counts(name: str, is_same: Sequence[bool], report: checks.Report, *, where: str) -> None:
-    """Raises, too, for what the report holds already."""
+    """Also raises for what the report already holds."""
     num_same, half = sum(is_same), SETS[name] // 2
     if (num_same, len(is_same)) != (half, 2 * half) and not report.problems:
         report.problem(
@@ -228,17 +228,17 @@ def from_pairs(
     notes: Sequence[str] = (),
     persons_known: bool = True,
 ) -> PairSet:
-    """Decodes the images of pairs that come fold by fold.
+    """Decodes the images of pairs in the order of folds.
 
     Args:
       pairs: files relative to `folder`.
-      folder: where the images lie.
-      report: takes what is wrong with the images; closed here.
+      folder: of the images.
+      report: takes problems of the images; closed here.
       name: of the set.
       source: of the pairs.
-      sizes: (width, height) of images -> side of the central square that is the face; None: of
-        images of any size the largest square.
-      notes: what is known already.
+      sizes: (width, height) of images -> side of the central square that is the face; None: the
+        largest square of images of any size.
+      notes: earlier ones.
       persons_known: the folder of a file is its person, see `person_of`.
     """
     files = list(dict.fromkeys(file for pair in pairs for file in pair[:2]))
@@ -274,7 +274,7 @@ def _decoded(
     report: checks.Report,
     sizes: dict[tuple[int, int], int] | None,
 ) -> tuple[np.ndarray, list[str]]:
-    """uint8[M, 112, 112, 3] of images by name, and how many were cut out of which size.
+    """uint8[M, 112, 112, 3] of images by name, and the number cut out of each size.
 
     Closes the report: every image is decoded first.
     """

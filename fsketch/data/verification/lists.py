@@ -6,7 +6,7 @@ to the folder of the images with "/":
     fold,file_a,file_b,same
     1,s12/10.pgm,s12/3.pgm,1
 
-A reader takes a path and a report, and returns the pairs; what does not fit is a problem by line.
+A reader takes a path and a report, and returns the pairs; lines that do not fit are problems.
 """
 
 import itertools
@@ -116,7 +116,7 @@ def agedb_30(path: Path, report: checks.Report) -> list[Pair]:
             for fold, (left, right) in enumerate(splits, 1)
             for a, b in zip(left, right, strict=True)
         ]
-    except Exception as error:  # damage makes scipy raise whatever it led to
+    except Exception as error:  # a damaged file makes scipy raise anything
         got, expected = f"{type(error).__name__}: {error}", "the published list of AgeDB-30"
         report.problem(report.name(path), got=got, expected=expected)
         return []
@@ -156,7 +156,7 @@ def _each(
     *,
     expected: str,
 ) -> list[Row]:
-    """`pair` of the words of each row; a row that it does not take is a problem."""
+    """`pair` of the words of each row; a row that it refuses is a problem."""
     pairs = []
     for number, words in rows:
         try:

@@ -4,10 +4,10 @@ A pack is a pickle of (images, flags): 2 N encoded images, of which 2 i and 2 i 
 N flags, true for two images of one person.  An image is a string of bytes [code: lfw2pack.py] or
 an array of bytes as OpenCV makes it [code: agedb2pack.py], written by Python 2 or 3.
 
-A pickle is a program, and Python's `pickle` would run what it names.  Here it is read by `_read`,
-which follows the opcodes of `OPCODES` alone, all of them harmless: they build tuples, lists,
-bytes, text, integers, booleans and None.  Of names, `NAMES` are taken and stand for one rule
-each; nothing is imported or called.  A pack that needs more is refused.
+A pickle is a program, and Python's `pickle` would run what it names.  Here `_read` follows only the
+opcodes of `OPCODES`, all of them harmless: they build tuples, lists, bytes, text, integers,
+booleans and None.  Only names in `NAMES` are accepted, each for one rule; nothing is imported or
+called.  A pack that needs more is refused.
 """
 
 import io
@@ -41,9 +41,9 @@ class Pack(NamedTuple):
 def read(path: str | Path) -> Pack:
     """The encoded images and flags of a pack.
 
-    ValueError, with the file's name: truncated, damaged or no such pickle; an opcode or a name
-    that is not taken; an entry that is no string or array of bytes; flags other than true and
-    false; other than two images a flag.
+    ValueError, with the file's name: truncated, damaged or not such a pickle; an opcode or a name
+    that is not accepted; an entry that is not a string or array of bytes; flags other than true
+    and false; not two images per flag.
     """
     try:
         return _pack(_read(Path(path).read_bytes()))
@@ -80,7 +80,7 @@ class _Array:
 
 
 def _read(content: bytes) -> Any:
-    """What the pickle describes, with arrays as `_Array`."""
+    """The content of the pickle, with arrays as `_Array`."""
     stack: list[Any] = []
     memo: dict[int, Any] = {}
     marks: list[int] = []  # heights of the stack
@@ -137,7 +137,7 @@ def _read(content: bytes) -> Any:
             stack.append(_reduced(function, arguments))
         elif name == "BUILD":
             _build(stack.pop(), stack[-1])
-    return stack.pop()  # genops ends at STOP, or raises where there is none
+    return stack.pop()  # genops ends at STOP, or raises without one
 
 
 def _name(name: str) -> _Name:
@@ -147,7 +147,7 @@ def _name(name: str) -> _Name:
 
 
 def _reduced(function: Any, arguments: Any) -> Any:
-    """What calling one of `NAMES` stands for."""
+    """The result of calling one of `NAMES`."""
     if isinstance(function, _Name) and isinstance(arguments, tuple):
         match str(function), arguments:
             case "_codecs.encode", (str(text), "latin1"):  # bytes, by Python 3 for Python 2
@@ -178,7 +178,7 @@ def _build(state: Any, target: Any) -> None:
 
 
 def _pack(tree: Any) -> Pack:
-    """Checks the types of all that was read."""
+    """Checks the types of everything read."""
     match tree:
         case (list() | tuple() as images, list() | tuple() | _Array() as flags):
             pass
