@@ -1,4 +1,4 @@
-"""IDE's critics: counts of both tables, verdicts as torch's, sizes that are refused."""
+"""IDE's critics: verdicts as torch's, the tables' layers, initial values."""
 
 import pathlib
 import runpy
@@ -25,16 +25,12 @@ def shapes_of(net, *size):
     return jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((2, *size, 3)))
 
 
-@pytest.fixture(scope="module")
-def golden():
-    """What torch computed, see make_mla.py."""
-    with np.load(GOLDEN / "mla.npz") as archive:
-        return dict(archive)
+with np.load(GOLDEN / "mla.npz") as _archive:
+    TORCH = dict(_archive)  # see make_mla.py
 
 
-@pytest.mark.usefixtures("full_optimization")
 @pytest.mark.parametrize("form", sorted(image_critic.FORMS))
-def test_verdicts_equal_torch(form, golden):
+def test_verdicts_equal_torch(form):
     net = image_critic.ImageCritic(form, width=MAKE["CRITIC_WIDTH"])
     shapes = shapes_of(net, 128, 128)
     drawn = {
@@ -49,7 +45,7 @@ def test_verdicts_equal_torch(form, golden):
     apply = jax.jit(lambda v, x: net.apply(v, x, train=True, mutable=["batch_stats"]))
     verdicts, stats = apply(variables, image)
     assert verdicts.shape == (3, 1)
-    np.testing.assert_allclose(verdicts, golden[f"critic_{form}"], atol=1e-4)
+    np.testing.assert_allclose(verdicts, TORCH[f"critic_{form}"], atol=1e-4)
     moved = [float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(stats)]
     assert min(moved) > 0
 

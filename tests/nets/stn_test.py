@@ -1,5 +1,6 @@
 """The spatial transformer: parity with torch, gradients, its start, its table."""
 
+import itertools
 import pathlib
 
 import jax
@@ -114,25 +115,21 @@ def test_bfloat16_maps_are_warped_in_float32():
     assert (of_image.dtype, of_matrix.dtype) == (jnp.bfloat16, jnp.float32)
 
 
-# The four localisation nets of the paper: input, channels, parameters by hand.
-TABLES = {
-    1: (64, 32, (64, 128, 256, 20, 20)),
-    2: (32, 64, (128, 256, 20, 20)),
-    3: (16, 128, (256, 20, 20)),
-    4: (32, 64, (64, 128, 256, 20)),
-}
-
-
-@pytest.mark.parametrize("number", TABLES)
-def test_the_localisation_net_has_the_table_s_parameters(number):
-    size, depth, channels = TABLES[number]
-    variables = jax.eval_shape(
-        stn.Localisation(channels).init, jax.random.key(0), jnp.zeros((1, size, size, depth))
-    )
-    counts, before = 0, depth
-    for features in channels:
-        counts, before = counts + 9 * before * features + features, features
-    assert trees.count(variables) == counts + 80 * 20 + 20 + 20 * 4 + 4
+# The four localisation nets of the paper: input, channels, their convolutions' parameters by hand.
+@pytest.mark.parametrize(
+    ("size", "depth", "channels"),
+    [
+        (64, 32, (64, 128, 256, 20, 20)),
+        (32, 64, (128, 256, 20, 20)),
+        (16, 128, (256, 20, 20)),
+        (32, 64, (64, 128, 256, 20)),
+    ],
+)
+def test_the_localisation_net_has_the_table_s_parameters(size, depth, channels):
+    net, x = stn.Localisation(channels), jnp.zeros((1, size, size, depth))
+    convolutions = sum(9 * i * o + o for i, o in itertools.pairwise((depth, *channels)))
+    count = trees.count(jax.eval_shape(net.init, jax.random.key(0), x))
+    assert count == convolutions + 80 * 20 + 20 + 20 * 4 + 4
 
 
 @pytest.mark.parametrize(("option", "angle"), [(False, 0.0), (True, 1.0)])

@@ -1,4 +1,4 @@
-"""The style network's table: shapes and the parameter count of the public implementation."""
+"""The style network's output; its table is in tables_test.py."""
 
 import jax
 import jax.numpy as jnp

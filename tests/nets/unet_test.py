@@ -1,4 +1,4 @@
-"""The U-Net's table, its dropout, and what it refuses."""
+"""The U-Net's dropout; its table is in tables_test.py."""
 
 import jax
 import jax.numpy as jnp
