@@ -19,8 +19,6 @@ from fsketch.core import state, trees
 from fsketch.frozen import architectures, registry
 from fsketch.nets import facenet, iresnet, mobilefacenet, tinynet
 
-pytestmark = pytest.mark.usefixtures("full_optimization")
-
 with np.load(pathlib.Path(__file__).parents[1] / "golden" / "embedders.npz") as _archive:
     GOLDEN = dict(_archive)
 COMPARED = sorted(GOLDEN.keys() & published.WEIGHTS.keys())

@@ -12,8 +12,6 @@ from PIL import Image
 from fsketch.convert import files, program, tables
 from fsketch.nets import inception
 
-pytestmark = pytest.mark.usefixtures("full_optimization")
-
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 MAKE = runpy.run_path(str(GOLDEN / "make_inception.py"))
 

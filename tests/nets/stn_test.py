@@ -12,8 +12,6 @@ from golden import make_stn
 from fsketch.core import trees
 from fsketch.nets import stn
 
-pytestmark = pytest.mark.usefixtures("full_optimization")
-
 GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "golden/stn.npz")
 
 

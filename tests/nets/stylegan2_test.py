@@ -17,8 +17,6 @@ from fsketch.convert import face_tables, published, tables
 from fsketch.core import trees
 from fsketch.nets import stylegan2
 
-pytestmark = pytest.mark.usefixtures("full_optimization")
-
 with np.load(pathlib.Path(__file__).parents[1] / "golden" / "stylegan2.npz") as _archive:
     GOLDEN = dict(_archive)
 SIZE, BASE, MOST, WIDTH, DEPTH = draws.STYLEGAN2
