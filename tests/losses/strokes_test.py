@@ -52,7 +52,7 @@ def test_strokes_count_and_not_their_places_but_a_weave_is_told_from_them():
 
 def test_where_pixels_are_equal_the_gradient_is_finite():
     sheet = jnp.zeros((1, 24, 24, 1))
-    gradient = jax.grad(strokes.roughness)(sheet, sheet + 0.5)
+    gradient = jax.jit(jax.grad(strokes.roughness))(sheet, sheet + 0.5)
     assert jnp.isfinite(gradient).all()
 
 

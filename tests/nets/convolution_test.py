@@ -5,6 +5,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import precision
 import pytest
 
 from fsketch.nets import convolution
@@ -62,12 +63,6 @@ def assert_close(a, b, tolerance, name=""):
     assert error < tolerance, f"{name}: {error}"
 
 
-def enable_x64():
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(True)
-    return jax.experimental.enable_x64()  # before jax 0.8
-
-
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_values_and_gradients_equal_lax_and_autodiff(case, dtype):
@@ -94,7 +89,7 @@ def test_values_and_gradients_equal_lax_and_autodiff(case, dtype):
     if kind == "transposed":
         theirs["strides"] = theirs.pop("window_strides")
         theirs["padding"] = ((edge, edge + more),) * 2
-    with enable_x64():
+    with precision.double():
         x, kernel = draws((B, H, W, Cin), (k, k, *shape), dtype=dtype)
         assert_equal_maps(
             functools.partial(ours, **options),

@@ -6,6 +6,7 @@ import pathlib
 import jax
 import jax.numpy as jnp
 import numpy as np
+import precision
 import pytest
 from golden import make_stn
 
@@ -13,12 +14,6 @@ from fsketch.core import trees
 from fsketch.nets import stn
 
 GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "golden/stn.npz")
-
-
-def enable_x64():
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(True)
-    return jax.experimental.enable_x64()  # before jax 0.8
 
 
 sample, similarity = jax.jit(stn.sample), jax.jit(stn.similarity)
@@ -37,7 +32,7 @@ def matrices(*rows):
 @pytest.mark.parametrize("name", make_stn.CASES)
 def test_values_and_gradients_are_torch_s(name):
     image, parameters, gradient = make_stn.draw(name)
-    with enable_x64():
+    with precision.double():
         matrix = similarity(parameters)
         np.testing.assert_allclose(matrix, GOLDEN[f"{name}/matrix"], atol=1e-14)
         output = sample(image, matrix)

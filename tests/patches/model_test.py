@@ -81,13 +81,6 @@ def test_an_image_s_own_identity_is_left_out():
     assert (images.to_uint8(np.asarray(one)) != index.wanted[2]).mean() > 0.5
 
 
-def test_sketches_become_photos():
-    index = fit(settings(), channels=(1, 3))
-    made = translate(index, index.given[0], identity=0)
-    assert made.image.shape == (20, 17, 3)
-    assert np.abs(made.image).max() <= 1 + 1e-5
-
-
 def test_several_representations_are_weighed_by_turns():
     index = fit(settings(representations=("grey", "dog", "lbp"), spread=0.05, max_iterations=20))
     fitted, image = model.ready(index), images.from_uint8(index.given[0])
@@ -166,17 +159,13 @@ def test_the_digest_tells_what_matters():
     ("changes", "message"),
     [
         ({"representations": ("gray",)}, "representations: .*gray.*admitted are grey"),
-        ({"representations": ()}, "representations"),
         ({"solver": "best"}, "solver: .*admitted are weights, choice"),
         ({"stitch": "glue"}, "stitch: .*admitted are average, cut"),
         ({"step_px": 2, "stitch": "cut"}, "step_px: 2; cuts need"),
         ({"step_px": 6}, "step_px: 6.*patch_px: 6"),
-        ({"num_candidates": 37}, "num_candidates: 37, but 6 training pairs give only 36"),
         ({"is_distinct": True, "num_candidates": 5}, "num_candidates: 5.* give only 4"),
         ({"damping": 1.0}, "damping"),
-        ({"spread": 0.0}, "spread"),
         ({"radius_px": -1}, "radius_px: -1"),
-        ({"memory_mb": 0}, "memory_mb: 0"),
     ],
 )
 def test_impossible_settings_name_their_field(changes, message):
