@@ -1,18 +1,17 @@
 """IDE's critics: verdicts as torch's, the tables' layers, initial values."""
 
 import pathlib
-import runpy
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from golden import make_mla
 
 from fsketch.core import trees
 from fsketch.nets import convolution, image_critic
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
-MAKE = runpy.run_path(str(GOLDEN / "make_mla.py"))
 
 
 @pytest.fixture(autouse=True)
@@ -31,17 +30,17 @@ with np.load(GOLDEN / "mla.npz") as _archive:
 
 @pytest.mark.parametrize("form", sorted(image_critic.FORMS))
 def test_verdicts_equal_torch(form):
-    net = image_critic.ImageCritic(form, width=MAKE["CRITIC_WIDTH"])
+    net = image_critic.ImageCritic(form, width=make_mla.CRITIC_WIDTH)
     shapes = shapes_of(net, 128, 128)
     drawn = {
-        name: MAKE["draw"](name, leaf.shape)
+        name: make_mla.draw(name, leaf.shape)
         for name, leaf in trees.flatten(shapes["params"]).items()
     }
     variables = {
         "params": trees.unflatten(shapes["params"], drawn),
         "batch_stats": jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), shapes["batch_stats"]),
     }
-    image = jnp.asarray(MAKE["image"](3, 128, 128, 3))
+    image = jnp.asarray(make_mla.image(3, 128, 128, 3))
     apply = jax.jit(lambda v, x: net.apply(v, x, train=True, mutable=["batch_stats"]))
     verdicts, stats = apply(variables, image)
     assert verdicts.shape == (3, 1)

@@ -2,18 +2,18 @@
 
 import ast
 import pathlib
-import runpy
 
 import jax
 import numpy as np
 import pytest
+from golden import embedder_draws as draws
+from golden import make_inception as MAKE
 from PIL import Image
 
 from fsketch.convert import files, program, tables
 from fsketch.nets import inception
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
-MAKE = runpy.run_path(str(GOLDEN / "make_inception.py"))
 
 
 with np.load(GOLDEN / "inception.npz") as _archive:
@@ -25,7 +25,7 @@ def published():
     """The whole state dict, drawn at random."""
     shapes = (ast.literal_eval(shape) for shape in TORCH["shapes"].tolist())
     return {
-        key: MAKE["draw"](key, shape) if shape else np.int64(0)
+        key: draws.weight(key, shape) if shape else np.int64(0)
         for key, shape in zip(TORCH["keys"].tolist(), shapes, strict=True)
     }
 
@@ -61,7 +61,7 @@ def test_other_keys_are_refused():
 
 
 def test_features_and_the_mean_of_every_map_equal_torch(variables):
-    images = MAKE["images"](250, 200)
+    images = MAKE.images(250, 200)
     batch = np.stack([inception.prepare(image, rule="legacy") for image in images])
 
     @jax.jit
@@ -79,7 +79,7 @@ def test_features_and_the_mean_of_every_map_equal_torch(variables):
 
 def test_features_of_a_list_equal_torch_whatever_the_batch(variables):
     """The last batch is filled up; sizes differ; grey is repeated."""
-    images = MAKE["images"](250, 200)
+    images = MAKE.images(250, 200)
     some = [images[0], images[1, :200], images[1]]
     found = inception.features(variables, some, rule="legacy", batch_size=2)
     assert found.shape == (3, 2048) and found.dtype == np.float32
@@ -95,16 +95,14 @@ def test_features_of_a_list_equal_torch_whatever_the_batch(variables):
 
 @pytest.mark.parametrize(("height", "width"), [(250, 200), (475, 340)])
 def test_legacy_resizing_equals_torch(height, width):
-    for image, expected in zip(
-        MAKE["images"](height, width), TORCH[f"resized_{height}"], strict=True
-    ):
+    for image, expected in zip(MAKE.images(height, width), TORCH[f"resized_{height}"], strict=True):
         found = (inception.prepare(image, rule="legacy") + 1) / 2
         np.testing.assert_allclose(found[::23, ::23], expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("height", "width"), [(250, 200), (475, 340)])
 def test_clean_resizing_is_pillow_s_bicubic_on_float_channels(height, width):
-    image = MAKE["images"](height, width)[0]
+    image = MAKE.images(height, width)[0]
     found = inception.prepare(image, rule="clean")
     for channel in range(3):
         floats = Image.fromarray(image[..., channel].astype(np.float32))

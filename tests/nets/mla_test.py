@@ -1,18 +1,17 @@
 """MLANet: counts, outputs and gradients as torch's, the released quirks and their options."""
 
 import pathlib
-import runpy
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from golden import make_mla
 
 from fsketch.core import trees
 from fsketch.nets import bicubic, convolution, mla
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
-MAKE = runpy.run_path(str(GOLDEN / "make_mla.py"))
 
 
 @pytest.fixture(autouse=True)
@@ -27,19 +26,19 @@ with np.load(GOLDEN / "mla.npz") as _archive:
 
 def drawn(net):
     """The parameters that make_mla.py draws."""
-    image = jnp.zeros((1, *MAKE["SIZE"], 3))
+    image = jnp.zeros((1, *make_mla.SIZE, 3))
     shapes = jax.eval_shape(net.init, jax.random.key(0), image)["params"]
     arrays = {
-        name: np.asarray(MAKE["draw"](name, leaf.shape), np.float32)
+        name: np.asarray(make_mla.draw(name, leaf.shape), np.float32)
         for name, leaf in trees.flatten(shapes).items()
     }
     return {"params": trees.unflatten(shapes, arrays)}
 
 
-@pytest.mark.parametrize("variant", sorted(MAKE["VARIANTS"]))
+@pytest.mark.parametrize("variant", sorted(make_mla.VARIANTS))
 def test_outputs_and_a_gradient_equal_torch(variant):
-    net = mla.MLANet(**MAKE["VARIANTS"][variant])
-    variables, image = drawn(net), jnp.asarray(MAKE["image"](1, *MAKE["SIZE"], 3))
+    net = mla.MLANet(**make_mla.VARIANTS[variant])
+    variables, image = drawn(net), jnp.asarray(make_mla.image(1, *make_mla.SIZE, 3))
     assert trees.count(variables) == int(TORCH[f"mla_{variant}_count"])
 
     def loss(image):
