@@ -108,9 +108,3 @@ def test_wrong_inputs_are_refused():
             fid.fid(one, bad)
     with pytest.raises(ValueError, match="not finite"):
         fid.fid(one, other * np.nan)
-
-
-def test_the_caution_names_n_and_the_rank():
-    assert "N = 338" in fid.caution(338) and "at most 337" in fid.caution(338)
-    assert "singular" in fid.caution(2048) and "singular" not in fid.caution(2049)
-    assert "equal N" in fid.caution(50_000)

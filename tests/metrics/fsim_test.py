@@ -186,13 +186,6 @@ def test_identity_symmetry_bounds_and_independence_of_the_batch(metric, channels
     np.testing.assert_array_equal(as_float, score)
 
 
-def test_grey_as_colour():
-    truth, output = image_pairs.draw(12, size=(24, 20), number=2)
-    score = fsim.fsim(truth, output)
-    colour = fsim.fsimc(np.repeat(truth, 3, axis=-1), np.repeat(output, 3, axis=-1))
-    np.testing.assert_allclose(colour, score, atol=1e-6)
-
-
 def test_images_without_structure():
     flat, other = np.full((1, 24, 20, 1), 200.0), np.full((1, 24, 20, 1), 90.0)
     drawn, _ = image_pairs.draw(12, size=(24, 20))

@@ -51,13 +51,6 @@ def test_cmc_equals_a_search_by_sorting(distance):
     assert float(rate) == pytest.approx(expected[4])
 
 
-def test_cosine_and_euclidean_differ_by_length():
-    probe, gallery = np.array([[1.0, 0.0]]), np.array([[9.0, 0.0], [1.0, 0.5]])
-    for distance, identity in (("cosine", 0), ("euclidean", 1)):
-        found = retrieval.rank_k(probe, gallery, [identity], [0, 1], k=1, distance=distance)
-        assert float(found) == 1.0
-
-
 def test_ties_and_nan_count_against_the_probe():
     identity = np.arange(6)
     one_point = np.ones((6, 3), np.float32)

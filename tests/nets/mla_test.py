@@ -89,18 +89,3 @@ def test_initialisation_is_that_of_the_released_code():
     assert tail(scaled_init=True).std() == pytest.approx(0.1 * np.sqrt(2) / 40, rel=0.02)
     kernel = mla.scaled_init(jax.random.key(0), (3, 3, 64, 64))
     assert float(kernel.std()) == pytest.approx(0.1 * np.sqrt(2 / 576), rel=0.02)
-
-
-@pytest.mark.parametrize(
-    ("old", "new"), [((3, 2), (7, 5)), ((9, 9), (64, 64)), ((19, 15), (125, 100))]
-)
-def test_nearest_repeats_pixels(old, new):
-    x = np.random.default_rng(0).normal(size=(1, *old, 2)).astype(np.float32)
-    rows, columns = ([i * o // n for i in range(n)] for o, n in zip(old, new, strict=True))
-    np.testing.assert_array_equal(mla.nearest(jnp.asarray(x), new), x[:, rows][:, :, columns])
-
-
-def test_interleaving_takes_channels_in_turn():
-    one, other = (jnp.arange(3.0) + 10 * i for i in range(2))
-    both = mla.interleaved(one.reshape(1, 1, 1, 3), other.reshape(1, 1, 1, 3))
-    assert both.ravel().tolist() == [0, 10, 1, 11, 2, 12]

@@ -50,23 +50,6 @@ def test_the_identity_is_exact_and_its_gradient_passes_unchanged(height, width):
     np.testing.assert_array_equal(gradients(image, matrix, image)[0], image)
 
 
-def test_shifts_and_turns_by_hand():
-    """On 3 x 3 px a shift by tx = 1 is one pixel; a turn by 90 degrees takes (x, y) to (-y, x)."""
-    image = jnp.arange(1.0, 10).reshape(1, 3, 3, 1)
-    see = lambda *row: np.asarray(sample(image, matrices(row)))[0, :, :, 0]  # noqa: E731
-    np.testing.assert_array_equal(see(0, 1, 1, 0), [[2, 3, 0], [5, 6, 0], [8, 9, 0]])
-    np.testing.assert_array_equal(see(0, 1, 0, -1), [[0, 0, 0], [1, 2, 3], [4, 5, 6]])
-    np.testing.assert_array_equal(
-        see(0, 1, 0.5, 0), [[1.5, 2.5, 1.5], [4.5, 5.5, 3], [7.5, 8.5, 4.5]]
-    )
-    quarter = see(np.pi / 2, 1, 0, 0)
-    np.testing.assert_allclose(quarter, [[3, 6, 9], [2, 5, 8], [1, 4, 7]], atol=1e-5)
-    np.testing.assert_array_equal(see(0, 2, 0, 0), [[0, 0, 0], [0, 5, 0], [0, 0, 0]])
-    # The shift comes before rotation and scale: half of it counts.
-    half = sample(image, np.array([[[0.5, 0, 0.5], [0, 0.5, 0]]], np.float32))
-    np.testing.assert_array_equal(see(0, 0.5, 1, 0), half[0, :, :, 0])
-
-
 def test_a_matrix_without_inverse_has_finite_gradients():
     image = jax.random.normal(jax.random.key(0), (1, 4, 4, 2))
     gradient, _ = gradients(image, matrices((0, 0, 0, 0)), jnp.ones_like(image))

@@ -40,12 +40,6 @@ def test_scores_come_in_order_whatever_the_sizes_and_the_batches():
     assert len(found["psnr"]) == 40
 
 
-def test_pairs_of_two_sizes_are_refused():
-    scorer = protocols.ImageScorer([])
-    with pytest.raises(ValueError, match="sizes differ"):
-        scorer.add(*drawn(1), *drawn(1, (20, 25)))
-
-
 def test_colour_is_luma_or_three_channels():
     red = np.zeros((2, 2, 3), np.uint8) + np.array([255, 0, 0], np.uint8)
     np.testing.assert_array_equal(protocols.coloured(red, "grey"), np.full((2, 2, 1), 76))
