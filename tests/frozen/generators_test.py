@@ -7,7 +7,7 @@ import pytest
 
 from fsketch.convert import files
 from fsketch.data.synthetic import face_shape
-from fsketch.frozen import generators, registry
+from fsketch.frozen import generators
 from fsketch.nets import stylegan2
 
 
@@ -95,11 +95,6 @@ def test_windows_put_the_eyes_where_they_are_taken_to_be():
     np.testing.assert_allclose(
         [u[0, column - 1 : column + 1].mean(), v[row - 1 : row + 1, 0].mean()], [-25, 0], atol=1e-4
     )
-
-
-def test_specifications_rebuild_generators(kinds):
-    generator = kinds["procedural"]
-    assert registry.build(generator.spec, {}) == generator
 
 
 def test_other_weights_are_refused(tmp_path):

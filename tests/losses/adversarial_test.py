@@ -38,15 +38,6 @@ def test_by_hand(kind, side):
 
 
 @pytest.mark.parametrize("kind", adversarial.KINDS)
-def test_gradients_point_where_they_should(kind):
-    losses = adversarial.of(kind)
-    verdict = jnp.asarray(0.5)  # between lsgan's targets
-    slope = {side: float(jax.grad(getattr(losses, side))(verdict)) for side in losses._fields}
-    assert slope["real"] < 0 < slope["fake"]  # the critic tells them apart
-    assert slope["translator"] < 0  # the translator wants its fake to pass as real
-
-
-@pytest.mark.parametrize("kind", adversarial.KINDS)
 def test_far_verdicts_stay_finite_and_bfloat16_is_averaged_in_float32(kind):
     for loss in adversarial.of(kind):
         value, slope = jax.value_and_grad(loss)(jnp.array([-1e4, 1e4]))
