@@ -17,7 +17,7 @@ parallelogram in the output, and the gradients of the pixels in its bounding box
 weighted as it was read.  A box of 3 x 3 pixels holds it for any rotation down to scale
 0.95, without rotation to 0.67; a batch that needs a larger box scatters.  The gathered sums have a
 fixed order, unlike atomic additions on a GPU.  Milliseconds an image of value and gradients, batch
-of 4, two cores of an EPYC, jaxlib 0.10.2 (tests/golden/time_stn.py):
+of 4, two cores of an EPYC, jaxlib 0.10.2:
 
     map             gathered   scattered   weights as matrices: one product   two products
     64 x 64 x 32    1.2        2.0 - 2.7   208                                73

@@ -57,22 +57,11 @@ GOOD = writer.layer("conv1", SHAPE + DATA)
 NO_NETS = {
     "empty": (b"", "cannot mmap an empty file"),
     "text": (b"neither an archive nor a pickle", "field 13 of wire type 6"),
-    "no weights": (writer.net(writer.layer("relu")), "no layer with weights"),
     "cut": (writer.net(GOOD)[:-3], r"truncated: field 100 has \d+ of \d+ bytes"),
-    "cut number": (writer.net(GOOD) + b"\xff", "truncated: a number does not end"),
     "twice": (writer.net(GOOD, GOOD), "two layers 'conv1' with weights"),
     "few": (
         writer.net(writer.layer("c", SHAPE + writer.field(5, b"1234"))),
         r"c/0 has 1 numbers for the shape \(4,\)",
-    ),
-    "none": (writer.net(writer.layer("c", SHAPE)), "c/0 has 0 numbers"),
-    "both types": (
-        writer.net(writer.layer("c", SHAPE + DATA + writer.field(8, bytes(32)))),
-        "c/0 has 8 numbers",
-    ),
-    "odd bytes": (
-        writer.net(writer.layer("c", SHAPE + writer.field(5, b"12345"))),
-        "buffer size must be a multiple",
     ),
     "no message": (writer.net(writer.layer("c", 4)), "a number where a message should be"),
     "first format": (writer.net(writer.field(2, writer.field(1, b"old"))), "first format"),
@@ -125,36 +114,16 @@ def test_vgg_face_takes_rgb_whichever_file_it_is_from():
         published.convert("vgg_face", arrays)
 
 
-@pytest.fixture(scope="module")
-def squeezenet():
-    return arrays_of("squeezenet_v1.0", tables.squeezenet_v1_0_caffe())
-
-
-def test_squeezenet_from_caffe(squeezenet, tmp_path):
-    write_net(tmp_path / "s.caffemodel", squeezenet, v1=False)
+def test_squeezenet_from_caffe(tmp_path):
+    arrays = arrays_of("squeezenet_v1.0", tables.squeezenet_v1_0_caffe())
+    arrays["fire4/expand3x3/0"] = (
+        np.random.default_rng(0).normal(size=arrays["fire4/expand3x3/0"].shape).astype(np.float32)
+    )
+    write_net(tmp_path / "s.caffemodel", arrays, v1=False)
     out = str(tmp_path / "s.safetensors")
     assert errors.run(program.main, ["squeezenet_v1.0", str(tmp_path / "s.caffemodel"), out]) == 0
     _, params = files.read(out)
     np.testing.assert_array_equal(
-        params["fire4"]["expand3"]["kernel"],
-        squeezenet["fire4/expand3x3/0"].transpose(2, 3, 1, 0),
+        params["fire4"]["expand3"]["kernel"], arrays["fire4/expand3x3/0"].transpose(2, 3, 1, 0)
     )
-    np.testing.assert_array_equal(params["conv10"]["bias"], squeezenet["conv10/1"])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"fire2/squeeze1x1/1": None}, "missing in the file: fire2/squeeze1x1/1"),
-        ({"fire99/0": np.ones(1)}, "unknown in the file: fire99/0"),
-        ({"conv1/1": np.ones(5)}, "expected (96,), got (5,) from conv1/1"),
-        ({"conv1/1": np.full(96, np.nan)}, "not finite: conv1/1"),
-    ],
-)
-def test_wrong_nets_are_refused_with_the_reason(change, message, squeezenet, tmp_path, capsys):
-    arrays = {key: array for key, array in (squeezenet | change).items() if array is not None}
-    write_net(tmp_path / "s.caffemodel", arrays, v1=False)
-    out = str(tmp_path / "s.safetensors")
-    assert errors.run(program.main, ["squeezenet_v1.0", str(tmp_path / "s.caffemodel"), out]) == 1
-    error = capsys.readouterr().err
-    assert message.replace("\\", "") in error and "s.caffemodel as squeezenet_v1.0" in error
+    np.testing.assert_array_equal(params["conv10"]["bias"], arrays["conv10/1"])

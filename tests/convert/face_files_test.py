@@ -157,7 +157,7 @@ def test_nothing_in_a_pickle_is_run(tmp_path, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["net.pkl"]
 
 
-@pytest.mark.parametrize("share", [0.0, 0.4, 0.95])
+@pytest.mark.parametrize("share", [0.4, 0.95])
 def test_truncated_pickles_are_refused(share, tmp_path):
     data = (GOLDEN / "stylegan2_tiny.pkl").read_bytes()
     path = tmp_path / "net.pkl"

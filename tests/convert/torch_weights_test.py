@@ -32,7 +32,7 @@ def test_files_that_torch_wrote(name):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.97])
+@pytest.mark.parametrize("share", [0.3, 0.97])
 def test_truncated_files_are_refused(name, share, tmp_path):
     data = (GOLDEN / name).read_bytes()
     path = tmp_path / name
@@ -68,7 +68,6 @@ TENSOR = writer.tensor("0", 6, (2, 3), (3, 1))
 @pytest.mark.parametrize(
     ("pickled", "message"),
     [
-        (TENSOR, "it is a Tensor"),
         (b"}", "dict with the entries none"),
         (
             writer.mapping({"w": writer.tensor("0", 6, (10**6, 500000), (0, 0))}),
@@ -80,7 +79,6 @@ TENSOR = writer.tensor("0", 6, (2, 3), (3, 1))
             r"net \(dict\), average \(dict\)",
         ),
         (writer.mapping({"w": writer.tensor("0", 6, (2, 3), (3, 2))}), "w reaches outside"),
-        (writer.mapping({"w": writer.tensor("0", 6, (6,), (1,), offset=1)}), "w reaches outside"),
         (writer.mapping({"w": writer.tensor("0", 6, (2, 3), (-3, 1))}), "w reaches outside"),
         (writer.mapping({"w": writer.tensor("0", 7, (2, 3), (3, 1))}), "24 bytes of the 28"),
         (writer.mapping({"w": writer.tensor("1", 6, (2, 3), (3, 1))}), "damaged .KeyError.*data/1"),

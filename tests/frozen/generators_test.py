@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from fsketch.convert import files
-from fsketch.data.synthetic import face_shape, procedural
-from fsketch.frozen import generators, registry
+from fsketch.data.synthetic import face_shape
+from fsketch.frozen import generators
 from fsketch.nets import stylegan2
 
 
@@ -95,23 +95,6 @@ def test_windows_put_the_eyes_where_they_are_taken_to_be():
     np.testing.assert_allclose(
         [u[0, column - 1 : column + 1].mean(), v[row - 1 : row + 1, 0].mean()], [-25, 0], atol=1e-4
     )
-
-
-def test_the_whole_window_changes_nothing():
-    identity, view = jnp.ones(procedural.IDENTITY_DIM), jnp.ones(procedural.VIEW_DIM)
-    for a, b in zip(
-        face_shape.frame(50, 40), face_shape.frame(50, 40, window=face_shape.Window()), strict=True
-    ):
-        np.testing.assert_array_equal(a, b)
-    whole = jax.eval_shape(
-        lambda i, v: procedural.render_photo(i, v, height_px=50, width_px=40), identity, view
-    )
-    assert whole.shape == (50, 40, 3)
-
-
-def test_specifications_rebuild_generators(kinds):
-    generator = kinds["procedural"]
-    assert registry.build(generator.spec, {}) == generator
 
 
 def test_other_weights_are_refused(tmp_path):

@@ -14,9 +14,7 @@ from golden import perceptual_draws as draws
 
 from fsketch.convert import files
 from fsketch.frozen import architectures, registry, teachers
-from fsketch.nets import squeezenet
-
-pytestmark = pytest.mark.usefixtures("full_optimization")
+from fsketch.nets import squeezenet, vgg
 
 GOLDEN = json.loads((pathlib.Path(__file__).parents[1] / "golden/perceptual.json").read_text())
 TEACHERS = architectures.names("maps")
@@ -63,13 +61,6 @@ def test_all_maps_equal_torch_s(name):
             )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", TEACHERS)
-def test_a_grey_image_is_one_of_three_equal_channels(name):
-    adapt = architectures.ARCHITECTURES[name].adapt
-    grey = jnp.linspace(-1, 1, 12).reshape(1, 3, 4, 1)
-    np.testing.assert_array_equal(adapt(grey), adapt(jnp.repeat(grey, 3, -1)))
-
-
 def test_the_adaptations_by_hand():
     """Of pure red: RGB or BGR, 0..255 or standard scores."""
     red = jnp.asarray([[[[1.0, -1.0, -1.0]]]])
@@ -89,6 +80,8 @@ def test_the_adaptations_by_hand():
     for name in TEACHERS:
         adapt = architectures.ARCHITECTURES[name].adapt
         np.testing.assert_allclose(adapt(red)[0, 0, 0], expected[name], rtol=1e-6)
+        grey = jnp.linspace(-1, 1, 12).reshape(1, 3, 4, 1)
+        np.testing.assert_array_equal(adapt(grey), adapt(jnp.repeat(grey, 3, -1)))
 
 
 def pairs(count, size=32):
@@ -160,3 +153,20 @@ def test_unusable_files_are_refused(tmp_path):
     path = write(tmp_path / "x.safetensors", "squeezenet_v1.1", params)
     with pytest.raises(ValueError, match=r"x\.safetensors: not finite: conv1/bias"):
         teachers.load(path)
+
+
+def test_teacher_divides_by_its_constants():
+    net = vgg.VGG(widths=(2, 2, 2), depths=(1, 1, 1))
+    taught = teachers.Teacher(net, ("relu1_1", "relu2_1", "relu3_1"))
+    image = jax.random.normal(jax.random.key(0), (1, 8, 8, 3))
+    variables = taught.init(jax.random.key(1), image)
+    once = taught.apply(variables, image)
+    halved = taught.apply({**variables, "constants": {"rms": jnp.array([2.0, 4.0, 8.0])}}, image)
+    for name, factor in zip(teachers.NAMES, (2, 4, 8), strict=True):
+        assert jnp.allclose(halved[name] * factor, once[name])
+
+
+def test_unknown_taps_are_refused_by_name():
+    net = teachers.Teacher(vgg.VGG(widths=(2,), depths=(1,)), ("relu1_1", "relu9_9", "relu1_1"))
+    with pytest.raises(ValueError, match=r"relu9_9.*relu1_1"):
+        net.init(jax.random.key(0), jnp.zeros((1, 8, 8, 3)))

@@ -1,4 +1,4 @@
-"""Reference numbers for the face embedders, by an implementation in torch (2.14).
+"""Reference numbers for the face embedders, by an implementation in torch (2.13).
 
     python tests/golden/make_embedders.py     # torch, onnx; writes embedders.npz, iresnet_tiny.onnx
 
@@ -27,6 +27,21 @@ def conv(i, o, k, stride=1, padding=0, groups=1, bias=False):
     return nn.Conv2d(i, o, k, stride, padding, groups=groups, bias=bias)
 
 
+def chain(parts, kind=nn.Sequential):
+    """Modules by name, one after the other."""
+    result = kind()
+    for name, part in parts.items():
+        result.add_module(name, part)
+    return result
+
+
+class Sum(nn.Sequential):
+    """A chain beside the identity."""
+
+    def forward(self, x):
+        return x + super().forward(x)
+
+
 # IResNet
 
 
@@ -45,210 +60,151 @@ class Unit(nn.Module):
         return self.bn3(y) + (self.downsample(x) if self.downsample else x)
 
 
-class IResNet(nn.Module):
-    def __init__(self, depths, widths=(64, 128, 256, 512), size=112, features=512):
-        super().__init__()
-        self.conv1, self.bn1 = conv(3, widths[0], 3, 1, 1), nn.BatchNorm2d(widths[0])
-        self.prelu = nn.PReLU(widths[0])
-        before = widths[0]
-        for n, (depth, width) in enumerate(zip(depths, widths, strict=True), 1):
-            units = [Unit(before, width, 2)] + [Unit(width, width, 1) for _ in range(depth - 1)]
-            self.add_module(f"layer{n}", nn.Sequential(*units))
-            before = width
-        self.bn2 = nn.BatchNorm2d(before)
-        self.fc = nn.Linear(before * (size // 16) ** 2, features)
-        self.features = nn.BatchNorm1d(features)
-
-    def forward(self, x):
-        x = self.prelu(self.bn1(self.conv1(x)))
-        for n in range(1, 5):
-            x = getattr(self, f"layer{n}")(x)
-        return self.features(self.fc(self.bn2(x).flatten(1)))
+def iresnet(depths, widths=(64, 128, 256, 512), size=112, features=512):
+    before = widths[0]
+    parts = {"conv1": conv(3, before, 3, 1, 1), "bn1": nn.BatchNorm2d(before)}
+    parts["prelu"] = nn.PReLU(before)
+    for n, (depth, width) in enumerate(zip(depths, widths, strict=True), 1):
+        units = [Unit(before, width, 2)] + [Unit(width, width, 1) for _ in range(depth - 1)]
+        parts[f"layer{n}"] = nn.Sequential(*units)
+        before = width
+    parts |= {"bn2": nn.BatchNorm2d(before), "flatten": nn.Flatten()}
+    parts["fc"] = nn.Linear(before * (size // 16) ** 2, features)
+    return chain(parts | {"features": nn.BatchNorm1d(features)})
 
 
 # FaceNet
 
 
-class Basic(nn.Module):
-    def __init__(self, i, o, kernel, stride=1, padding=0):
-        super().__init__()
-        self.conv, self.bn = conv(i, o, kernel, stride, padding), nn.BatchNorm2d(o, eps=1e-3)
-
-    def forward(self, x):
-        return F.relu(self.bn(self.conv(x)))
+def basic(i, o, kernel, stride=1, padding=0):
+    parts = {"conv": conv(i, o, kernel, stride, padding), "bn": nn.BatchNorm2d(o, eps=1e-3)}
+    return chain(parts | {"relu": nn.ReLU()})
 
 
 def same(i, *layers):
-    """Convolutions (o, rows, columns) that keep the size."""
+    """Convolutions (o, rows, columns) that keep the size, as a list."""
     result = []
     for o, *kernel in layers:
-        result.append(Basic(i, o, tuple(kernel), 1, tuple(k // 2 for k in kernel)))
+        result.append(basic(i, o, tuple(kernel), 1, tuple(k // 2 for k in kernel)))
         i = o
-    return result[0] if len(result) == 1 else nn.Sequential(*result)
+    return result
 
 
-class Residual(nn.Module):
-    def __init__(self, width, scale, acts, *branches):
-        super().__init__()
-        self.scale, self.acts, self.number = scale, acts, len(branches)
-        for n, layers in enumerate(branches):
-            self.add_module(f"branch{n}", same(width, *layers))
-        self.conv2d = conv(sum(layers[-1][0] for layers in branches), width, 1, bias=True)
+class Branches(nn.Module):
+    """Lists of layers whose results are joined; a single layer goes without a number."""
 
-    def forward(self, x):
-        parts = [getattr(self, f"branch{n}")(x) for n in range(self.number)]
-        x = x + self.scale * self.conv2d(torch.cat(parts, 1))
-        return F.relu(x) if self.acts else x
-
-
-class Reduction(nn.Module):
-    def __init__(self, i, *branches):
+    def __init__(self, *branches):
         super().__init__()
         self.number = len(branches)
         for n, layers in enumerate(branches):
-            *first, (last, _, _) = layers
-            end = Basic(first[-1][0] if first else i, last, 3, 2)
-            parts = same(i, *first) if first else None
-            if isinstance(parts, nn.Sequential):
-                end = nn.Sequential(*parts, end)
-            elif parts is not None:
-                end = nn.Sequential(parts, end)
-            self.add_module(f"branch{n}", end)
+            part = layers[0] if len(layers) == 1 else nn.Sequential(*layers)
+            self.add_module(f"branch{n}", part)
 
-    def forward(self, x):
+    def joined(self, x, *others):
         parts = [getattr(self, f"branch{n}")(x) for n in range(self.number)]
-        return torch.cat([*parts, F.max_pool2d(x, 3, 2)], 1)
+        return torch.cat([*parts, *others], 1)
 
 
-class FaceNet(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.conv2d_1a, self.conv2d_2a = Basic(3, 32, 3, 2), Basic(32, 32, 3)
-        self.conv2d_2b, self.conv2d_3b = Basic(32, 64, 3, 1, 1), Basic(64, 80, 1)
-        self.conv2d_4a, self.conv2d_4b = Basic(80, 192, 3), Basic(192, 256, 3, 2)
-        a, b = (32, 1, 1), (32, 3, 3)
-        blocks = [Residual(256, 0.17, True, [a], [a, b], [a, b, b]) for _ in range(5)]
-        self.repeat_1 = nn.Sequential(*blocks)
-        self.mixed_6a = Reduction(256, [(384, 3, 3)], [(192, 1, 1), (192, 3, 3), (256, 3, 3)])
-        a = (128, 1, 1)
-        row = [a, (128, 1, 7), (128, 7, 1)]
-        self.repeat_2 = nn.Sequential(*(Residual(896, 0.1, True, [a], row) for _ in range(10)))
-        a = (256, 1, 1)
-        b = (256, 3, 3)
-        self.mixed_7a = Reduction(896, [a, (384, 3, 3)], [a, b], [a, b, b])
-        a = (192, 1, 1)
-        row = [a, (192, 1, 3), (192, 3, 1)]
-        self.repeat_3 = nn.Sequential(*(Residual(1792, 0.2, True, [a], row) for _ in range(5)))
-        self.block8 = Residual(1792, 1.0, False, [a], row)
-        self.last_linear = nn.Linear(1792, 512, bias=False)
-        self.last_bn = nn.BatchNorm1d(512, eps=1e-3)
-        self.logits = nn.Linear(512, 10)
+class Residual(Branches):
+    def __init__(self, width, scale, acts, *branches):
+        super().__init__(*(same(width, *layers) for layers in branches))
+        self.scale, self.acts = scale, acts
+        self.conv2d = conv(sum(layers[-1][0] for layers in branches), width, 1, bias=True)
 
     def forward(self, x):
-        x = F.max_pool2d(self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(x))), 3, 2)
-        x = self.repeat_1(self.conv2d_4b(self.conv2d_4a(self.conv2d_3b(x))))
-        x = self.repeat_3(self.mixed_7a(self.repeat_2(self.mixed_6a(x))))
-        return F.normalize(self.last_bn(self.last_linear(self.block8(x).mean((2, 3)))))
+        x = x + self.scale * self.conv2d(self.joined(x))
+        return F.relu(x) if self.acts else x
 
 
-# MobileFaceNet, in the two layouts of its publications
-
-
-class Named(nn.Module):
-    """conv, bn, prelu under these names, or 0, 1, 2 of a Sequential `layers`."""
-
-    def __init__(self, numbers, i, o, k, stride=1, padding=0, groups=1, acts=True):
-        super().__init__()
-        parts = [conv(i, o, k, stride, padding, groups), nn.BatchNorm2d(o)]
-        parts += [nn.PReLU(o)] if acts else []
-        if numbers:
-            self.layers = nn.Sequential(*parts)
-        else:
-            for name, part in zip(("conv", "bn", "prelu"), parts, strict=False):
-                self.add_module(name, part)
+class Reduction(Branches):
+    def __init__(self, i, *branches):
+        super().__init__(
+            *(
+                [*same(i, *first), basic(first[-1][0] if first else i, last, 3, 2)]
+                for *first, (last, _, _) in branches
+            )
+        )
 
     def forward(self, x):
-        for part in self.layers if hasattr(self, "layers") else self.children():
-            x = part(x)
-        return x
+        return self.joined(x, F.max_pool2d(x, 3, 2))
 
 
-class Bottleneck(nn.Module):
-    def __init__(self, numbers, i, o, between, stride, adds):
-        super().__init__()
-        self.adds = adds
-        parts = [
-            Named(numbers, i, between, 1),
-            Named(numbers, between, between, 3, stride, 1, between),
-            Named(numbers, between, o, 1, acts=False),
-        ]
-        if numbers:
-            self.layers = nn.Sequential(*parts)
-        else:
-            for name, part in zip(("conv", "conv_dw", "project"), parts, strict=True):
-                self.add_module(name, part)
+class Classifier(nn.Linear):
+    """Is in the published files, and not applied: the embedding passes, brought to unit length."""
 
     def forward(self, x):
-        y = x
-        for part in self.layers if hasattr(self, "layers") else self.children():
-            y = part(y)
-        return x + y if self.adds else y
+        return F.normalize(x)
 
 
-class Group(nn.Module):
-    """Bottlenecks under a name."""
+def facenet():
+    def repeat(number, width, scale, *branches):
+        return nn.Sequential(*(Residual(width, scale, True, *branches) for _ in range(number)))
 
-    def __init__(self, name, parts):
-        super().__init__()
-        self.name = name
-        self.add_module(name, nn.Sequential(*parts))
+    a, b = (32, 1, 1), (32, 3, 3)
+    c, d = (256, 1, 1), (256, 3, 3)
+    row = [(128, 1, 1), (128, 1, 7), (128, 7, 1)]
+    last = [(192, 1, 1)], [(192, 1, 1), (192, 1, 3), (192, 3, 1)]
+    return chain({
+        "conv2d_1a": basic(3, 32, 3, 2), "conv2d_2a": basic(32, 32, 3),
+        "conv2d_2b": basic(32, 64, 3, 1, 1), "pool": nn.MaxPool2d(3, 2),
+        "conv2d_3b": basic(64, 80, 1), "conv2d_4a": basic(80, 192, 3),
+        "conv2d_4b": basic(192, 256, 3, 2),
+        "repeat_1": repeat(5, 256, 0.17, [a], [a, b], [a, b, b]),
+        "mixed_6a": Reduction(256, [(384, 3, 3)], [(192, 1, 1), (192, 3, 3), (256, 3, 3)]),
+        "repeat_2": repeat(10, 896, 0.1, [(128, 1, 1)], row),
+        "mixed_7a": Reduction(896, [c, (384, 3, 3)], [c, d], [c, d, d]),
+        "repeat_3": repeat(5, 1792, 0.2, *last),
+        "block8": Residual(1792, 1.0, False, *last),
+        "mean": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(),
+        "last_linear": nn.Linear(1792, 512, bias=False),
+        "last_bn": nn.BatchNorm1d(512, eps=1e-3), "logits": Classifier(512, 10),
+    })  # fmt: skip
 
-    def forward(self, x):
-        return getattr(self, self.name)(x)
+
+# MobileFaceNet, in the two layouts of its publications: parts by name, or numbered in `layers`
+
+
+def numbered(parts, numbers, kind=nn.Sequential):
+    return chain({"layers": nn.Sequential(*parts.values())} if numbers else parts, kind)
 
 
 def mobilefacenet(numbers, width):
-    """An nn.Sequential without the head, with or without numbered layers, and that head."""
+    """The parts in order, the last five of which are the head."""
     w, inside = width, "layers" if numbers else "model"
 
+    def block(i, o, k, stride=1, padding=0, groups=1, acts=True):
+        parts = {"conv": conv(i, o, k, stride, padding, groups), "bn": nn.BatchNorm2d(o)}
+        return numbered(parts | ({"prelu": nn.PReLU(o)} if acts else {}), numbers)
+
+    def bottleneck(i, o, between, stride, kind):
+        parts = {
+            "conv": block(i, between, 1),
+            "conv_dw": block(between, between, 3, stride, 1, between),
+            "project": block(between, o, 1, acts=False),
+        }
+        return numbered(parts, numbers, kind)
+
     def stage(i, o, down, between, depth):
-        rest = [Bottleneck(numbers, o, o, between, 1, True) for _ in range(depth)]
-        return [Bottleneck(numbers, i, o, down, 2, False), Group(inside, rest)]
+        rest = nn.Sequential(*(bottleneck(o, o, between, 1, Sum) for _ in range(depth)))
+        return [bottleneck(i, o, down, 2, nn.Sequential), chain({inside: rest})]
 
-    body = [Named(numbers, 3, 64 * w, 3, 2, 1), Named(numbers, 64 * w, 64 * w, 3, 1, 1, 64)]
-    body += stage(64 * w, 64 * w, 128, 128, 4) + stage(64 * w, 128 * w, 256, 256, 6)
-    body += stage(128 * w, 128 * w, 512, 256, 2)
-    conv6, gdc = Named(numbers, 128 * w, 512, 1), Named(numbers, 512, 512, 7, 1, 0, 512, acts=False)
-    return body, [conv6, gdc, nn.Flatten(), nn.Linear(512, 512, bias=False), nn.BatchNorm1d(512)]
-
-
-class Mbf(nn.Module):
-    def __init__(self):
-        super().__init__()
-        body, (self.conv_sep, *head) = mobilefacenet(True, 2)
-        self.layers = nn.ModuleList(body)
-        self.features = nn.Module()
-        self.features.layers = nn.Sequential(*head)
-
-    def forward(self, x):
-        for layer in self.layers:
-            x = layer(x)
-        return self.features.layers(self.conv_sep(x))
+    parts = [block(3, 64 * w, 3, 2, 1), block(64 * w, 64 * w, 3, 1, 1, 64)]
+    parts += stage(64 * w, 64 * w, 128, 128, 4) + stage(64 * w, 128 * w, 256, 256, 6)
+    parts += stage(128 * w, 128 * w, 512, 256, 2)
+    parts += [block(128 * w, 512, 1), block(512, 512, 7, 1, 0, 512, acts=False), nn.Flatten()]
+    return [*parts, nn.Linear(512, 512, bias=False), nn.BatchNorm1d(512)]
 
 
-class TreB1eN(nn.Module):
-    def __init__(self):
-        super().__init__()
-        body, head = mobilefacenet(False, 1)
-        names = ["conv1", "conv2_dw", "conv_23", "conv_3", "conv_34", "conv_4", "conv_45", "conv_5"]
-        names += ["conv_6_sep", "conv_6_dw", "conv_6_flatten", "linear", "bn"]
-        for name, part in zip(names, body + head, strict=True):
-            self.add_module(name, part)
+def mbf():
+    parts = mobilefacenet(True, 2)
+    head = chain({"layers": nn.Sequential(*parts[9:])})
+    return chain({"layers": nn.Sequential(*parts[:8]), "conv_sep": parts[8], "features": head})
 
-    def forward(self, x):
-        for part in self.children():
-            x = part(x)
-        return x
+
+def treb1en():
+    names = "conv1 conv2_dw conv_23 conv_3 conv_34 conv_4 conv_45 conv_5 conv_6_sep conv_6_dw"
+    names += " conv_6_flatten linear bn"
+    return chain(dict(zip(names.split(), mobilefacenet(False, 1), strict=True)))
 
 
 # TinyNet
@@ -265,67 +221,45 @@ class Squeeze(nn.Module):
         return x * torch.sigmoid(y)
 
 
-class MBConv(nn.Module):
-    def __init__(self, i, o, k, stride, expands):
-        super().__init__()
-        wide = 6 * i if expands else i
-        self.expands, self.adds = expands, i == o and stride == 1
-        if expands:
-            self.conv_pw, self.bn1 = conv(i, wide, 1), nn.BatchNorm2d(wide)
-        self.conv_dw = conv(wide, wide, k, stride, k // 2, wide)
-        self.add_module("bn2" if expands else "bn1", nn.BatchNorm2d(wide))
-        self.se = Squeeze(wide, i // 4)
-        self.add_module("conv_pwl" if expands else "conv_pw", conv(wide, o, 1))
-        self.add_module("bn3" if expands else "bn2", nn.BatchNorm2d(o))
-
-    def forward(self, x):
-        y = x
-        if self.expands:
-            y = F.silu(self.bn1(self.conv_pw(y)))
-            y = self.bn3(self.conv_pwl(self.se(F.silu(self.bn2(self.conv_dw(y))))))
-        else:
-            y = self.bn2(self.conv_pw(self.se(F.silu(self.bn1(self.conv_dw(y))))))
-        return x + y if self.adds else y
+def mbconv(i, o, k, stride, expands):
+    wide, n = (6 * i, 1) if expands else (i, 0)
+    parts = {}
+    if expands:
+        parts = {"conv_pw": conv(i, wide, 1), "bn1": nn.BatchNorm2d(wide), "act": nn.SiLU()}
+    parts["conv_dw"] = conv(wide, wide, k, stride, k // 2, wide)
+    parts |= {f"bn{n + 1}": nn.BatchNorm2d(wide), "act_dw": nn.SiLU(), "se": Squeeze(wide, i // 4)}
+    parts |= {"conv_pwl" if expands else "conv_pw": conv(wide, o, 1)}
+    return chain(
+        parts | {f"bn{n + 2}": nn.BatchNorm2d(o)}, Sum if i == o and stride == 1 else nn.Sequential
+    )
 
 
-class TinyNet(nn.Module):
-    def __init__(self, rows):
-        super().__init__()
-        self.conv_stem, self.bn1 = conv(3, 32, 3, 2, 1), nn.BatchNorm2d(32)
-        stages, i = [], 32
-        for n, ((o, depth), k, stride) in enumerate(
-            zip(rows, (3, 3, 5, 3, 5, 5, 3), (1, 2, 2, 2, 1, 2, 1), strict=True)
-        ):
-            parts = []
-            for d in range(depth):
-                parts.append(MBConv(i, o, k, stride if d == 0 else 1, n > 0))
-                i = o
-            stages.append(nn.Sequential(*parts))
-        self.blocks = nn.Sequential(*stages)
-        self.conv_head, self.bn2 = conv(i, 1280, 1), nn.BatchNorm2d(1280)
-
-    def forward(self, x):
-        x = self.blocks(F.silu(self.bn1(self.conv_stem(x))))
-        return F.silu(self.bn2(self.conv_head(x))).mean((2, 3))
-
-
-class Student(nn.Module):
-    def __init__(self, rows):
-        super().__init__()
-        self.cnn, self.fc = TinyNet(rows), nn.Linear(1280, 512)
-
-    def forward(self, x):
-        return self.fc(self.cnn(x))
+def student(rows):
+    stages, i = [], 32
+    kernels, strides = (3, 3, 5, 3, 5, 5, 3), (1, 2, 2, 2, 1, 2, 1)
+    for n, ((o, depth), k, stride) in enumerate(zip(rows, kernels, strides, strict=True)):
+        widths = [i] + [o] * depth
+        steps = [stride] + [1] * (depth - 1)
+        parts = (mbconv(widths[d], o, k, steps[d], n > 0) for d in range(depth))
+        stages.append(nn.Sequential(*parts))
+        i = o
+    cnn = chain({
+        "conv_stem": conv(3, 32, 3, 2, 1), "bn1": nn.BatchNorm2d(32), "act1": nn.SiLU(),
+        "blocks": nn.Sequential(*stages), "conv_head": conv(i, 1280, 1),
+        "bn2": nn.BatchNorm2d(1280), "act2": nn.SiLU(), "mean": nn.AdaptiveAvgPool2d(1),
+        "flatten": nn.Flatten(),
+    })  # fmt: skip
+    return chain({"cnn": cnn, "fc": nn.Linear(1280, 512)})
 
 
 NETS = {  # name in fsketch -> (net, size, factor of the input)
-    "iresnet18": (lambda: IResNet((2, 2, 2, 2)), 112, 1.0),
-    "iresnet50": (lambda: IResNet((3, 4, 14, 3)), 112, 1.0),
-    "iresnet100": (lambda: IResNet((3, 13, 30, 3)), 112, 1.0),
-    "facenet_vggface2": (FaceNet, 160, 127.5 / 128),
-    "mobilefacenet": (TreB1eN, 112, 1.0),
-    "mbf": (Mbf, 112, 1.0),
-    **{f"tinyfar_{v}": (lambda v=v: Student(TINYNETS[v]), 112, 1.0) for v in TINYNETS},
+    "iresnet18": (lambda: iresnet((2, 2, 2, 2)), 112, 1.0),
+    "iresnet50": (lambda: iresnet((3, 4, 14, 3)), 112, 1.0),
+    "iresnet100": (lambda: iresnet((3, 13, 30, 3)), 112, 1.0),
+    "facenet_vggface2": (facenet, 160, 127.5 / 128),
+    "mobilefacenet": (treb1en, 112, 1.0),
+    "mbf": (mbf, 112, 1.0),
+    **{f"tinyfar_{v}": (lambda v=v: student(TINYNETS[v]), 112, 1.0) for v in TINYNETS},
 }
 COMPARED = ("iresnet18", "facenet_vggface2", "mobilefacenet", "mbf", "tinyfar_c")
 
@@ -340,28 +274,25 @@ def filled(net, gain):
     return net.double().eval()
 
 
-def embeddings(name):
-    """float64[2, D] of a key of NETS."""
-    build, size, factor = NETS[name]
+def run(net, size, factor=1.0):
+    """float64[2, D] of the drawn images."""
+    x = torch.from_numpy(images(size)).permute(0, 3, 1, 2).double() * factor
     with torch.no_grad():
-        x = torch.from_numpy(images(size)).permute(0, 3, 1, 2).double() * factor
-        return filled(build(), gain(name))(x).numpy()
+        return net(x).numpy()
 
 
 def tiny_onnx():
     """torch's export of an IResNet of 1 unit a stage, 4 channels and 32 px, and its embeddings."""
-    net = filled(IResNet((1, 1, 1, 1), (4, 4, 4, 4), 32, 8), 2.0)
+    net = filled(iresnet((1, 1, 1, 1), (4, 4, 4, 4), 32, 8), 2.0)
     x = torch.from_numpy(images(32)).permute(0, 3, 1, 2)
-    torch.onnx.export(
-        net.float(), x, str(FOLDER / "iresnet_tiny.onnx"), opset_version=11, dynamo=False
-    )
-    with torch.no_grad():
-        return net.double()(x.double()).numpy()
+    path = str(FOLDER / "iresnet_tiny.onnx")
+    torch.onnx.export(net.float(), x, path, opset_version=11, dynamo=False)
+    return run(net.double(), 32)
 
 
 def main():
     result = {"iresnet_tiny": tiny_onnx()}
-    for name, (build, _, _) in NETS.items():
+    for name, (build, size, factor) in NETS.items():
         net = build()
         lines = [f"{key} {tuple(array.shape)}" for key, array in net.state_dict().items()]
         result[f"{name}/shapes"] = np.frombuffer("\n".join(lines).encode(), np.uint8)
@@ -369,12 +300,9 @@ def main():
             p.numel() for key, p in net.named_parameters() if not key.startswith("logits")
         )
         if name in COMPARED:
-            found = embeddings(name)
-            result[name] = found.astype(np.float32)
-            scale = np.abs(found).mean()
-            print(
-                f"{name}: {scale:.3g}, two images {np.abs(found[0] - found[1]).mean() / scale:.3g}"
-            )
+            result[name] = run(filled(net, gain(name)), size, factor).astype(np.float32)
+            scale, apart = np.abs(result[name]).mean(), np.abs(np.diff(result[name], axis=0)).mean()
+            print(f"{name}: {scale:.3g}, two images {apart / scale:.3g}")
     np.savez_compressed(FOLDER / "embedders.npz", **result)
 
 

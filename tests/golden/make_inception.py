@@ -1,4 +1,4 @@
-"""Reference numbers for nets/inception.py, by torch and torchvision (2.14, 0.29).
+"""Reference numbers for nets/inception.py, by torch and torchvision (2.13, 0.28).
 
     python tests/golden/make_inception.py     # writes tests/golden/inception.npz
 
@@ -8,22 +8,8 @@ them.  torchvision's blocks stay as they are; the pooling functions they call ar
 
 import pathlib
 import types
-import zlib
 
 import numpy as np
-
-
-def draw(key, shape):
-    """The array of a published key: scales that keep activations near 1, statistics off 0 and 1."""
-    rng = np.random.default_rng(zlib.crc32(key.encode()))
-    kind = key.split(".")[-1]
-    if len(shape) > 1:
-        return rng.normal(0, np.sqrt(2 / np.prod(shape[1:])), shape).astype(np.float32)
-    if kind == "weight":
-        return rng.uniform(0.7, 1.3, shape).astype(np.float32)
-    if kind == "running_var":
-        return rng.uniform(0.5, 1.5, shape).astype(np.float32)
-    return rng.normal(0, 0.1, shape).astype(np.float32)  # bias, running_mean
 
 
 def images(height, width):
@@ -43,6 +29,7 @@ def main():
     """Writes the features, the mean of every layer's map, resized pixels and the file's keys."""
     import torch
     import torch.nn.functional as F
+    from embedder_draws import weight
     from torchvision.models import inception
 
     def pool(x, kernel_size, stride, padding):
@@ -55,7 +42,7 @@ def main():
     net = inception.Inception3(num_classes=1008, aux_logits=False, init_weights=False)
     net = net.double().eval()  # so that only our rounding is measured
     state = net.state_dict()
-    drawn = {k: torch.from_numpy(draw(k, tuple(v.shape))) for k, v in state.items() if v.ndim}
+    drawn = {k: torch.from_numpy(weight(k, tuple(v.shape))) for k, v in state.items() if v.ndim}
     net.load_state_dict(drawn | {k: v for k, v in state.items() if not v.ndim})
 
     means, pooled = {}, {}

@@ -11,6 +11,12 @@ import zlib
 
 import numpy as np
 
+try:
+    import torch
+    from torch.nn import functional as F
+except ImportError:
+    pass  # the tests take only what is drawn
+
 SIZE = (20, 17)  # of the net's input: odd numbers, and pooled maps of 2 x 1
 CRITIC_WIDTH = 8
 
@@ -38,24 +44,17 @@ class Parameters:
         self.count = 0
 
     def __call__(self, name, *shape):
-        import torch
-
         self.count += int(np.prod(shape))
         array = torch.from_numpy(np.asarray(draw(name, shape))).double()
         return array.permute(3, 2, 0, 1) if array.ndim == 4 else array
 
     def conv(self, x, name, features, size, *, padding=None, groups=1, bias=True, **options):
-        from torch.nn import functional as F
-
         kernel = self(f"{name}/kernel", size, size, x.shape[1] // groups, features)
         offset = self(f"{name}/bias", features) if bias else None
         padding = size // 2 if padding is None else padding
         return F.conv2d(x, kernel, offset, padding=padding, groups=groups, **options)
 
     def normalised(self, x, name, features, size):
-        import torch
-        from torch.nn import functional as F
-
         v = self(f"{name}/direction", size, size, x.shape[1], features)
         g = self(f"{name}/scale", features).reshape(-1, 1, 1, 1)
         kernel = torch._weight_norm(v.contiguous(), g, 0)
@@ -64,9 +63,6 @@ class Parameters:
 
 def mab(p, x, name, relu_gate):
     """Attention on x."""
-    import torch
-    from torch.nn import functional as F
-
     width = x.shape[1]
     t = F.leaky_relu(p.conv(x, f"{name}/first", width, 3), 0.05)
     t = p.conv(t, f"{name}/second", width, 3)
@@ -86,8 +82,6 @@ def mab(p, x, name, relu_gate):
 
 def fam(p, x, name, relu_gate):
     """Four blocks, aggregated."""
-    import torch
-    from torch.nn import functional as F
 
     def block(y, i):
         return mab(p, y, f"{name}/mab{i}", relu_gate)
@@ -105,8 +99,6 @@ def fam(p, x, name, relu_gate):
 
 def mlanet(p, x, *, width, num_blocks, head_px, relu_gate):
     """x: B x 3 x h x w in [0, 1]."""
-    from torch.nn import functional as F
-
     y = p.normalised(x, "head", width, head_px)
     for i in range(num_blocks):
         y = fam(p, y, f"fam{i}", relu_gate)
@@ -119,8 +111,6 @@ def mlanet(p, x, *, width, num_blocks, head_px, relu_gate):
 
 def critic(p, x, *, width, widths, kernel_px, hidden):
     """x: B x 3 x S x S in [0, 1]; batch statistics."""
-    from torch.nn import functional as F
-
     layer = 0
     for features in widths:
         for size, stride in ((3, 1), (kernel_px, 2)):
@@ -150,9 +140,6 @@ SIZES = {"double": (26, 18), "enlarge": (31, 20), "shrink": (6, 5)}  # from 13 x
 
 def main():
     """Writes outputs, a gradient of their sum of squares, verdicts, resized images and counts."""
-    import torch
-    from torch.nn import functional as F
-
     found = {}
     for name, variant in VARIANTS.items():
         p = Parameters()

@@ -37,20 +37,6 @@ def test_by_hand(kind, side):
     assert float(loss(VERDICTS)) == pytest.approx(BY_HAND[kind, side], rel=1e-6)
 
 
-def test_every_kind_and_side_is_checked_by_hand():
-    sides = adversarial.Adversarial._fields
-    assert {(kind, side) for kind in adversarial.KINDS for side in sides} == set(BY_HAND)
-
-
-@pytest.mark.parametrize("kind", adversarial.KINDS)
-def test_gradients_point_where_they_should(kind):
-    losses = adversarial.of(kind)
-    verdict = jnp.asarray(0.5)  # between lsgan's targets
-    slope = {side: float(jax.grad(getattr(losses, side))(verdict)) for side in losses._fields}
-    assert slope["real"] < 0 < slope["fake"]  # the critic tells them apart
-    assert slope["translator"] < 0  # the translator wants its fake to pass as real
-
-
 @pytest.mark.parametrize("kind", adversarial.KINDS)
 def test_far_verdicts_stay_finite_and_bfloat16_is_averaged_in_float32(kind):
     for loss in adversarial.of(kind):

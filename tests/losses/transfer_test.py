@@ -1,6 +1,5 @@
 """Knowledge transfer terms: hand-computed cases, stop-gradient, shapes."""
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -30,11 +29,6 @@ def test_l1_by_hand():
     assert float(reconstruction.l1(jnp.zeros((1, 2, 2, 1)), jnp.full((1, 2, 2, 1), 0.5))) == 0.5
 
 
-def test_l1_refuses_broadcasting():
-    with pytest.raises(AssertionError):
-        reconstruction.l1(jnp.zeros((1, 2, 2, 1)), jnp.zeros((1, 2, 2, 3)))
-
-
 def test_distance_is_a_sum_over_maps_of_means():
     maps = [jnp.zeros((1, 4, 4, 2)), jnp.zeros((1, 2, 2, 4))]
     targets = [jnp.full((1, 4, 4, 2), 3.0), jnp.full((1, 2, 2, 4), 1.0)]
@@ -56,30 +50,6 @@ def test_mutual_crosses_encoder_and_decoder_and_holds_the_peer():
     assert float(jnp.abs(to_student["d2"]).sum()) > 0
     assert all(float(jnp.abs(g).sum()) == 0 for g in jax.tree.leaves(to_peer))
     np.testing.assert_allclose(to_student["d2"], 2 * (2.0 - 5.0) / 8)  # 8 = 2 x 2 x 2 x 1
-
-
-def test_two_held_peers_move_as_by_one_joint_distance():
-    rng = np.random.default_rng(0)
-    one, other = (
-        {k: jnp.asarray(rng.normal(size=v.shape), jnp.float32) for k, v in taps(0.0).items()}
-        for _ in range(2)
-    )
-
-    def held(one, other):
-        return transfer.mutual(one, other) + transfer.mutual(other, one)
-
-    def joint(one, other):
-        pairs = ((transfer.ENCODER, transfer.DECODER), (transfer.DECODER, transfer.ENCODER))
-        return sum(
-            transfer.distance([one[k] for k in mine], [other[k] for k in theirs])
-            for mine, theirs in pairs
-        )
-
-    chex.assert_trees_all_close(
-        jax.grad(held, argnums=(0, 1))(one, other),
-        jax.grad(joint, argnums=(0, 1))(one, other),
-        rtol=1e-6,
-    )
 
 
 def test_other_shapes_are_refused():

@@ -29,21 +29,6 @@ def distance(truth, output, weights):
     return dists.dists(truth, output, features=identity, weights=weights)
 
 
-def only(stage, channel):
-    """Weights of one channel's structure."""
-    beta = np.zeros((1, 1, 1, NUM_CHANNELS), np.float32)
-    beta[..., 3 * stage + channel] = 7.0  # whose scale must not matter
-    return {"alpha": jnp.zeros_like(beta), "beta": jnp.asarray(beta)}
-
-
-def test_structure_of_the_image_by_hand():
-    x, y = noise(0)[..., 1] / 255, noise(1)[..., 1] / 255
-    covariance = [np.cov(a.ravel(), b.ravel(), bias=True) for a, b in zip(x, y, strict=True)]
-    expected = [1 - (2 * c[0, 1] + 1e-6) / (c[0, 0] + c[1, 1] + 1e-6) for c in covariance]
-    found = distance(noise(0), noise(1), only(stage=0, channel=1))
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
 def test_texture_of_flat_images_by_hand():
     """Flat images differ by their means alone; stage 0 has them in [0, 1], the maps normalised."""
     x, y = np.full(3, 0.2), np.full(3, 0.6)

@@ -6,21 +6,15 @@ import pathlib
 import jax
 import jax.numpy as jnp
 import numpy as np
+import precision
 import pytest
 from golden import image_pairs
-from PIL import Image
 
 from fsketch.metrics import fsim
 
 pytestmark = pytest.mark.usefixtures("full_optimization")
 
 GOLDEN = json.loads((pathlib.Path(__file__).parents[1] / "golden/image_metrics.json").read_text())
-
-
-def enable_x64():
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(True)
-    return jax.experimental.enable_x64()  # before jax 0.8
 
 
 def numpy_phase_congruency(image, piq=()):
@@ -112,15 +106,21 @@ def numpy_fsim(truth, output, piq=()):
 
 
 # Even and odd sides; F = 2 with an odd side; F = 3 (640 px: half goes up), window centred.
-SIZES = [(64, 48), (61, 48), (33, 47), (386, 401), (640, 643)]
-
-
-@pytest.mark.parametrize("size", SIZES, ids=str)
-@pytest.mark.parametrize("paper", [False, True], ids=["shaded", "paper"])
+@pytest.mark.parametrize(
+    ("size", "paper"),
+    [
+        ((64, 48), False),
+        ((61, 48), True),
+        ((33, 47), False),
+        ((386, 401), False),
+        ((640, 643), True),
+    ],
+    ids=str,
+)
 def test_float64_equals_the_matlab_formulas(size, paper):
     truth, output = image_pairs.draw(7, size=size, paper=paper)
     expected = numpy_fsim(truth[0], output[0])[0]
-    with enable_x64():
+    with precision.double():
         score = fsim.fsim(truth.astype(np.float64), output.astype(np.float64))
         assert jax.eval_shape(fsim.fsim, truth, output).dtype == np.float32
     assert score.dtype == np.float64
@@ -131,15 +131,14 @@ def test_float64_equals_the_matlab_formulas(size, paper):
 def test_float64_colour_equals_the_matlab_formulas(size):
     truth, output = image_pairs.draw(8, size=size, channels=3)
     expected = numpy_fsim(truth[0], output[0])[1]
-    with enable_x64():
+    with precision.double():
         score = fsim.fsimc(truth.astype(np.float64), output.astype(np.float64))
         assert jax.eval_shape(fsim.fsimc, truth, output).dtype == np.float32
     assert float(score[0]) == pytest.approx(expected, abs=1e-10)
 
 
-@pytest.mark.parametrize("paper", [False, True], ids=["shaded", "paper"])
-def test_float32_is_close_to_float64(paper):
-    truth, output = image_pairs.draw(9, size=(250, 200), channels=3, paper=paper)
+def test_float32_is_close_to_float64():
+    truth, output = image_pairs.draw(9, size=(250, 200), channels=3)
     grey, _ = numpy_fsim(truth[0, ..., :1], output[0, ..., :1])
     _, colour = numpy_fsim(truth[0], output[0])
     assert float(fsim.fsim(truth[..., :1], output[..., :1])[0]) == pytest.approx(grey, abs=2e-6)
@@ -174,37 +173,6 @@ def test_close_to_piq():
     np.testing.assert_allclose(fsim.fsim(*pair), GOLDEN["fsim_halved"], atol=5e-5)
 
 
-def test_close_to_piq_on_real_sketches(shared_data):
-    pairs = []
-    for entry in GOLDEN["sketches"]:
-        peer = shared_data / "peer_results/cuhk100" / entry["method"] / f"{entry['id']}.png"
-        pairs.append((read(shared_data, "sketches", entry["id"], "L"), read_file(peer, "L")))
-    truth, output = (np.stack(images) for images in zip(*pairs, strict=True))
-    expected = [entry["fsim"] for entry in GOLDEN["sketches"]]
-    assert len(expected) == 24
-    np.testing.assert_allclose(fsim.fsim(truth, output), expected, atol=2e-5)
-
-
-def test_close_to_piq_on_real_photos(shared_data):
-    truth, output = (
-        np.stack([read(shared_data, "photos", entry[name], "RGB") for entry in GOLDEN["photos"]])
-        for name in ("id", "other")
-    )
-    expected = [entry["fsimc_matlab"] for entry in GOLDEN["photos"]]
-    assert len(expected) == 24
-    np.testing.assert_allclose(fsim.fsimc(truth, output), expected, atol=2e-5)
-
-
-def read(data, kind, name, mode):
-    (path,) = (data / "cuhk_student" / kind).glob(f"{name}.*")
-    return read_file(path, mode)
-
-
-def read_file(path, mode):
-    image = np.asarray(Image.open(path).convert(mode))
-    return image.reshape(*image.shape[:2], -1)
-
-
 @pytest.mark.parametrize("metric, channels", [(fsim.fsim, 1), (fsim.fsimc, 3)])
 def test_identity_symmetry_bounds_and_independence_of_the_batch(metric, channels):
     truth, output = image_pairs.draw(11, size=(24, 20), number=2, channels=channels)
@@ -216,15 +184,6 @@ def test_identity_symmetry_bounds_and_independence_of_the_batch(metric, channels
     np.testing.assert_array_equal(beside_another[1], score[1])
     as_float = metric(truth.astype(np.float32), jnp.asarray(output, jnp.float32))
     np.testing.assert_array_equal(as_float, score)
-
-
-def test_grey_as_colour_and_mirrored_images():
-    truth, output = image_pairs.draw(12, size=(24, 20), number=2)
-    score = fsim.fsim(truth, output)
-    colour = fsim.fsimc(np.repeat(truth, 3, axis=-1), np.repeat(output, 3, axis=-1))
-    np.testing.assert_allclose(colour, score, atol=1e-6)
-    # A mirror exchanges orientations and the sign of frequency 1/2, which the low-pass leaves weak.
-    np.testing.assert_allclose(fsim.fsim(truth[:, :, ::-1], output[:, :, ::-1]), score, atol=1e-3)
 
 
 def test_images_without_structure():
@@ -240,16 +199,6 @@ def test_images_without_structure():
     assert 0.0 < float(fsim.fsim(flats, np.concatenate([drawn, drawn]))[0]) < 1.0
 
 
-def test_gradient_equals_differences():
-    truth, output = image_pairs.draw(13, size=(24, 20), channels=3)
-    direction = np.random.default_rng(0).normal(size=output.shape)
-    with enable_x64():
-        x, y = truth.astype(np.float64), output.astype(np.float64)
-        gradient = np.asarray(jax.jit(jax.grad(lambda y: fsim.fsimc(x, y)[0]))(y))
-        ahead, behind = (float(fsim.fsimc(x, y + s * direction)[0]) for s in (1e-5, -1e-5))
-    assert (gradient * direction).sum() == pytest.approx((ahead - behind) / 2e-5, rel=1e-4)
-
-
 def test_gradient_is_finite_at_equal_and_at_constant_images():
     drawn = image_pairs.draw(14, size=(24, 20), channels=3, paper=True)[0][0].astype(np.float32)
     flat = np.full_like(drawn, 255.0)
@@ -259,7 +208,7 @@ def test_gradient_is_finite_at_equal_and_at_constant_images():
     assert np.abs(gradient[3]).max() > 0
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 10, 101, 256])
+@pytest.mark.parametrize("count", [1, 2, 101])
 def test_median_is_exact(count):
     x = np.random.default_rng(count).gamma(0.3, size=(4, 2, count)).astype(np.float32)
     x[1] = np.round(x[1])  # ties
@@ -274,12 +223,10 @@ def test_nan_gives_nan_in_its_pair_only():
     truth, output = (image.astype(np.float32) for image in image_pairs.draw(
         15, size=(24, 20), number=2, channels=3
     ))  # fmt: skip
-    for bad in (np.nan, np.inf):
-        spoiled = output.copy()
-        spoiled[1, 3, 4, 0] = bad
-        for pair in ((truth, spoiled), (spoiled, truth)):
-            assert np.isnan(fsim.fsim(*(image[..., :1] for image in pair))).tolist() == [0, 1]
-            assert np.isnan(fsim.fsimc(*pair)).tolist() == [0, 1]
+    output[1, 3, 4, 0] = np.nan
+    for pair in ((truth, output), (output, truth)):
+        assert np.isnan(fsim.fsim(*(image[..., :1] for image in pair))).tolist() == [0, 1]
+        assert np.isnan(fsim.fsimc(*pair)).tolist() == [0, 1]
 
 
 def test_wrong_inputs_are_refused():

@@ -55,12 +55,6 @@ def test_pairs_are_independent_and_symmetric():
     np.testing.assert_allclose(distance(x, x), 0, atol=1e-6)
 
 
-def test_grey_is_repeated():
-    x, y = noise(1, seed=1), noise(1, seed=2)
-    colour = distance(x.repeat(3, -1), y.repeat(3, -1))
-    np.testing.assert_allclose(distance(x, y), colour, rtol=1e-6)
-
-
 def test_gradient_is_finite_at_vectors_of_zero():
     def dead(image):
         return {"a": jnp.maximum(image - 100, 0)}
@@ -75,9 +69,7 @@ def test_wrong_inputs_are_refused():
     x = noise()
     with pytest.raises(ValueError, match=r"one shape.*\(2, 8, 6, 3\) and \(2, 8, 6, 1\)"):
         lpips.lpips(x, noise(1), features=identity, heads=HEADS)
-    with pytest.raises(ValueError, match="one shape"):
-        lpips.lpips(x[..., :2], x[..., :2], features=identity, heads=HEADS)
-    with pytest.raises(ValueError, match=r"map: expected one of \['a', 'b', 'unused'\], got 'c'"):
+    with pytest.raises(ValueError, match=r"no map 'c'; it has \['a', 'b', 'unused'\]"):
         lpips.lpips(x, x, features=identity, heads={"c": jnp.ones(3)})
     with pytest.raises(ValueError, match=r"expected b to have pixels, got \(8, 1\) px"):
         lpips.lpips(x[:, :, :1], x[:, :, :1], features=identity, heads=HEADS)

@@ -1,6 +1,5 @@
 """Null-space LDA against a direct transcription with explicit scatter matrices, and by hand."""
 
-import csv
 import os
 import pathlib
 import platform
@@ -9,9 +8,7 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from fsketch.core import images
 from fsketch.metrics import nlda
 
 SMALL = nlda.Protocol("small", num_pairs=12, num_train=6, pca_dims=12)
@@ -55,8 +52,9 @@ def transcription(probe, gallery, order, protocol):
     return rates
 
 
-@pytest.mark.parametrize("direction", ["to_sketch", "to_photo"])
-@pytest.mark.parametrize(("pca_dims", "directions"), [(12, 5), (9, 3)])
+@pytest.mark.parametrize(
+    ("direction", "pca_dims", "directions"), [("to_sketch", 12, 5), ("to_photo", 9, 3)]
+)
 def test_curve_equals_a_direct_transcription(direction, pca_dims, directions):
     real, fake = draw()
     protocol = SMALL._replace(pca_dims=pca_dims)
@@ -89,27 +87,6 @@ def test_a_style_common_to_all_outputs_is_removed():
     assert nlda.nlda(real, real, protocol=SMALL).full_mean == 1.0
 
 
-def test_outputs_that_are_another_person_are_never_recognised():
-    real, _ = draw()
-    train, test = np.split(np.random.default_rng((0, 0)).permutation(12), [6])
-    fake = real.copy()
-    fake[test] = real[np.roll(test, 1)]
-    result = nlda.nlda(real, fake, protocol=SMALL, num_splits=1)
-    assert result.full_mean == result.best_mean == 0.0
-    assert len(train) == 6
-
-
-def test_unrelated_outputs_give_chance():
-    rng = np.random.default_rng(0)
-    real, fake = rng.integers(0, 256, (2, 120, 400)).astype(np.uint8)
-    protocol = nlda.Protocol("random", num_pairs=120, num_train=40, pca_dims=80)
-    result = nlda.nlda(real, fake, protocol=protocol)
-    # 20 x 80 probes at rate 1/80: s.d. 0.0028.
-    assert result.curve.shape == (39,)
-    assert abs(result.curve.mean() - 1 / 80) < 3 * 0.0028
-    assert abs(result.full_mean - 1 / 80) < 3 * 0.0028
-
-
 def test_what_must_not_matter():
     real, fake = draw()
     result = nlda.nlda(real, fake, protocol=SMALL)
@@ -124,17 +101,6 @@ def test_what_must_not_matter():
     swapped = nlda.nlda(fake, real, protocol=SMALL, direction="to_photo")
     np.testing.assert_allclose(swapped.curve, result.curve)
     assert (nlda.nlda(real, fake, protocol=SMALL, seed=1).curve != result.curve).any()
-
-
-def test_order_within_the_sides_of_a_split_does_not_matter():
-    real, fake = draw()
-    train, test = np.split(np.random.default_rng((0, 0)).permutation(12), [6])
-    order = np.arange(12)
-    order[train], order[test] = np.roll(train, 2), np.roll(test, 3)
-    first = nlda.nlda(real, fake, protocol=SMALL, num_splits=1)
-    second = nlda.nlda(real[order], fake[order], protocol=SMALL, num_splits=1)
-    np.testing.assert_allclose(first.curve, second.curve)
-    assert 0 < first.full_mean < 1
 
 
 def test_a_shorter_curve_keeps_its_last_rate():
@@ -174,16 +140,15 @@ for sides in ((real, fake), (real / 127.5 - 1, fake / 127.5 - 1)):
 )
 def test_no_blas_kernel_and_no_number_of_threads_changes_a_curve():
     flags, printed = CPU.read_text().split(), {}
-    for kernel in (kernel for kernel, flag in KERNELS.items() if flag in flags):
-        for threads in "12":
-            forced = {"OPENBLAS_CORETYPE": kernel, "OPENBLAS_NUM_THREADS": threads}
-            printed[kernel, threads] = subprocess.run(
-                [sys.executable, "-c", CURVES, nlda.__file__],
-                env=os.environ | forced, check=True, capture_output=True, text=True, timeout=60,
-            ).stdout  # fmt: skip
-    assert len(printed) >= 2
-    assert {key: text for key, text in printed.items() if text != printed["Prescott", "1"]} == {}
-    of_bytes, of_floats = printed["Prescott", "1"].splitlines()
+    newest = [kernel for kernel, flag in KERNELS.items() if flag in flags][-1]
+    for kernel, threads in (("Prescott", "1"), (newest, "2")):
+        forced = {"OPENBLAS_CORETYPE": kernel, "OPENBLAS_NUM_THREADS": threads}
+        printed[threads] = subprocess.run(
+            [sys.executable, "-c", CURVES, nlda.__file__],
+            env=os.environ | forced, check=True, capture_output=True, text=True, timeout=60,
+        ).stdout  # fmt: skip
+    assert printed["1"] == printed["2"]
+    of_bytes, of_floats = printed["1"].splitlines()
     assert of_bytes == of_floats and len(set(of_bytes.split(", "))) > 5
 
 
@@ -201,33 +166,9 @@ def test_what_does_not_fit_is_refused():
         nlda.nlda(real, fake[:, :-1], protocol=SMALL)
     with pytest.raises(ValueError, match=r"direction: .*got 'photo'"):
         nlda.nlda(real, fake, protocol=SMALL, direction="photo")
-    with pytest.raises(ValueError, match=r"num_splits: .*got 0"):
-        nlda.nlda(real, fake, protocol=SMALL, num_splits=0)
     broken = fake.astype(float)
     broken[4, 2] = np.nan
     with pytest.raises(ValueError, match="fake image 4 is not finite"):
         nlda.nlda(real, broken, protocol=SMALL)
     with pytest.raises(ValueError, match="are all outputs one image"):
         nlda.nlda(real, np.zeros_like(fake), protocol=SMALL)
-    with pytest.raises(ValueError, match="are all outputs one image"):
-        nlda.nlda(np.zeros_like(real), np.zeros_like(fake), protocol=SMALL)
-
-
-def test_published_outputs(shared_data):
-    def load(path):
-        with Image.open(path) as image:
-            image = np.asarray(image)
-            return images.grey_uint8(image.reshape(*image.shape[:2], -1)).ravel()
-
-    cuhk, peers = shared_data / "cuhk_student", shared_data / "peer_results" / "cuhk100"
-    with (cuhk / "pairs.csv").open() as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == "test"]
-    real = np.stack([load(cuhk / row["sketch"]) for row in rows])
-    protocol = nlda.Protocol("cuhk", num_pairs=100, num_train=50, pca_dims=100)
-    for peer in ("pcf", "ansgda"):
-        fake = np.stack([load(peers / peer / f"{row['id']}.png") for row in rows])
-        result = nlda.nlda(real, fake, protocol=protocol)
-        assert result.curve.shape == (49,)
-        assert 0.5 < result.full_mean <= result.curve_max <= result.best_mean + 1e-12 <= 1.0 + 1e-12
-    again = nlda.nlda(real, fake, protocol=protocol)
-    np.testing.assert_array_equal(again.curve, result.curve)

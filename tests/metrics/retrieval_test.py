@@ -1,6 +1,5 @@
 """Rank-k, CMC, FRR and FCR by hand and against a search by sorting."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,13 +15,6 @@ def test_rank1_leaves_out_the_own_entry():
     assert float(retrieval.rank1(near, near, identity)) == 1.0
     # The only entry of the right identity is the own one: nothing can be found.
     assert float(retrieval.rank1(near, near, jnp.arange(4))) == 0.0
-
-
-def test_rank1_is_a_share_and_ignores_length():
-    identity = jnp.array([0, 0, 1, 1])
-    gallery = jnp.array([[1.0, 0.0], [5.0, 0.5], [0.0, 1.0], [0.1, 0.9]])
-    probe = gallery.at[3].set(jnp.array([100.0, 0.0]))  # one probe looks like the other person
-    assert float(retrieval.rank1(probe, gallery, identity)) == 0.75
 
 
 def by_sorting(probe, gallery, probe_identity, gallery_identity, distance):
@@ -57,13 +49,6 @@ def test_cmc_equals_a_search_by_sorting(distance):
     assert (ranks > 40).any() and (np.diff(curve) >= 0).all()
     rate = retrieval.rank_k(*arguments, k=5, distance=distance)
     assert float(rate) == pytest.approx(expected[4])
-
-
-def test_cosine_and_euclidean_differ_by_length():
-    probe, gallery = np.array([[1.0, 0.0]]), np.array([[9.0, 0.0], [1.0, 0.5]])
-    for distance, identity in (("cosine", 0), ("euclidean", 1)):
-        found = retrieval.rank_k(probe, gallery, [identity], [0, 1], k=1, distance=distance)
-        assert float(found) == 1.0
 
 
 def test_ties_and_nan_count_against_the_probe():
@@ -108,18 +93,6 @@ def test_fcr_by_hand():
     assert float(retrieval.fcr(recovered, identity, k=1)) == pytest.approx(2 / 3)
 
 
-def test_scores_trace():
-    rng = np.random.default_rng(0)
-    recovered, faces = rng.normal(size=(3, 8, 4)), rng.normal(size=(8, 4))
-    identity = np.arange(8)
-    assert float(jax.jit(retrieval.frr)(recovered, faces, identity)) == float(
-        retrieval.frr(recovered, faces, identity)
-    )
-    assert float(jax.jit(retrieval.fcr)(recovered, identity)) == float(
-        retrieval.fcr(recovered, identity)
-    )
-
-
 def test_what_does_not_fit_is_refused():
     x, identity = np.ones((4, 3)), np.arange(4)
     with pytest.raises(ValueError, match=r"max_rank: expected 1 to 4 .*got 5"):
@@ -128,9 +101,5 @@ def test_what_does_not_fit_is_refused():
         retrieval.rank_k(x, x, identity, identity, k=1, distance="l1")
     with pytest.raises(ValueError, match=r"got \(4, 3\) and \(4, 2\)"):
         retrieval.cmc(x, x[:, :2], identity, identity, max_rank=1)
-    with pytest.raises(ValueError, match=r"identities: .*got \(3, 4\)"):
-        retrieval.cmc(x, x, identity[:3], identity, max_rank=1)
     with pytest.raises(ValueError, match="at least 2 styles"):
         retrieval.fcr(x[None], identity, k=1)
-    with pytest.raises(ValueError, match="at least 1 styles"):
-        retrieval.frr(x, x, identity, k=1)

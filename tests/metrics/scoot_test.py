@@ -56,21 +56,6 @@ def test_levels_are_those_of_double_precision():
         assert ((np.asarray(scoot.scoot(half, flat)) == 1.0) == (level == k)).all()
 
 
-def test_by_hand():
-    # 8 x 8: blocks of 2 x 2.  Levels of a block of `half`: top row 0, bottom row 1.
-    half, flat = np.zeros((2, 1, 8, 8, 1), np.uint8)
-    half[:, 1::2] = 60
-    # Counts: right 0-0 and 1-1 once each; up 1-0 twice; up-right and up-left 1-0 once each.
-    # Their means 1/4, 1/4 and (2 + 1 + 1) / 4 = 1 round to 0, 0 and 1: contrast 1, energy 1.
-    # A flat block: 0-0 counts 2 + 1 + 2 + 1, mean 1.5, rounded 2: contrast 0, energy 1.
-    expected = 1 / (1 + np.sqrt(16 * (1.0 - 0.0) ** 2))
-    assert float(scoot.scoot(half, flat)[0]) == pytest.approx(expected, rel=1e-6)
-    # One block of 16 differs.
-    one = flat.copy()
-    one[0, :2, :2] = half[0, :2, :2]
-    assert float(scoot.scoot(one, flat)[0]) == pytest.approx(1 / 2, rel=1e-6)
-
-
 def test_identity_symmetry_bounds_and_independence_of_the_batch():
     truth, output = image_pairs.draw(31, size=(50, 40), number=2)
     score = np.asarray(scoot.scoot(truth, output))

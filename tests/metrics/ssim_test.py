@@ -1,10 +1,8 @@
-"""SSIM and PSNR against scikit-image, plain loops, piq's numbers and by hand."""
-
-import json
-import pathlib
+"""SSIM against scikit-image and plain loops, PSNR by hand."""
 
 import jax
 import numpy as np
+import precision
 import pytest
 from golden import image_pairs
 from skimage import metrics
@@ -12,14 +10,6 @@ from skimage import metrics
 from fsketch.metrics import ssim
 
 pytestmark = pytest.mark.usefixtures("full_optimization")
-
-GOLDEN = json.loads((pathlib.Path(__file__).parents[1] / "golden/image_metrics.json").read_text())
-
-
-def enable_x64():
-    if hasattr(jax, "enable_x64"):
-        return jax.enable_x64(True)
-    return jax.experimental.enable_x64()  # before jax 0.8
 
 
 def pairs(kind):
@@ -48,7 +38,7 @@ def test_ssim_equals_scikit_image(kind):
     truth, output = pairs(kind)
     expected = [skimage_ssim(*pair) for pair in zip(truth, output, strict=True)]
     np.testing.assert_allclose(ssim.ssim(truth, output), expected, atol=1e-5)
-    with enable_x64():
+    with precision.double():
         score = ssim.ssim(truth.astype(np.float64), output.astype(np.float64))
         for metric in (ssim.ssim, ssim.ssim_uniform, ssim.psnr):
             assert jax.eval_shape(metric, truth, output).dtype == np.float32
@@ -75,16 +65,10 @@ def test_ms_ssim_equals_scales_of_scikit_image():
     truth, output = image_pairs.draw(20, size=(250, 200))
     expected = skimage_ms_ssim(truth[0], output[0])
     assert float(jax.jit(ssim.ms_ssim)(truth, output)[0]) == pytest.approx(expected, abs=1e-5)
-    with enable_x64():
+    with precision.double():
         truth, output = (i[:, :161, :177].astype(np.float64) for i in (truth, output))
         score = jax.jit(ssim.ms_ssim)(truth, output)
     assert float(score[0]) == pytest.approx(skimage_ms_ssim(truth[0], output[0]), abs=1e-8)
-
-
-def test_ms_ssim_equals_piq():
-    # All sides are even on all scales here: piq repeats the first pixel of an odd one.
-    pair = image_pairs.draw(4, size=(176, 192), number=3)
-    np.testing.assert_allclose(jax.jit(ssim.ms_ssim)(*pair), GOLDEN["ms_ssim"], atol=1e-5)
 
 
 def test_ssim_uniform_equals_a_loop():
@@ -100,19 +84,9 @@ def test_ssim_uniform_equals_a_loop():
                 / (x.mean() ** 2 + y.mean() ** 2 + 2.55**2) / (x.var() + y.var() + 7.65**2)
             )  # fmt: skip
     assert float(ssim.ssim_uniform(truth, output)[0]) == pytest.approx(np.mean(scores), abs=1e-5)
-    with enable_x64():
+    with precision.double():
         score = ssim.ssim_uniform(truth.astype(np.float64), output)
     assert float(score[0]) == pytest.approx(np.mean(scores), abs=1e-12)
-
-
-@pytest.mark.parametrize("kind", ["noise", "near", "flat"])
-def test_psnr_equals_scikit_image(kind):
-    truth, output = pairs(kind)
-    expected = [
-        metrics.peak_signal_noise_ratio(t, o, data_range=255)
-        for t, o in zip(truth, output, strict=True)
-    ]
-    np.testing.assert_allclose(ssim.psnr(truth, output), expected, rtol=1e-5)
 
 
 def test_psnr_by_hand():
@@ -172,8 +146,6 @@ def test_identity_symmetry_batch_nan_and_gradient(metric):
 def test_wrong_inputs_are_refused():
     with pytest.raises(ValueError, match="one shape"):
         ssim.ssim(np.zeros((1, 20, 20, 1)), np.zeros((1, 20, 21, 1)))
-    with pytest.raises(ValueError, match="one shape"):
-        ssim.ssim(np.zeros((1, 20, 20, 3)), np.zeros((1, 20, 20, 3)))
     with pytest.raises(ValueError, match="11 x 11"):
         ssim.ssim(np.zeros((1, 10, 20, 1)), np.zeros((1, 10, 20, 1)))
     with pytest.raises(ValueError, match="8 x 8"):

@@ -76,44 +76,41 @@ def published_rates(distance, is_same, target, num_folds):
     return np.mean(tars), np.std(tars), np.mean(fars)
 
 
-@pytest.mark.parametrize(
-    ("distance", "is_same", "num_folds"),
-    [
-        pytest.param(*tied(6000), 10, id="tied"),
-        pytest.param(*tied(6007, block=100), 10, id="tied-6007"),
-        pytest.param(*tied(53, block=2), 7, id="tied-53"),
-    ],
-)
-def test_ties_and_uneven_folds_follow_the_published_rule(distance, is_same, num_folds):
+def distances(a, b):
+    a, b = (
+        x.astype(np.float64) / np.linalg.norm(x.astype(np.float64), axis=1)[:, None] for x in (a, b)
+    )
+    return np.square(a - b).sum(1)
+
+
+# In `tied` distances lie on thresholds and folds are uneven; of 2700 different pairs on the other
+# folds 0.01 is 27 exactly and 0.001 lies between two.
+A, B, SAME = embeddings(6000)
+CASES = {
+    "tied": (*tied(53, block=2), 7, (0.01, 0.1)),
+    "tied-6007": (*tied(6007, block=100), 10, (0.01, 0.1)),
+    "embeddings": (distances(A, B), SAME, 10, (1e-3, 0.01)),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_accuracy_and_rates_follow_the_published_rule(name):
+    distance, is_same, num_folds, fars = CASES[name]
     scores, chosen = published_accuracy(distance, is_same, num_folds)
     result = verification.accuracy(distance, is_same, num_folds=num_folds)
     np.testing.assert_array_equal(result.folds, scores)
     np.testing.assert_allclose(result.thresholds, chosen, rtol=1e-15)
     assert result.mean == np.mean(scores) and result.std == np.std(scores)
-    for far in (0.01, 0.1):
+    for far in fars:
         rates = verification.tar_at_far(distance, is_same, far=far, num_folds=num_folds)
         assert rates == published_rates(distance, is_same, far, num_folds)
 
 
-def test_embeddings_of_6000_pairs_follow_the_published_rule():
-    a, b, is_same = embeddings(6000)
-    distance = np.empty(6000)
-    for i in range(6000):
-        x, y = (
-            e[i].astype(np.float64) / np.sqrt(np.sum(e[i].astype(np.float64) ** 2)) for e in (a, b)
-        )
-        distance[i] = np.sum((x - y) ** 2)
-    np.testing.assert_allclose(verification.squared_distance(a, b), distance, rtol=1e-12)
-    scores, chosen = published_accuracy(distance, is_same, 10)
-    assert 0.9 < np.mean(scores) < 0.99
-    result = verification.verify(a, b, is_same)
-    np.testing.assert_array_equal(result.folds, scores)
-    np.testing.assert_allclose(result.thresholds, chosen, rtol=1e-15)
-    # 2700 different pairs on the other folds: 0.01 is 27 of them exactly, 0.001 lies between two.
-    for far in (1e-3, 0.01):
-        rates = verification.tar_at_far(distance, is_same, far=far)
-        assert rates == published_rates(distance, is_same, far, 10)
-        assert 0 < rates.mean < 1
+def test_embeddings_are_compared_by_their_directions():
+    np.testing.assert_allclose(verification.squared_distance(A, B), distances(A, B), rtol=1e-12)
+    expected = verification.accuracy(distances(A, B), SAME)
+    np.testing.assert_array_equal(verification.verify(A, B, SAME).folds, expected.folds)
+    assert 0.9 < expected.mean < 0.99
 
 
 def test_accuracy_by_hand():
@@ -124,13 +121,6 @@ def test_accuracy_by_hand():
     np.testing.assert_allclose(result.thresholds, [0.12, 0.51])
     np.testing.assert_allclose(result.folds, [2 / 3, 2 / 3])
     assert result.mean == pytest.approx(2 / 3) and result.std == 0.0
-
-
-def test_strictly_below():
-    distance, is_same = np.full(4, 3.99), np.array([True, False, True, False])
-    result = verification.accuracy(distance, is_same, num_folds=2)
-    assert result.thresholds.tolist() == [0.0, 0.0]  # 3.99 < 3.99 is false: no threshold helps
-    assert result.mean == 0.5
 
 
 def test_an_unreachable_far_accepts_nothing():
@@ -158,8 +148,6 @@ def test_roc_and_auc():
     # All distances lie on thresholds: the trapezoids under the ROC are exact.
     false, true = np.append(false, 1.0), np.append(true, 1.0)
     assert np.trapezoid(true, false) == pytest.approx(expected, rel=1e-12)
-    order = np.argsort(distance)
-    assert verification.auc(np.arange(300.0), is_same[order]) > 0.5
     assert verification.auc([0.0, 1.0], [True, False]) == 1.0
     assert verification.auc([1.0, 0.0], [True, False]) == 0.0
     assert verification.auc([1.0, 1.0], [True, False]) == 0.5
@@ -176,13 +164,6 @@ def test_equal_error_rate():
     assert verification.eer([1.0] * 4, [True, False, True, False]) == 0.5
     # From (0, 1/3 missed) at 0.2 to (1/2, 0 missed) at 0.3, in a line that meets at 1/5.
     assert verification.eer([0.1, 0.2, 0.3, 0.3, 0.9], [1, 1, 1, 0, 0]) == pytest.approx(0.2)
-    distance, labels = tied(300, block=30)
-    rate = verification.eer(distance, labels)
-    reject = [np.mean(distance[labels] > t) for t in np.unique(distance)]
-    accept = [np.mean(distance[~labels] <= t) for t in np.unique(distance)]
-    nearest = int(np.argmin(np.abs(np.subtract(accept, reject))))
-    assert min(accept[nearest], reject[nearest]) - 0.02 < rate
-    assert rate < max(accept[nearest], reject[nearest]) + 0.02
 
 
 def test_fused_flips_and_cosine():
@@ -201,21 +182,14 @@ def test_what_does_not_fit_is_refused():
     distance, is_same = tied(60, block=3)
     x = np.ones((4, 3))
     for call, message in (
-        (lambda: verification.accuracy(distance, is_same[1:]), r"got \(60,\), \(59,\)"),
-        (
-            lambda: verification.accuracy(distance[:5], is_same[:5]),
-            "num_folds: .* 2 to 5 .*got 10",
-        ),
-        (lambda: verification.accuracy(distance, is_same, num_folds=1), "num_folds: .*got 1"),
+        (lambda: verification.accuracy(distance, is_same[1:]), r"\(60,\) and is_same \(59,\)"),
+        (lambda: verification.accuracy(distance[:5], is_same[:5]), "found 10, admitted 2 to 5"),
         (lambda: verification.accuracy(distance * np.nan, is_same), "distance of pair 0"),
         (lambda: verification.tar_at_far(distance, is_same, far=0.0), "far: .*got 0.0"),
         (lambda: verification.tar_at_far(distance, distance > 1), "fold . has no pair of"),
-        (lambda: verification.auc(distance, distance < 9), "is_same: .* of different persons"),
-        (lambda: verification.eer(distance, distance < 9), "is_same: .* of different persons"),
-        (lambda: verification.roc(distance, distance > 9), "is_same: .* of different persons"),
+        (lambda: verification.auc(distance, distance < 9), "of different persons are needed"),
         (lambda: verification.squared_distance(x, x[:2]), r"got \(4, 3\) and \(2, 3\)"),
         (lambda: verification.squared_distance(x, x * [[1], [1], [0], [1]]), "pair 2: an emb"),
-        (lambda: verification.cosine(x, x[:2]), r"got \(4, 3\) and \(2, 3\)"),
     ):
         with pytest.raises(ValueError, match=message):
             call()

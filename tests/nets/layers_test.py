@@ -54,32 +54,17 @@ def test_initial_values():
         assert not norm["bias"].any()
 
 
-def test_reflect_pad_equals_numpy_and_its_autodiff():
+def test_reflect_pad_equals_jax_and_its_autodiff():
     x = draw(2, 5, 8, 3)
-    np.testing.assert_array_equal(
-        layers.reflect_pad(x, 3), np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)), mode="reflect")
-    )
     for padding in (0, 1, 4):
         pads = ((0, 0), (padding, padding), (padding, padding), (0, 0))
-        g = draw(2, 5 + 2 * padding, 8 + 2 * padding, 3)
-        ours = jax.vjp(lambda x, p=padding: layers.reflect_pad(x, p), x)[1](g)[0]
-        theirs = jax.vjp(lambda x, p=pads: jnp.pad(x, p, mode="reflect"), x)[1](g)[0]
-        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
-    with pytest.raises(ValueError, match="padding: expected less than"):
+        y, ours = jax.vjp(lambda x, p=padding: layers.reflect_pad(x, p), x)
+        expected, theirs = jax.vjp(lambda x, p=pads: jnp.pad(x, p, mode="reflect"), x)
+        np.testing.assert_array_equal(y, expected)
+        g = draw(*y.shape)
+        np.testing.assert_allclose(ours(g)[0], theirs(g)[0], rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="padding must be below"):
         layers.reflect_pad(x, 5)
-
-
-@pytest.mark.parametrize("make", [layers.Conv, layers.ConvTranspose])
-def test_dtype_is_that_of_the_computation(make):
-    layer = make(4, dtype=jnp.bfloat16)
-
-    def run(x):
-        y, variables = layer.init_with_output(jax.random.key(0), x)
-        gradient = jax.grad(lambda v: layer.apply(v, x).astype(jnp.float32).sum())(variables)
-        return y, variables["params"]["kernel"], gradient["params"]["kernel"]
-
-    y, kernel, gradient = jax.eval_shape(run, draw(1, 4, 4, 3))
-    assert (y.dtype, kernel.dtype, gradient.dtype) == (jnp.bfloat16, jnp.float32, jnp.float32)
 
 
 @pytest.mark.parametrize("affine", [True, False])
@@ -155,10 +140,9 @@ def test_batch_norm_over_devices_equals_the_global_batch():
     np.testing.assert_allclose(stats["batch_stats"]["var"], 0.9 + 0.1 * flat.var(0), rtol=1e-5)
 
 
-@pytest.mark.parametrize("size", [(8, 6), (9, 7)])
 @pytest.mark.parametrize("ties", [False, True])
-def test_max_pool_equals_flax(size, ties):
-    x = draw(2, *size, 3)
+def test_max_pool_equals_flax(ties):
+    x = draw(2, 9, 6, 3)
     x = jnp.round(x) if ties else x
     y, ours = jax.vjp(lambda x: layers.max_pool(x), x)
     expected, theirs = jax.vjp(lambda x: nn.max_pool(x, (2, 2), (2, 2)), x)
@@ -166,7 +150,7 @@ def test_max_pool_equals_flax(size, ties):
     np.testing.assert_array_equal(ours(y + 1)[0], theirs(y + 1)[0])
 
 
-@pytest.mark.parametrize("size", [(8, 6), (7, 5), (1, 2)])
+@pytest.mark.parametrize("size", [(7, 6), (1, 2)])
 def test_l2_pool_is_a_strided_hanning_filter_of_squares(size):
     x = np.asarray(draw(2, *size, 3), np.float64)
     hanning = np.hanning(5)[1:-1, None] * np.hanning(5)[None, 1:-1]
@@ -182,22 +166,17 @@ def test_l2_pool_is_a_strided_hanning_filter_of_squares(size):
 def test_upsample_repeats_pixels():
     x = draw(2, 3, 5, 2)
     y = layers.upsample(x)
-    assert y.shape == (2, 6, 10, 2)
-    for row in range(2):
-        for column in range(2):
-            np.testing.assert_array_equal(y[:, row::2, column::2], x)
+    np.testing.assert_array_equal(y, np.kron(x, np.ones((1, 2, 2, 1))))
 
 
 def test_pixel_shuffle_orders_channels_as_torch():
     x = jnp.arange(1 * 2 * 3 * 8.0).reshape(1, 2, 3, 8)
     y = layers.pixel_shuffle(x)
     assert y.shape == (1, 4, 6, 2)
-    for channel in range(2):
-        for row in range(2):
-            for column in range(2):
-                np.testing.assert_array_equal(
-                    y[:, row::2, column::2, channel], x[..., channel * 4 + row * 2 + column]
-                )
+    for channel, row, column in np.ndindex(2, 2, 2):
+        np.testing.assert_array_equal(
+            y[:, row::2, column::2, channel], x[..., channel * 4 + row * 2 + column]
+        )
     with pytest.raises(ValueError, match="multiple"):
         layers.pixel_shuffle(x[..., :6])
 

@@ -1,18 +1,17 @@
 """MLANet: counts, outputs and gradients as torch's, the released quirks and their options."""
 
 import pathlib
-import runpy
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from golden import make_mla
 
 from fsketch.core import trees
 from fsketch.nets import bicubic, convolution, mla
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
-MAKE = runpy.run_path(str(GOLDEN / "make_mla.py"))
 
 
 @pytest.fixture(autouse=True)
@@ -21,40 +20,26 @@ def plain_convolutions():
         yield
 
 
-@pytest.fixture(scope="module")
-def golden():
-    """What torch computed, see make_mla.py."""
-    with np.load(GOLDEN / "mla.npz") as archive:
-        return dict(archive)
-
-
-def shapes_of(net, *size):
-    return jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, *size, 3)))
+with np.load(GOLDEN / "mla.npz") as _archive:
+    TORCH = dict(_archive)  # what torch computed, see make_mla.py
 
 
 def drawn(net):
     """The parameters that make_mla.py draws."""
-    shapes = shapes_of(net, *MAKE["SIZE"])["params"]
+    image = jnp.zeros((1, *make_mla.SIZE, 3))
+    shapes = jax.eval_shape(net.init, jax.random.key(0), image)["params"]
     arrays = {
-        name: np.asarray(MAKE["draw"](name, leaf.shape), np.float32)
+        name: np.asarray(make_mla.draw(name, leaf.shape), np.float32)
         for name, leaf in trees.flatten(shapes).items()
     }
     return {"params": trees.unflatten(shapes, arrays)}
 
 
-def test_parameters_are_the_released_number(golden):
-    assert trees.count(shapes_of(mla.MLANet(), 64, 64)) == 3_068_290
-    assert int(golden["mla_released_count"]) == 3_068_290
-    block = shapes_of(mla.MLANet(), 64, 64)["params"]["fam0"]["mab0"]
-    assert trees.count(block) == 88_768
-
-
-@pytest.mark.usefixtures("full_optimization")
-@pytest.mark.parametrize("variant", sorted(MAKE["VARIANTS"]))
-def test_outputs_and_a_gradient_equal_torch(variant, golden):
-    net = mla.MLANet(**MAKE["VARIANTS"][variant])
-    variables, image = drawn(net), jnp.asarray(MAKE["image"](1, *MAKE["SIZE"], 3))
-    assert trees.count(variables) == int(golden[f"mla_{variant}_count"])
+@pytest.mark.parametrize("variant", sorted(make_mla.VARIANTS))
+def test_outputs_and_a_gradient_equal_torch(variant):
+    net = mla.MLANet(**make_mla.VARIANTS[variant])
+    variables, image = drawn(net), jnp.asarray(make_mla.image(1, *make_mla.SIZE, 3))
+    assert trees.count(variables) == int(TORCH[f"mla_{variant}_count"])
 
     def loss(image):
         out = net.apply(variables, image)
@@ -62,12 +47,12 @@ def test_outputs_and_a_gradient_equal_torch(variant, golden):
 
     if variant == "other":
         gradient, out = jax.jit(jax.grad(loss, has_aux=True))(image)
-        expected = golden["mla_other_gradient"]
+        expected = TORCH["mla_other_gradient"]
         np.testing.assert_allclose(gradient, expected, atol=1e-5 * np.abs(expected).max())
     else:
         out = jax.jit(net.apply)(variables, image)
     assert out.shape == (1, 40, 34, 3) and out.dtype == jnp.float32
-    np.testing.assert_allclose(out, golden[f"mla_{variant}"], atol=1e-5)
+    np.testing.assert_allclose(out, TORCH[f"mla_{variant}"], atol=1e-5)
     skip = bicubic.resize(image, (40, 34), rule="torch")
     assert np.abs(out - skip).std() > 0.3  # so the net itself was compared
 
@@ -104,18 +89,3 @@ def test_initialisation_is_that_of_the_released_code():
     assert tail(scaled_init=True).std() == pytest.approx(0.1 * np.sqrt(2) / 40, rel=0.02)
     kernel = mla.scaled_init(jax.random.key(0), (3, 3, 64, 64))
     assert float(kernel.std()) == pytest.approx(0.1 * np.sqrt(2 / 576), rel=0.02)
-
-
-@pytest.mark.parametrize(
-    ("old", "new"), [((3, 2), (7, 5)), ((9, 9), (64, 64)), ((19, 15), (125, 100))]
-)
-def test_nearest_repeats_pixels(old, new):
-    x = np.random.default_rng(0).normal(size=(1, *old, 2)).astype(np.float32)
-    rows, columns = ([i * o // n for i in range(n)] for o, n in zip(old, new, strict=True))
-    np.testing.assert_array_equal(mla.nearest(jnp.asarray(x), new), x[:, rows][:, :, columns])
-
-
-def test_interleaving_takes_channels_in_turn():
-    one, other = (jnp.arange(3.0) + 10 * i for i in range(2))
-    both = mla.interleaved(one.reshape(1, 1, 1, 3), other.reshape(1, 1, 1, 3))
-    assert both.ravel().tolist() == [0, 10, 1, 11, 2, 12]

@@ -81,13 +81,6 @@ def test_an_image_s_own_identity_is_left_out():
     assert (images.to_uint8(np.asarray(one)) != index.wanted[2]).mean() > 0.5
 
 
-def test_sketches_become_photos():
-    index = fit(settings(), channels=(1, 3))
-    made = translate(index, index.given[0], identity=0)
-    assert made.image.shape == (20, 17, 3)
-    assert np.abs(made.image).max() <= 1 + 1e-5
-
-
 def test_several_representations_are_weighed_by_turns():
     index = fit(settings(representations=("grey", "dog", "lbp"), spread=0.05, max_iterations=20))
     fitted, image = model.ready(index), images.from_uint8(index.given[0])
@@ -165,18 +158,14 @@ def test_the_digest_tells_what_matters():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"representations": ("gray",)}, "representations: expected some of grey.*gray"),
-        ({"representations": ()}, "representations"),
-        ({"solver": "best"}, "solver: .* weights, choice, got"),
-        ({"stitch": "glue"}, "stitch: .* average, cut, got"),
-        ({"step_px": 2, "stitch": "cut"}, "step_px: .* for cuts, got 2"),
-        ({"step_px": 6}, "step_px: .*patch_px: 6, got 6"),
-        ({"num_candidates": 37}, "num_candidates: .* 36, as 6 training pairs .*got 37"),
-        ({"is_distinct": True, "num_candidates": 5}, "num_candidates: .* at most 4,.*got 5"),
+        ({"representations": ("gray",)}, "representations: .*gray.*admitted are grey"),
+        ({"solver": "best"}, "solver: .*admitted are weights, choice"),
+        ({"stitch": "glue"}, "stitch: .*admitted are average, cut"),
+        ({"step_px": 2, "stitch": "cut"}, "step_px: 2; cuts need"),
+        ({"step_px": 6}, "step_px: 6.*patch_px: 6"),
+        ({"is_distinct": True, "num_candidates": 5}, "num_candidates: 5.* give only 4"),
         ({"damping": 1.0}, "damping"),
-        ({"spread": 0.0}, "spread"),
-        ({"radius_px": -1}, "radius_px: .*got -1"),
-        ({"memory_mb": 0}, "memory_mb: .*got 0"),
+        ({"radius_px": -1}, "radius_px: -1"),
     ],
 )
 def test_impossible_settings_name_their_field(changes, message):

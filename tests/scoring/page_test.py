@@ -82,11 +82,9 @@ def result(tmp_path_factory):
         folder.mkdir()
 
         def file():
-            number = len(list(folder.iterdir())) if count < 100 else 0
-            path = folder / f"{number}.png"
-            if path.exists():
-                return path
-            Image.fromarray(rng.integers(0, 256, (5, 4, 3), np.uint8)).save(path)
+            path = folder / f"{len(list(folder.iterdir())) if count < 100 else 0}.png"
+            if not path.exists():
+                Image.fromarray(rng.integers(0, 256, (5, 4, 3), np.uint8)).save(path)
             return path
 
         images = {
@@ -287,8 +285,6 @@ def test_any_output_is_the_baseline(example, root):
     assert (ours["DISTS ↓"].style, theirs["DISTS ↓"].style) == ("better", "worse")
     assert ours["SSIM ↑"].style == "better" and "p < 0.001, better" in ours["SSIM ↑"].small
     assert panels["one"][1]["N"].text == "10" and panels["one"][1]["SSIM ↑"].style == ""
-    options = [o.text for o in root.one("select", id="baseline").all("option")]
-    assert options == [text.clean(label) for label in panels]
 
 
 def test_attributes(example):
@@ -317,10 +313,8 @@ def test_histograms_count_every_score_and_write_names_as_they_are():
     found = charts.inline(plot, "x", EVIL)
     words = [node.text for node in Page(found).root.all("text")]
     assert "N 100, mean 0.600" in words and text.clean(EVIL)[:23] + "…" in words
-    for alone in ([0.5, 0.5], [0.0, 0.0], [-3e6, 1.0]):
-        nothing = measures.Interval(alone[0])
-        plot = charts.histogram("x", [("a", "#0072b2", np.array(alone), nothing)])
-        assert "nan" not in charts.inline(plot, "x", "")
+    plot = charts.histogram("x", [("a", "#0072b2", np.zeros(2), measures.Interval(0.0))])
+    assert "nan" not in charts.inline(plot, "x", "")
 
 
 def test_two_boards_share_a_page(example, result, tmp_path):
@@ -334,8 +328,6 @@ def test_two_boards_share_a_page(example, result, tmp_path):
     assert [node.attributes["id"] for node in root.all("section")][:2] == ["pictures", "cost"]
     for name in ("pictures", "worst", "summary", "differences", "distributions"):
         assert [h.text for h in root.one("section", id=name).all("h3")] == [*found], name
-    labels = [o.text for o in root.one("select", id="output").all("option")]
-    assert labels == ["one", text.clean(EVIL), text.clean(BELL), "more"]
     assert "kB" in root.one("section", id="tables").text
     assert source == written(found, tmp_path, plot=charts.inline(plot, "c", "cost"), tables=[table])
 
