@@ -1,0 +1,149 @@
+// Images as {width, height, channels, data: Uint8Array} and Pillow's resampling of them, to the bit,
+// so that the page finds and draws what the command line does.
+
+const BITS = 22; // of the weights' fixed point, as in Pillow
+const KERNELS = {
+  bilinear: { support: 1, at: (x) => Math.max(0, 1 - Math.abs(x)) },
+  bicubic: { support: 2, at: (x) => cubic(Math.abs(x)) },
+  lanczos: { support: 3, at: (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0) },
+};
+
+function cubic(x) {
+  if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
+  return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
+}
+
+function sinc(x) {
+  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
+}
+
+export function blank(width, height, channels, level = 0) {
+  return { width, height, channels, data: new Uint8Array(width * height * channels).fill(level) };
+}
+
+/** RGBA of a canvas -> RGB. */
+export function fromCanvas({ width, height, data }) {
+  const image = blank(width, height, 3);
+  for (let i = 0, o = 0; i < data.length; i += 4) {
+    image.data[o++] = data[i];
+    image.data[o++] = data[i + 1];
+    image.data[o++] = data[i + 2];
+  }
+  return image;
+}
+
+/** 1 or 3 channels -> RGBA for a canvas. */
+export function toCanvas({ width, height, channels, data }) {
+  const rgba = new Uint8ClampedArray(width * height * 4);
+  const [green, blue] = channels === 1 ? [0, 0] : [1, 2];
+  for (let i = 0, o = 0; o < rgba.length; i += channels, o += 4) {
+    rgba[o] = data[i];
+    rgba[o + 1] = data[i + green];
+    rgba[o + 2] = data[i + blue];
+    rgba[o + 3] = 255;
+  }
+  return { width, height, data: rgba };
+}
+
+/** Copies `part` onto `image` with its corner at (left, top); what leaves the image is dropped. */
+export function paste(image, part, left, top) {
+  const width = Math.min(part.width, image.width - left);
+  const height = Math.min(part.height, image.height - top);
+  for (let y = Math.max(0, -top); y < height; y++) {
+    const x = Math.max(0, -left);
+    const from = (y * part.width + x) * part.channels;
+    const row = part.data.subarray(from, from + (width - x) * part.channels);
+    image.data.set(row, ((y + top) * image.width + x + left) * image.channels);
+  }
+}
+
+/** Turned by quarters, clockwise. */
+export function turned(image, quarters) {
+  const { width, height, channels, data } = image;
+  if (quarters % 4 === 0) return image;
+  const flat = quarters % 2 === 0;
+  const made = blank(flat ? width : height, flat ? height : width, channels);
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const [u, v] = turnedPoint(x, y, width - 1, height - 1, quarters);
+      const o = (v * made.width + u) * channels;
+      for (let c = 0; c < channels; c++) made.data[o + c] = data[i++];
+    }
+  }
+  return made;
+}
+
+/** Where a point of an image with the far corner (right, bottom) goes when it is turned. */
+export function turnedPoint(x, y, right, bottom, quarters) {
+  const places = [[x, y], [bottom - y, x], [right - x, bottom - y], [y, right - x]];
+  return places[((quarters % 4) + 4) % 4];
+}
+
+/** Pillow's Image.resize, with antialiasing; box: [left, top, right, bottom] of the source. */
+export function resized(image, width, height, kernel, box = [0, 0, image.width, image.height]) {
+  const across = weights(image.width, box[0], box[2], width, KERNELS[kernel]);
+  const down = weights(image.height, box[1], box[3], height, KERNELS[kernel]);
+  let made = image;
+  if (width !== image.width || box[0] !== 0 || box[2] !== width) made = horizontal(made, across);
+  if (height !== image.height || box[1] !== 0 || box[3] !== height) made = vertical(made, down);
+  return made;
+}
+
+function weights(size, from, to, made, { support, at }) {
+  const scale = (to - from) / made;
+  const stretch = Math.max(scale, 1);
+  return Array.from({ length: made }, (_, i) => {
+    const centre = from + (i + 0.5) * scale;
+    const start = Math.max(0, Math.trunc(centre - support * stretch + 0.5));
+    const end = Math.min(size, Math.trunc(centre + support * stretch + 0.5));
+    const raw = [];
+    let sum = 0;
+    for (let x = start; x < end; x++) {
+      raw.push(at((x - centre + 0.5) / stretch));
+      sum += raw.at(-1);
+    }
+    const fixed = raw.map((w) => {
+      const value = (w / sum) * 2 ** BITS;
+      return Math.trunc(value < 0 ? value - 0.5 : value + 0.5);
+    });
+    return { start, fixed: Int32Array.from(fixed) };
+  });
+}
+
+const HALF = 2 ** (BITS - 1);
+const clipped = (sum) => Math.min(255, Math.max(0, sum >> BITS)); // sums stay within 32 bits
+
+function horizontal(image, across) {
+  const { channels, height, data } = image;
+  const made = blank(across.length, height, channels);
+  for (let y = 0, o = 0; y < height; y++) {
+    const row = y * image.width * channels;
+    for (const { start, fixed } of across) {
+      for (let c = 0; c < channels; c++, o++) {
+        let sum = HALF;
+        for (let k = 0, i = row + start * channels + c; k < fixed.length; k++, i += channels) {
+          sum += data[i] * fixed[k];
+        }
+        made.data[o] = clipped(sum);
+      }
+    }
+  }
+  return made;
+}
+
+function vertical(image, down) {
+  const { width, channels, data } = image;
+  const line = width * channels;
+  const made = blank(width, down.length, channels);
+  for (let y = 0, o = 0; y < down.length; y++) {
+    const { start, fixed } = down[y];
+    for (let x = 0; x < line; x++, o++) {
+      let sum = HALF;
+      for (let k = 0, i = start * line + x; k < fixed.length; k++, i += line) {
+        sum += data[i] * fixed[k];
+      }
+      made.data[o] = clipped(sum);
+    }
+  }
+  return made;
+}
