@@ -247,6 +247,7 @@ async function start() {
   manifest = await (await fetch("manifest.json")).json();
   choose(manifest.models[0].direction);
   terms($("terms"), manifest.models);
+  $("small").textContent = `, with ${(state.model.parameters / 1e6).toFixed(2)} million numbers`;
   ready = engine.call("start", { bytes: manifest.runtime_bytes, model: state.model });
   ready.catch(() => {}); // told when a picture is opened, and below the example
   example().catch((error) => {

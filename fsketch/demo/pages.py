@@ -1,0 +1,63 @@
+"""Writes the page as a folder of static files.
+
+    index.html, *.css, *.js, sample.jpg   as in site/
+    runtime/                              ONNX Runtime Web and its licence
+    models/                               the face finder and the translators, ONNX, with licences
+    manifest.json                         what the page must know of them
+"""
+
+import json
+import pathlib
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from fsketch.core import writers
+from fsketch.demo import serve
+
+LICENCES = pathlib.Path(__file__).parent / "licences"
+DETECTOR = ("pnet", "rnet", "onet")
+
+
+class Model(NamedTuple):
+    """A translator of the page.
+
+    told: what manifest.json says of it: name, direction ("to_sketch" or "to_photo"), summary,
+      terms, parameters, styles (names, or none), canvas ([height, width]), fill (0..255, or None:
+      mirrored).
+    graph: its ONNX file, uint8[N, H, W, 3] -> uint8[N, H, W, 1 or 3].
+    """
+
+    told: Mapping[str, Any]
+    graph: bytes
+
+
+def write(
+    folder: pathlib.Path,
+    models: Sequence[Model],
+    *,
+    detector: Mapping[str, bytes],
+    runtime: Mapping[str, bytes],
+) -> None:
+    """Writes the whole page into a folder that is new or empty.
+
+    Args:
+      models: the translators; the first is what the page begins with.
+      detector: ONNX files of the `DETECTOR` nets.
+      runtime: the files of `vendor.runtime`.
+    """
+    shutil.copytree(serve.SITE, folder, dirs_exist_ok=True)
+    files = {f"runtime/{name}": content for name, content in runtime.items()}
+    files["runtime/LICENSE.txt"] = (LICENCES / "onnxruntime-web.txt").read_bytes()
+    files |= {f"models/{name}.onnx": detector[name] for name in DETECTOR}
+    files |= {f"models/{model.told['name']}.onnx": model.graph for model in models}
+    manifest = {
+        "runtime_bytes": len(runtime["ort-wasm-simd-threaded.wasm"]),
+        "detector": [f"{name}.onnx" for name in DETECTOR],
+        "models": [{**model.told, "file": f"{model.told['name']}.onnx"} for model in models],
+    }
+    files["manifest.json"] = json.dumps(manifest, indent=1).encode()
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        writers.write_whole(path, content)
