@@ -85,7 +85,7 @@ async function open(files) {
     scrollTo({ top: 0 });
     progress({ words: "Getting ready" });
     await ready;
-    const faces = await engine.call("find", { image, files: manifest.detector });
+    const faces = await engine.call("find", { image });
     if (mine !== turn) return;
     if (!faces.length) {
       return message("No face found in this picture", "What usually helps:", { advice: ADVICE, anyway: true });
@@ -150,6 +150,7 @@ async function draw() {
     fit();
     enter("result");
     notes();
+    if (first && document.activeElement === document.body) result.range.focus({ preventScroll: true });
     if (first) result.sweep(100, 50, 900);
     say(`Done. ${picked.length > 1 ? `${picked.length} faces` : "The face"} drawn. Move the slider to compare.`);
   } catch (error) {
@@ -218,12 +219,13 @@ function panel() {
 }
 
 /** Draws the page's own example, which also proves that the engine runs here. */
-async function example() {
+async function example(started) {
   const photo = (await read(await (await fetch("sample.jpg")).blob())).image;
   sample.show(photo, photo, ["Photo", "Sketch"]);
   sample.single(true);
-  await ready;
+  await started;
   const first = manifest.models.find(({ direction }) => direction === "to_sketch");
+  if (!first) return;
   const k = photo.width / 200;
   const start = performance.now();
   const place = [[75 * k, 125 * k], [125 * k, 125 * k]];
@@ -248,11 +250,15 @@ async function start() {
   choose(manifest.models[0].direction);
   terms($("terms"), manifest.models);
   $("small").textContent = `, with ${(state.model.parameters / 1e6).toFixed(2)} million numbers`;
-  ready = engine.call("start", { bytes: manifest.runtime_bytes, model: state.model });
-  ready.catch(() => {}); // told when a picture is opened, and below the example
-  example().catch((error) => {
+  const started = engine.call("start", { bytes: manifest.runtime_bytes, model: state.model });
+  const shown = example(started).catch((error) => {
     $("sample-note").textContent = `The drawing engine does not start in this browser: ${error.message}.`;
   });
+  ready = started.then(() => shown).then(() =>
+    engine.call("rest", { files: manifest.detector, models: manifest.models }));
+  ready.catch(() => {}); // told when a picture is opened
+  await ready;
+  document.body.dataset.ready = "";
 }
 
 listen($("file"), open);
@@ -264,4 +270,4 @@ $("download").addEventListener("click", () => {
   save(state.shown, `${state.name}-${kind}`);
 });
 addEventListener("resize", fit);
-start().catch(failed);
+start().catch((error) => manifest || failed(error));

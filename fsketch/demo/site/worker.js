@@ -21,16 +21,18 @@ const calls = {
     await session(model.file);
   },
 
-  /** The face finder; loaded when the first picture needs it. */
-  async find({ image, files }) {
+  /** What `start` left out: from here on, no more file is needed. */
+  async rest({ files, models }) {
+    const [pnet, rnet, onet] = await Promise.all(files.map(nets.net));
+    detector = { pnet, rnet, onet };
+    for (const { file } of models) await session(file);
+  },
+
+  /** The faces of a picture, which is kept in hand. */
+  async find({ image }) {
     picture = fromCanvas(image);
     frames.clear();
     made.clear();
-    if (!detector) {
-      say("Loading the face finder");
-      const [pnet, rnet, onet] = await Promise.all(files.map(nets.net));
-      detector = { pnet, rnet, onet };
-    }
     say("Looking for faces");
     return find(detector, picture);
   },
@@ -42,6 +44,7 @@ const calls = {
 
   /** The aligned frames of these faces' eyes. */
   frames({ eyes }) {
+    say(eyes.length > 1 ? `Straightening ${eyes.length} faces` : "Straightening the face");
     return eyes.map((pair) => toCanvas(frame(pair)));
   },
 
