@@ -106,17 +106,40 @@ def test_resampling_is_pillow_s(modules, kernel, size, box):
     np.testing.assert_array_equal(made, np.asarray(expected))
 
 
+@pytest.mark.parametrize("kernel", ["BILINEAR", "BICUBIC"])
+@pytest.mark.parametrize(
+    "coefficients",
+    [(0.9, -0.3, 20, 0.3, 0.9, -12), (1.7, 0, -30, 0, 1.7, 8), (0.11, 0, 25.3, 0, 0.11, 17)],
+)
+def test_transforming_is_pillow_s(modules, kernel, coefficients):
+    image = np.random.default_rng(0).integers(0, 256, (120, 150, 3), np.uint8)
+    image[:, 40:] = data.astronaut()[60:180, 160:270]
+    made = called(
+        modules,
+        """const {transformed} = await import("/transform.js");
+        return told(transformed(got(given.image), 200, 250, given.coefficients, given.kernel));""",
+        image=sent(image),
+        coefficients=coefficients,
+        kernel=kernel.lower(),
+    )
+    expected = Image.fromarray(image).transform(
+        (200, 250), Image.Transform.AFFINE, coefficients, Image.Resampling[kernel]
+    )
+    np.testing.assert_array_equal(made, np.asarray(expected))
+
+
 @pytest.mark.parametrize("quarters", range(4))
 def test_turning_is_numpy_s_and_points_go_along(modules, quarters):
     image = np.random.default_rng(0).integers(0, 256, (5, 8, 3), np.uint8)
     made = called(
         modules,
-        """const {turned, turnedPoint} = await import("/raster.js");
-        const made = turned(got(given.image), given.quarters);
-        const [x, y] = turnedPoint(6, 1, 7, 4, given.quarters);
-        return told({...made, data: made.data.slice(3 * (y * made.width + x)).slice(0, 3), width: 1,
-          height: 1, all: made}) && told(made);""",
+        """const {turned} = await import("/raster.js");
+        return told(turned(got(given.image), given.quarters));""",
         image=sent(image),
         quarters=quarters,
     )
     np.testing.assert_array_equal(made, np.rot90(image, -quarters))
+    call = """async (quarters) =>
+        (await import("/raster.js")).turnedPoint(6, 1, 7, 4, quarters)"""
+    column, row = modules.evaluate(call, quarters)
+    np.testing.assert_array_equal(made[row, column], image[1, 6])
