@@ -150,7 +150,7 @@ async function draw() {
     fit();
     enter("result");
     notes();
-    if (first && document.activeElement === document.body) result.range.focus({ preventScroll: true });
+    if (first && document.activeElement === document.body) $("studio-title").focus({ preventScroll: true });
     if (first) result.sweep(100, 50, 900);
     say(`Done. ${picked.length > 1 ? `${picked.length} faces` : "The face"} drawn. Move the slider to compare.`);
   } catch (error) {
