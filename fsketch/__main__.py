@@ -19,6 +19,7 @@ COMMANDS = {
     "synthesize": ("synthesize:main", "sketches of photos, or photos of sketches, by a run"),
     "score": ("score:main", "score folders of images by a named protocol"),
     "export": ("export.program:main", "a run as a file for other runtimes: ONNX, StableHLO"),
+    "demo": ("demo.program:main", "own photos in a browser: a page served on this machine"),
     "report": ("report.program:main", "compare runs; `report seeds`, `report ifrp`: tables"),
     "convert": ("convert.program:main", "published weights to *.safetensors"),
     "verify": ("verify_faces:main", "face verification on published sets or your own pairs"),

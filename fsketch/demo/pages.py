@@ -1,9 +1,9 @@
 """Writes the page as a folder of static files.
 
-    index.html, *.css, *.js, sample.jpg   as in site/
-    runtime/                              ONNX Runtime Web and its licence
-    models/                               the face finder and the translators, ONNX, with licences
-    manifest.json                         what the page must know of them
+index.html, *.css, *.js, sample.jpg   as in site/
+runtime/                              ONNX Runtime Web and its licence
+models/                               the face finder and the translators, ONNX, with licences
+manifest.json                         what the page must know of them
 """
 
 import json
@@ -16,16 +16,15 @@ from fsketch.core import writers
 from fsketch.demo import serve
 
 LICENCES = pathlib.Path(__file__).parent / "licences"
-DETECTOR = ("pnet", "rnet", "onet")
 
 
 class Model(NamedTuple):
     """A translator of the page.
 
     told: what manifest.json says of it: name, direction ("to_sketch" or "to_photo"), summary,
-      terms, parameters, styles (names, or none), canvas ([height, width]), fill (0..255, or None:
-      mirrored).
-    graph: its ONNX file, uint8[N, H, W, 3] -> uint8[N, H, W, 1 or 3].
+      terms, parameters, styles (names, or none), channels of its input, canvas ([height, width]),
+      fill (0..255, or None: mirrored).
+    graph: its ONNX file, uint8[N, H, W, channels] -> uint8[N, H, W, 1 or 3].
     """
 
     told: Mapping[str, Any]
@@ -43,17 +42,17 @@ def write(
 
     Args:
       models: the translators; the first is what the page begins with.
-      detector: ONNX files of the `DETECTOR` nets.
+      detector: by name the ONNX files of the face finder's three nets, in their order.
       runtime: the files of `vendor.runtime`.
     """
     shutil.copytree(serve.SITE, folder, dirs_exist_ok=True)
     files = {f"runtime/{name}": content for name, content in runtime.items()}
     files["runtime/LICENSE.txt"] = (LICENCES / "onnxruntime-web.txt").read_bytes()
-    files |= {f"models/{name}.onnx": detector[name] for name in DETECTOR}
+    files |= {f"models/{name}": content for name, content in detector.items()}
     files |= {f"models/{model.told['name']}.onnx": model.graph for model in models}
     manifest = {
         "runtime_bytes": len(runtime["ort-wasm-simd-threaded.wasm"]),
-        "detector": [f"{name}.onnx" for name in DETECTOR],
+        "detector": list(detector),
         "models": [{**model.told, "file": f"{model.told['name']}.onnx"} for model in models],
     }
     files["manifest.json"] = json.dumps(manifest, indent=1).encode()

@@ -4,21 +4,22 @@ Writes a translator as a file for other runtimes.  Formats:
 
     onnx       fsketch/export/onnx_file.py
     stablehlo  fsketch/export/stablehlo.py
+    page       fsketch/demo/program.py: OUT is a folder, a static site; all directions
 
-Both compare the file with the run first (fsketch/export/parity.py), print the differences, and
-write nothing where one is above its bound.  --uint8 makes a file that takes and gives 8-bit images,
---fp16 one whose kernels are stored in 16 bits.
+The first two compare the file with the run first (fsketch/export/parity.py), print the differences,
+and write nothing where one is above its bound.  --uint8 makes a file that takes and gives 8-bit
+images, --fp16 one whose kernels are stored in 16 bits.
 """
 
 import argparse
 import importlib
 from collections.abc import Sequence
 
-from fsketch.core import arguments
+from fsketch.core import arguments, errors
 from fsketch.scoring import matching
 
 # name -> module with run(flags); imported when it is asked for, as some need optional packages
-FORMATS = {"onnx": "onnx_file", "stablehlo": "stablehlo"}
+FORMATS = {"onnx": "export.onnx_file", "stablehlo": "export.stablehlo", "page": "demo.program"}
 
 
 def side_pair(text: str) -> tuple[int, int]:
@@ -34,7 +35,7 @@ def parser() -> arguments.Parser:
     result = arguments.Parser("export", description="Write a translator for other runtimes.")
     add = result.add_argument
     result.path("--workdir", required=True, metavar="RUN", help="the run")
-    add("--direction", required=True, choices=matching.DIRECTIONS)
+    add("--direction", choices=matching.DIRECTIONS)
     add("--checkpoint", default="best", choices=("best", "latest"))
     add("--format", required=True, choices=FORMATS)
     result.path("out", metavar="OUT", help="the file to write")
@@ -44,6 +45,7 @@ def parser() -> arguments.Parser:
         "--size", type=side_pair, metavar="HxW",
         help="of images, where the file has a fixed size; the run's canvas by default",
     )  # fmt: skip
+    result.path("--runtime", default="", metavar="FILE", help="of a page: see docs/page.md")
     result.path("--images", default="", metavar="DIR", help="pictures to compare on")
     add("--count", type=int, default=4, help="of them, or of drawn faces; default 4")
     return result
@@ -52,4 +54,7 @@ def parser() -> arguments.Parser:
 def main(words: Sequence[str]) -> None:
     """Runs the format."""
     flags = parser().parse_args(words)
-    importlib.import_module(f"fsketch.export.{FORMATS[flags.format]}").run(flags)
+    if not flags.direction and flags.format != "page":
+        expected = " or ".join(matching.DIRECTIONS)
+        raise errors.UsageError(f"--direction: expected {expected} for {flags.format}, got none")
+    importlib.import_module(f"fsketch.{FORMATS[flags.format]}").run(flags)

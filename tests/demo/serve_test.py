@@ -64,7 +64,7 @@ def test_a_wrong_runtime_is_refused(runtime, tmp_path, monkeypatch):
         vendor.runtime(str(tmp_path / "package.tgz"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ValueError, match="--runtime: expected the npm package .* no npm"):
+    with pytest.raises(ValueError, match=r"--runtime: expected the npm package .* no npm"):
         vendor.runtime("")
     (tmp_path / "npm").write_text("#!/bin/sh\necho no network >&2; exit 1\n")
     (tmp_path / "npm").chmod(0o755)
@@ -75,7 +75,7 @@ def test_a_wrong_runtime_is_refused(runtime, tmp_path, monkeypatch):
 
 def test_the_folder_is_complete_and_served_with_its_policy(runtime, tmp_path):
     told = {"name": "tiny", "direction": "to_sketch", "styles": [], "terms": "none"}
-    nets = {name: name.encode() for name in pages.DETECTOR}
+    nets = {name: name.encode() for name in ("pnet.onnx", "rnet.onnx", "onet.onnx")}
     pages.write(tmp_path / "page", [pages.Model(told, b"onnx")], detector=nets, runtime=runtime)
     manifest = json.loads((tmp_path / "page/manifest.json").read_text())
     (model,) = manifest["models"]

@@ -70,6 +70,10 @@ function choose(direction) {
   state.direction = direction;
   state.model = models()[0];
   state.style = state.model.styles[0];
+  const given = WORDS[direction][0].toLowerCase();
+  $("choose").textContent = `Choose a ${given}`;
+  $("again").textContent = `Another ${given}`;
+  $("message-choose").textContent = `Choose another ${given}`;
   panel();
 }
 

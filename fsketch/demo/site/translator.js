@@ -3,8 +3,12 @@
 import { bytes } from "./nets.js";
 import { blank, paste } from "./raster.js";
 
-/** uint8 frame -> uint8 frame by `net`; canvas: [height, width]; fill: 0..255, or null: mirrored. */
-export async function translated(net, frame, { canvas: [height, width], fill }) {
+/**
+ * uint8 frame -> uint8 frame by `net`.  channels: 1 or 3, of its input; canvas: [height, width];
+ * fill: 0..255, or null: mirrored.
+ */
+export async function translated(net, colours, { channels: taken, canvas: [height, width], fill }) {
+  const frame = taken === 1 ? grey(colours) : colours;
   const left = Math.floor((width - frame.width) / 2);
   const top = Math.floor((height - frame.height) / 2);
   const laid = blank(width, height, frame.channels, fill ?? 0);
@@ -27,4 +31,13 @@ function mirror(laid, frame, left, top) {
       for (let c = 0; c < frame.channels; c++) laid.data[o++] = frame.data[i + c];
     }
   }
+}
+
+/** Pillow's conversion to "L". */
+function grey({ width, height, data }) {
+  const made = blank(width, height, 1);
+  for (let i = 0, o = 0; o < made.data.length; i += 3) {
+    made.data[o++] = (19595 * data[i] + 38470 * data[i + 1] + 7471 * data[i + 2] + 0x8000) >> 16;
+  }
+  return made;
 }
