@@ -5,15 +5,22 @@ Runtime Web too: the npm package or its folder, named by the variable FSKETCH_RU
 """
 
 import base64
+import io
+import os
 import shutil
 import threading
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 from skimage import data
 
-from fsketch.demo import serve
+from fsketch import methods, prediction, restore, synthesize
+from fsketch.configs import cyclegan
+from fsketch.core import checkpoint
+from fsketch.data import pipeline
+from fsketch.demo import models, pages, serve, vendor
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
@@ -81,29 +88,31 @@ def called(page, code, **given):
 
 
 @pytest.mark.parametrize(
-    ("kernel", "size", "box"),
+    ("kernel", "size", "box", "part"),
     [
-        ("BILINEAR", (181, 143), (0, 0, 300, 200)),
-        ("BILINEAR", (24, 24), (10.25, 7.5, 90.75, 88)),
-        ("BILINEAR", (512, 341), (0, 0, 300, 200)),
-        ("BICUBIC", (200, 250), (3, 5, 33.5, 48)),
-        ("LANCZOS", (77, 51), (0, 0, 300, 200)),
+        ("BILINEAR", (181, 143), None, None),
+        ("BILINEAR", (24, 24), (10.25, 7.5, 90.75, 88), None),
+        ("BILINEAR", (512, 341), None, (30, 40, 500, 41)),
+        ("BICUBIC", (200, 250), (3, 5, 33.5, 48), None),
+        ("LANCZOS", (77, 51), None, (5, 0, 60, 51)),
     ],
 )
-def test_resampling_is_pillow_s(modules, kernel, size, box):
+def test_resampling_is_pillow_s(modules, kernel, size, box, part):
     image = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
     image[60:, 100:] = data.astronaut()[:140, 150:350]
     made = called(
         modules,
         """const {resized} = await import("/raster.js");
-        return told(resized(got(given.image), ...given.size, given.kernel, given.box));""",
+        const {kernel, box, part} = given;
+        return told(resized(got(given.image), ...given.size, kernel, {box, part}));""",
         image=sent(image),
         size=size,
         kernel=kernel.lower(),
         box=box,
+        part=part,
     )
     expected = Image.fromarray(image).resize(size, Image.Resampling[kernel], box=box)
-    np.testing.assert_array_equal(made, np.asarray(expected))
+    np.testing.assert_array_equal(made, np.asarray(expected.crop(part or (0, 0, *size))))
 
 
 @pytest.mark.parametrize("kernel", ["BILINEAR", "BICUBIC"])
@@ -143,3 +152,72 @@ def test_turning_is_numpy_s_and_points_go_along(modules, quarters):
         (await import("/raster.js")).turnedPoint(6, 1, 7, 4, quarters)"""
     column, row = modules.evaluate(call, quarters)
     np.testing.assert_array_equal(made[row, column], image[1, 6])
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    """A run of both directions with random nets whose images have contrast."""
+    config = cyclegan.tiny()
+    config.data.fill_mirrored = True
+    side = config.data.crop_px
+    blank = {"photo": np.zeros((1, side, side, 3)), "sketch": np.zeros((1, side, side, 1))}
+    canvases = pipeline.Canvases(**blank, identity=[0], box=np.zeros((1, 4)), id=["0"])
+    start = prediction.initial_state(methods.create(config), {}, config, canvases)
+    start = jax.tree.map(lambda leaf: 4 * leaf if leaf.ndim == 4 else leaf, start)
+    folder = tmp_path_factory.mktemp("run")
+    places = checkpoint.open_workdir(folder, keep=1)
+    for kept in (places.latest, places.best):
+        checkpoint.save(kept, 0, start, restore.meta_data(config, step=0))
+    places.wait()
+    places.close()
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def site(workdir, tmp_path_factory):
+    """The folder of a whole page."""
+    given = os.environ.get("FSKETCH_RUNTIME")
+    if not given:
+        pytest.skip(f"FSKETCH_RUNTIME does not name {vendor.PACKAGE} (a .tgz file or a folder)")
+    folder = tmp_path_factory.mktemp("page")
+    pages.write(
+        folder,
+        models.of_run(workdir),
+        detector=models.detector(),
+        runtime=vendor.runtime(given),
+    )
+    return folder
+
+
+@pytest.fixture
+def visit(browser, site, served):
+    """(page, its address, requests): a visit whose requests beyond the address are refused."""
+    address, asked = served(site), []
+    page = browser.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.route("**", lambda route: refused_or_let(route, address))
+    page.goto(address)
+    page.wait_for_selector("body[data-ready]", timeout=60_000)
+    yield page, address, asked
+    page.close()
+
+
+def refused_or_let(route, address):
+    if route.request.url.startswith((address, "blob:", "data:")):
+        route.continue_()
+    else:
+        route.abort()
+
+
+def png(image):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, format="PNG")
+    return {"name": "given.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
+
+
+def opened(page, image):
+    """Gives the page a picture; the state in which it ends."""
+    page.set_input_files("#file", image)
+    page.wait_for_selector("body[data-state=working]")
+    page.wait_for_selector("body[data-state=result], body[data-state=message]")
+    return page.evaluate("document.body.dataset.state")

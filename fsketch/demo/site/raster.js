@@ -79,14 +79,18 @@ export function turnedPoint(x, y, right, bottom, quarters) {
   return places[((quarters % 4) + 4) % 4];
 }
 
-/** Pillow's Image.resize, with antialiasing; box: [left, top, right, bottom] of the source. */
-export function resized(image, width, height, kernel, box = [0, 0, image.width, image.height]) {
-  const across = weights(image.width, box[0], box[2], width, KERNELS[kernel]);
-  const down = weights(image.height, box[1], box[3], height, KERNELS[kernel]);
-  let made = image;
-  if (width !== image.width || box[0] !== 0 || box[2] !== width) made = horizontal(made, across);
-  if (height !== image.height || box[1] !== 0 || box[3] !== height) made = vertical(made, down);
-  return made;
+/**
+ * Pillow's Image.resize, with antialiasing.  box: [left, top, right, bottom] of the source, fractions
+ * allowed; part: the same of the result, when not all of it is needed.
+ */
+export function resized(image, width, height, kernel, { box, part } = {}) {
+  const [left, top, right, bottom] = box ?? [0, 0, image.width, image.height];
+  const [x0, y0, x1, y1] = part ?? [0, 0, width, height];
+  const across = weights(image.width, left, right, width, KERNELS[kernel]).slice(x0, x1);
+  const down = weights(image.height, top, bottom, height, KERNELS[kernel]).slice(y0, y1);
+  const first = down[0].start;
+  const last = down.at(-1).start + down.at(-1).fixed.length;
+  return vertical(horizontal(image, across, first, last), down, first);
 }
 
 function weights(size, from, to, made, { support, at }) {
@@ -113,10 +117,11 @@ function weights(size, from, to, made, { support, at }) {
 const HALF = 2 ** (BITS - 1);
 const clipped = (sum) => Math.min(255, Math.max(0, sum >> BITS)); // sums stay within 32 bits
 
-function horizontal(image, across) {
-  const { channels, height, data } = image;
-  const made = blank(across.length, height, channels);
-  for (let y = 0, o = 0; y < height; y++) {
+/** Rows first..last of the image. */
+function horizontal(image, across, first, last) {
+  const { channels, data } = image;
+  const made = blank(across.length, last - first, channels);
+  for (let y = first, o = 0; y < last; y++) {
     const row = y * image.width * channels;
     for (const { start, fixed } of across) {
       for (let c = 0; c < channels; c++, o++) {
@@ -131,7 +136,8 @@ function horizontal(image, across) {
   return made;
 }
 
-function vertical(image, down) {
+/** first: the row of the source that is the image's first. */
+function vertical(image, down, first) {
   const { width, channels, data } = image;
   const line = width * channels;
   const made = blank(width, down.length, channels);
@@ -139,7 +145,7 @@ function vertical(image, down) {
     const { start, fixed } = down[y];
     for (let x = 0; x < line; x++, o++) {
       let sum = HALF;
-      for (let k = 0, i = start * line + x; k < fixed.length; k++, i += line) {
+      for (let k = 0, i = (start - first) * line + x; k < fixed.length; k++, i += line) {
         sum += data[i] * fixed[k];
       }
       made.data[o] = clipped(sum);
