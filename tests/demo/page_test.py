@@ -115,6 +115,25 @@ def test_resampling_is_pillow_s(modules, kernel, size, box, part):
     np.testing.assert_array_equal(made, np.asarray(expected.crop(part or (0, 0, *size))))
 
 
+@pytest.mark.parametrize(
+    ("size", "box"),
+    [((37, 25), None), ((27, 20), None), ((24, 24), (30.25, 11.5, 250.5, 180.5)), ((99, 70), None)],
+)
+def test_shrinking_is_pillow_s(modules, size, box):
+    image = np.random.default_rng(0).integers(0, 256, (203, 301, 3), np.uint8)
+    made = called(
+        modules,
+        """const {shrunk} = await import("/raster.js");
+        return told(shrunk(got(given.image), ...given.size, "bilinear", 2, given.box));""",
+        image=sent(image),
+        size=size,
+        box=box or (0, 0, 301, 203),
+    )
+    bilinear = Image.Resampling.BILINEAR
+    expected = Image.fromarray(image).resize(size, bilinear, box=box, reducing_gap=2.0)
+    np.testing.assert_array_equal(made, np.asarray(expected))
+
+
 @pytest.mark.parametrize("kernel", ["BILINEAR", "BICUBIC"])
 @pytest.mark.parametrize(
     "coefficients",

@@ -57,6 +57,13 @@ export function paste(image, part, left, top) {
   }
 }
 
+/** The part [left, top, right, bottom], whole pixels; black beyond the image. */
+export function cropped(image, [left, top, right, bottom]) {
+  const made = blank(right - left, bottom - top, image.channels);
+  paste(made, image, -left, -top);
+  return made;
+}
+
 /** Turned by quarters, clockwise. */
 export function turned(image, quarters) {
   const { width, height, channels, data } = image;
@@ -84,7 +91,7 @@ export function turnedPoint(x, y, right, bottom, quarters) {
  * allowed; part: the same of the result, when not all of it is needed.
  */
 export function resized(image, width, height, kernel, { box, part } = {}) {
-  const [left, top, right, bottom] = box ?? [0, 0, image.width, image.height];
+  const [left, top, right, bottom] = (box ?? [0, 0, image.width, image.height]).map(Math.fround);
   const [x0, y0, x1, y1] = part ?? [0, 0, width, height];
   const across = weights(image.width, left, right, width, KERNELS[kernel]).slice(x0, x1);
   const down = weights(image.height, top, bottom, height, KERNELS[kernel]).slice(y0, y1);
@@ -149,6 +156,49 @@ function vertical(image, down, first) {
         sum += data[i] * fixed[k];
       }
       made.data[o] = clipped(sum);
+    }
+  }
+  return made;
+}
+
+/**
+ * Pillow's Image.resize with a `reducing_gap`: first an average of whole pixels.  (Of pictures more
+ * than twice as high as wide Pillow 13 resizes the columns first: then levels differ by one.)
+ */
+export function shrunk(image, width, height, kernel, gap, box = [0, 0, image.width, image.height]) {
+  const [across, down] = [(box[2] - box[0]) / width, (box[3] - box[1]) / height];
+  const [cellWidth, cellHeight] = [Math.trunc(across / gap) || 1, Math.trunc(down / gap) || 1];
+  if (cellWidth === 1 && cellHeight === 1) return resized(image, width, height, kernel, { box });
+  const margin = KERNELS[kernel].support - 0.5; // in pixels of the result, around the box
+  const safe = [
+    Math.max(0, Math.trunc(box[0] - margin * across)),
+    Math.max(0, Math.trunc(box[1] - margin * down)),
+    Math.min(image.width, Math.ceil(box[2] + margin * across)),
+    Math.min(image.height, Math.ceil(box[3] + margin * down)),
+  ];
+  const inner = box.map((v, k) => (v - safe[k % 2]) / (k % 2 ? cellHeight : cellWidth));
+  return resized(averaged(image, cellWidth, cellHeight, safe), width, height, kernel, { box: inner });
+}
+
+/** Pillow's Image.reduce of a box: averages of cells, which are smaller at the far edges. */
+function averaged(image, cellWidth, cellHeight, [x0, y0, x1, y1]) {
+  const { channels, data } = image;
+  const width = Math.ceil((x1 - x0) / cellWidth);
+  const made = blank(width, Math.ceil((y1 - y0) / cellHeight), channels);
+  for (let top = y0, o = 0; top < y1; top += cellHeight) {
+    const bottom = Math.min(y1, top + cellHeight);
+    for (let left = x0; left < x1; left += cellWidth) {
+      const right = Math.min(x1, left + cellWidth);
+      const count = (right - left) * (bottom - top);
+      const factor = Math.trunc(Math.fround(2 ** 32 / (256 * count)));
+      for (let c = 0; c < channels; c++, o++) {
+        let sum = Math.trunc(count / 2);
+        for (let y = top; y < bottom; y++) {
+          const row = y * image.width;
+          for (let x = left; x < right; x++) sum += data[(row + x) * channels + c];
+        }
+        made.data[o] = Math.floor((sum * factor) / 2 ** 24);
+      }
     }
   }
   return made;
