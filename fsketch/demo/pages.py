@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from fsketch.core import writers
 from fsketch.demo import serve
+from fsketch.faces import detector
 
 LICENCES = pathlib.Path(__file__).parent / "licences"
 
@@ -35,24 +36,25 @@ def write(
     folder: pathlib.Path,
     models: Sequence[Model],
     *,
-    detector: Mapping[str, bytes],
+    finder: Mapping[str, bytes],
     runtime: Mapping[str, bytes],
 ) -> None:
     """Writes the whole page into a folder that is new or empty.
 
     Args:
       models: the translators; the first is what the page begins with.
-      detector: by name the ONNX files of the face finder's three nets, in their order.
+      finder: by name the ONNX files of the face finder's three nets, in their order.
       runtime: the files of `vendor.runtime`.
     """
     shutil.copytree(serve.SITE, folder, dirs_exist_ok=True)
     files = {f"runtime/{name}": content for name, content in runtime.items()}
     files["runtime/LICENSE.txt"] = (LICENCES / "onnxruntime-web.txt").read_bytes()
-    files |= {f"models/{name}": content for name, content in detector.items()}
+    files["models/mtcnn-LICENSE.txt"] = (detector.WEIGHTS.parent / "LICENSE").read_bytes()
+    files |= {f"models/{name}": content for name, content in finder.items()}
     files |= {f"models/{model.told['name']}.onnx": model.graph for model in models}
     manifest = {
         "runtime_bytes": len(runtime["ort-wasm-simd-threaded.wasm"]),
-        "detector": list(detector),
+        "finder": list(finder),
         "models": [{**model.told, "file": f"{model.told['name']}.onnx"} for model in models],
     }
     files["manifest.json"] = json.dumps(manifest, indent=1).encode()

@@ -43,7 +43,7 @@ def write(folder: pathlib.Path, flags: argparse.Namespace) -> None:
     """Writes the page of flags.workdir with the runtime flags.runtime."""
     runtime = vendor.runtime(flags.runtime)
     found = models.of_run(flags.workdir)
-    pages.write(folder, found, detector=models.detector(), runtime=runtime)
+    pages.write(folder, found, finder=models.finder(), runtime=runtime)
 
 
 def main(words: Sequence[str]) -> None:

@@ -210,10 +210,7 @@ def _notes(face: Face, size: tuple[int, int]) -> tuple[str, ...]:
     notes = []
     eyes = face.points[1] - face.points[0]
     distance = math.hypot(*eyes)
-    nose, mouth = (
-        (p - face.eyes.mean(0)) @ eyes / distance**2
-        for p in (face.points[2], face.points[3:].mean(0))
-    )
+    nose = (face.points[2] - face.eyes.mean(0)) @ eyes / distance**2
     if abs(nose) > ASIDE:
         notes.append("turned aside")
     if distance < TINY_PX:

@@ -13,14 +13,15 @@ import threading
 import jax
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 from skimage import data
 
-from fsketch import methods, prediction, restore, synthesize
+from fsketch import methods, prediction, restore
 from fsketch.configs import cyclegan
 from fsketch.core import checkpoint
 from fsketch.data import pipeline
 from fsketch.demo import models, pages, serve, vendor
+from fsketch.faces import align
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium")
@@ -173,6 +174,55 @@ def test_turning_is_numpy_s_and_points_go_along(modules, quarters):
     np.testing.assert_array_equal(made[row, column], image[1, 6])
 
 
+@pytest.mark.parametrize("sigma", [0.7, 2, 5.3, 32])
+def test_blurring_is_pillow_s(modules, sigma):
+    image = np.ascontiguousarray(data.astronaut()[40:130, 180:300])
+    made = called(
+        modules,
+        """const {gaussian} = await import("/blur.js");
+        return told(gaussian(got(given.image), given.sigma));""",
+        image=sent(image),
+        sigma=sigma,
+    )
+    expected = Image.fromarray(image).filter(ImageFilter.GaussianBlur(sigma))
+    np.testing.assert_array_equal(made, np.asarray(expected))
+
+
+# Eyes in the astronaut: upright and larger than the frame, small and rolled, leaving the photo.
+EYES = [[(204, 107), (250, 109)], [(190, 90), (210, 110)], [(20, 60), (330, 20)], [(2, 3), (44, 9)]]
+
+
+@pytest.mark.parametrize("eyes", EYES)
+def test_the_frame_is_that_of_the_library(modules, eyes):
+    made = called(
+        modules,
+        """const {aligned} = await import("/align.js");
+        return told(aligned(got(given.image), given.eyes));""",
+        image=sent(data.astronaut()),
+        eyes=eyes,
+    )
+    np.testing.assert_array_equal(made, align.aligned(data.astronaut(), eyes))
+
+
+@pytest.mark.parametrize("background", align.BACKGROUNDS)
+def test_the_scene_is_that_of_the_library(modules, background):
+    image = data.astronaut()
+    drawn = np.random.default_rng(0).integers(0, 256, (2, 250, 200, 1), np.uint8)
+    made = called(
+        modules,
+        """const {scene} = await import("/align.js");
+        const drawn = given.drawn.map((frame, i) => ({frame: got(frame), eyes: given.eyes[i]}));
+        return told(scene(got(given.image), drawn, given.background));""",
+        image=sent(image),
+        drawn=[sent(one) for one in drawn],
+        eyes=EYES[:2],
+        background=background,
+    )
+    pairs = list(zip(drawn, EYES[:2], strict=True))
+    differences = abs(made - align.scene(image, pairs, background=background).astype(int))
+    assert differences.max() <= 1 and np.mean(differences > 0) < 1e-5  # numpy's are float32
+
+
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory):
     """A run of both directions with random nets whose images have contrast."""
@@ -202,7 +252,7 @@ def site(workdir, tmp_path_factory):
     pages.write(
         folder,
         models.of_run(workdir),
-        detector=models.detector(),
+        finder=models.finder(),
         runtime=vendor.runtime(given),
     )
     return folder

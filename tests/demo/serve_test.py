@@ -76,13 +76,13 @@ def test_a_wrong_runtime_is_refused(runtime, tmp_path, monkeypatch):
 def test_the_folder_is_complete_and_served_with_its_policy(runtime, tmp_path):
     told = {"name": "tiny", "direction": "to_sketch", "styles": [], "terms": "none"}
     nets = {name: name.encode() for name in ("pnet.onnx", "rnet.onnx", "onet.onnx")}
-    pages.write(tmp_path / "page", [pages.Model(told, b"onnx")], detector=nets, runtime=runtime)
+    pages.write(tmp_path / "page", [pages.Model(told, b"onnx")], finder=nets, runtime=runtime)
     manifest = json.loads((tmp_path / "page/manifest.json").read_text())
     (model,) = manifest["models"]
     assert (tmp_path / "page/models" / model["file"]).read_bytes() == b"onnx"
     assert {**model, "file": None} == {**told, "file": None}
     html = (tmp_path / "page/index.html").read_text()
-    for name in [f"models/{name}" for name in manifest["detector"]] + [
+    for name in [f"models/{name}" for name in manifest["finder"]] + [
         word for word in re.findall(r'(?:href|src)="([^"#]+)"', html) if word != "./"
     ]:
         assert (tmp_path / "page" / name).stat().st_size, name

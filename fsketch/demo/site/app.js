@@ -259,7 +259,7 @@ async function start() {
     $("sample-note").textContent = `The drawing engine does not start in this browser: ${error.message}.`;
   });
   ready = started.then(() => shown).then(() =>
-    engine.call("rest", { files: manifest.detector, models: manifest.models }));
+    engine.call("rest", { files: manifest.finder, models: manifest.models }));
   ready.catch(() => {}); // told when a picture is opened
   await ready;
   document.body.dataset.ready = "";

@@ -1,144 +1,136 @@
-// MTCNN as fsketch/faces/detector.py has it: pyramid and first net, suppression, second, third net.
+// Faces by MTCNN, as fsketch/faces/detector.py finds them.
 
+import { area, moved, square, suppressed } from "./boxes.js";
+import { cut, placed, turned as upright } from "./crops.js";
 import { floats } from "./nets.js";
-import { blank, paste, resized, turned, turnedPoint } from "./raster.js";
+import { layout, mosaic, reduced, windows } from "./pyramid.js";
+import { turned } from "./raster.js";
 
-const CANVAS = 512;
-const SMALLEST = 24; // px of a face on the canvas
-const STEP = 0.709;
-const SCORES = [0.6, 0.7, 0.7];
+const CANVASES = [512, 1024];
+const LARGE = 0.25; // a face's side as a share of the canvas: no need to look closer
+const SCORES = [0.6, 0.7, 0.7]; // that the nets must give
+const SURE = 0.9; // with a lower score, the photo is also turned
+const PROPOSALS = 256;
+const ROLLED = 20; // degrees, from which a face is looked at again
+const [TINY, ASIDE, CUT] = [25, 0.36, 0.1];
 
-/** nets: {pnet, rnet, onet}; image: RGB.  Faces, largest first: {score, box, points, notes}. */
+const best = (faces) => Math.max(0, ...faces.map(({ score }) => score));
+
+/** nets: {pnet, rnet, onet}; image: RGB.  [{score, box, points, notes}], the largest first. */
 export async function find(nets, image) {
-  for (const quarters of [0, 1, 3, 2]) {
-    const faces = await upright(nets, turned(image, quarters));
-    if (!faces.length) continue;
-    const size = quarters % 2 ? [image.height, image.width] : [image.width, image.height];
-    const back = ([x, y]) => turnedPoint(x, y, ...size, 4 - quarters);
-    const [dx, dy] = quarters ? [0, 0] : [0, 0];
-    return faces.map((face) => {
-      const [x0, y0] = back(face.box.slice(0, 2));
-      const [x1, y1] = back(face.box.slice(2));
-      const box = [Math.min(x0, x1) + dx, Math.min(y0, y1) + dy, Math.max(x0, x1), Math.max(y0, y1)];
-      return { ...face, box, points: face.points.map(back) };
-    });
-  }
-  return [];
-}
-
-async function upright(nets, image) {
-  const scale = Math.min(1, CANVAS / Math.max(image.width, image.height));
-  const canvas = blank(CANVAS, CANVAS, 3, 127);
-  const size = [image.width, image.height].map((px) => Math.max(1, Math.round(px * scale)));
-  paste(canvas, resized(image, ...size, "bilinear"), 0, 0);
-  let boxes = [];
-  for (let m = 12 / SMALLEST; CANVAS * m >= 12; m *= STEP) {
-    const side = Math.ceil(CANVAS * m);
-    const level = await first(nets.pnet, resized(canvas, side, side, "bilinear"), CANVAS / side);
-    boxes.push(...suppressed(level, 0.5));
-  }
-  boxes = suppressed(boxes, 0.7).map(square).slice(0, 256);
-  boxes = await refined(nets.rnet, canvas, boxes, 24, SCORES[1]);
-  boxes = suppressed(boxes.map(moved), 0.7).map(square);
-  boxes = await refined(nets.onet, canvas, boxes, 48, SCORES[2]);
-  return suppressed(boxes.map(moved), 0.7, Math.min).map((face) => ({
-    score: face.score,
-    box: face.box.map((v) => v / scale),
-    points: face.points.map(([x, y]) => [x / scale, y / scale]),
-    notes: [],
-  })).sort((a, b) => area(b.box) - area(a.box));
-}
-
-function normalised(image) {
-  return Float32Array.from(image.data, (v) => (v - 127.5) / 128);
-}
-
-async function first(pnet, image, unit) {
-  const input = floats(normalised(image), 1, image.height, image.width, 3);
-  const { score, box } = await pnet.run({ image: input });
-  const [, height, width] = score.dims;
-  const found = [];
-  for (let y = 0, i = 0; y < height; y++) {
-    for (let x = 0; x < width; x++, i++) {
-      const p = score.data[2 * i + 1];
-      if (p <= SCORES[0]) continue;
-      const corner = [2 * x, 2 * y, 2 * x + 12, 2 * y + 12];
-      found.push({ score: p, box: corner.map((v, k) => (v + 12 * box.data[4 * i + k]) * unit) });
+  let faces = await look(nets, image);
+  if (best(faces) < SURE) {
+    for (const quarters of [1, 3, 2]) {
+      const others = await look(nets, turned(image, 4 - quarters));
+      if (best(others) > best(faces)) faces = others.map((face) => unturned(face, quarters, image));
     }
   }
-  return found;
+  return faces
+    .map((face) => ({ ...face, notes: notes(face, image) }))
+    .sort((a, b) => area(b.box) - area(a.box));
 }
 
-async function refined(net, canvas, boxes, side, threshold) {
-  if (!boxes.length) return [];
-  const input = new Float32Array(boxes.length * side * side * 3);
-  boxes.forEach(({ box }, i) => input.set(normalised(extent(canvas, box, side)), i * side * side * 3));
-  const made = await net.run({ image: floats(input, boxes.length, side, side, 3) });
-  return boxes.flatMap(({ box }, i) => {
-    const score = made.score.data[2 * i + 1];
-    if (score <= threshold) return [];
-    const move = made.box.data.slice(4 * i, 4 * i + 4);
-    const width = box[2] - box[0];
-    const at = made.points?.data.slice(10 * i, 10 * i + 10);
-    const points = at && [0, 1, 2, 3, 4].map((k) => [box[0] + at[k + 5] * 0 + at[k] * width, box[1] + at[k + 5] * width]);
-    return [{ score, box, move, points }];
+async function look(nets, photo) {
+  const [small, large] = CANVASES;
+  const faces = await lookOn(nets, photo, small);
+  const scale = small / Math.max(photo.width, photo.height);
+  const widest = Math.max(0, ...faces.map(({ box }) => box[2] - box[0]));
+  if (scale >= 1 || widest * scale >= LARGE * small) return faces;
+  const closer = await lookOn(nets, photo, large);
+  return closer.length > faces.length ? closer : faces;
+}
+
+async function lookOn(nets, photo, side) {
+  const { canvas, scale } = reduced(photo, side);
+  const squares = await proposals(nets.pnet, canvas);
+  const refined = (await judged(nets.rnet, squares, (box) => cut(canvas, box, 24)))
+    .filter(({ score }) => score > SCORES[1]);
+  const again = suppressed(refined, 0.7).map(({ box }) => square(box).map((v) => v / scale));
+  const found = (await judged(nets.onet, again, (box) => cut(photo, box, 48)))
+    .filter(({ score }) => score > SCORES[2]);
+  const faces = [];
+  for (const face of suppressed(found, 0.7, { ofSmaller: true })) {
+    faces.push(Math.abs(roll(face)) > ROLLED ? await straightened(nets.onet, photo, face) : face);
+  }
+  return faces;
+}
+
+async function proposals(pnet, canvas) {
+  const plan = layout(canvas.width);
+  const maps = await pnet.run({ image: normalised([mosaic(canvas, plan)]) });
+  const found = plan.tiles.flatMap((tile) =>
+    suppressed(windows(canvas.width, tile, maps.score, maps.box, SCORES[0]), 0.5));
+  return suppressed(found, 0.7).slice(0, PROPOSALS).map(({ box }) => square(box));
+}
+
+function normalised(images) {
+  const [{ width, height }] = images;
+  const input = new Float32Array(images.length * width * height * 3);
+  images.forEach(({ data }, n) => {
+    for (let i = 0, o = n * data.length; i < data.length; i++, o++) input[o] = (data[i] - 127.5) / 128;
+  });
+  return floats(input, images.length, height, width, 3);
+}
+
+/** What a net says of squares: {score, box: corrected, points}. */
+async function judged(net, squares, crop) {
+  if (!squares.length) return [];
+  const { score, box, points } = await net.run({ image: normalised(squares.map(crop)) });
+  return squares.map((given, i) => {
+    const [x, y] = given;
+    const [width, height] = [given[2] - x, given[3] - y];
+    const at = points?.data.slice(10 * i, 10 * i + 10);
+    return {
+      score: score.data[2 * i + 1],
+      box: moved(given, box.data.slice(4 * i, 4 * i + 4)),
+      points: at && [0, 1, 2, 3, 4].map((k) => [x + at[k] * width, y + at[k + 5] * height]),
+    };
   });
 }
 
-function moved(face) {
-  const width = face.box[2] - face.box[0];
-  return { ...face, box: face.box.map((v, k) => v + face.move[k] * width) };
+/** Degrees by which a face is turned clockwise. */
+function roll({ points: [[x0, y0], [x1, y1]] }) {
+  return (Math.atan2(y1 - y0, x1 - x0) * 180) / Math.PI;
 }
 
-function square(face) {
-  const [x0, y0, x1, y1] = face.box;
-  const half = Math.max(x1 - x0, y1 - y0) / 2;
-  const [x, y] = [(x0 + x1) / 2, (y0 + y1) / 2];
-  return { ...face, box: [x - half, y - half, x + half, y + half] };
-}
-
-const area = ([x0, y0, x1, y1]) => (x1 - x0) * (y1 - y0);
-
-/** The best of overlapping boxes, best first; share: of the union, or of min(areas). */
-function suppressed(faces, overlap, over = null) {
-  const left = [...faces].sort((a, b) => b.score - a.score);
-  const kept = [];
-  while (left.length) {
-    const best = left.shift();
-    kept.push(best);
-    for (let i = left.length - 1; i >= 0; i--) {
-      const other = left[i].box;
-      const width = Math.min(best.box[2], other[2]) - Math.max(best.box[0], other[0]);
-      const height = Math.min(best.box[3], other[3]) - Math.max(best.box[1], other[1]);
-      const both = Math.max(0, width) * Math.max(0, height);
-      const [a, b] = [area(best.box), area(other)];
-      if (both / (over ? over(a, b) : a + b - both) > overlap) left.splice(i, 1);
-    }
+/** The face with the points that are found when it is cut out upright; itself if none. */
+async function straightened(onet, photo, face) {
+  for (let time = 0; time < 2; time++) {
+    const [x0, y0, x1, y1] = square(face.box);
+    const centre = [(x0 + x1) / 2, (y0 + y1) / 2];
+    const angle = (roll(face) * Math.PI) / 180;
+    const side = [(x1 - x0) * Math.cos(angle), (x1 - x0) * Math.sin(angle)];
+    const crop = () => upright(photo, centre, side, 48);
+    const [{ score, box, points }] = await judged(onet, [[0, 0, 1, 1]], crop);
+    if (score < SCORES[2]) break;
+    const [x, y] = placed([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], centre, side);
+    const half = ((x1 - x0) * Math.max(box[2] - box[0], box[3] - box[1])) / 2;
+    face = {
+      score,
+      box: [x - half, y - half, x + half, y + half],
+      points: points.map((point) => placed(point, centre, side)),
+    };
   }
-  return kept;
+  return face;
 }
 
-function extent(image, [x0, y0, x1, y1], side) {
-  const made = blank(side, side, 3);
-  for (let v = 0, o = 0; v < side; v++) {
-    for (let u = 0; u < side; u++, o += 3) {
-      sample(image, x0 + ((u + 0.5) * (x1 - x0)) / side, y0 + ((v + 0.5) * (y1 - y0)) / side, made.data, o);
-    }
-  }
-  return made;
+/** A face of the photo turned by quarters against the clock, in the photo as it is. */
+function unturned(face, quarters, { width, height }) {
+  const place = ([x, y]) => [null, [width - y, x], [width - x, height - y], [y, height - x]][quarters];
+  const [[x0, y0], [x1, y1]] = [place(face.box.slice(0, 2)), place(face.box.slice(2))];
+  const box = [Math.min(x0, x1), Math.min(y0, y1), Math.max(x0, x1), Math.max(y0, y1)];
+  return { ...face, box, points: face.points.map(place) };
 }
 
-function sample(image, x, y, out, o) {
-  const { width, height, channels, data } = image;
-  if (x < 0 || y < 0 || x >= width || y >= height) return;
-  const [left, top] = [Math.floor(x - 0.5), Math.floor(y - 0.5)];
-  const [dx, dy] = [x - 0.5 - left, y - 0.5 - top];
-  const columns = [Math.max(0, left), Math.min(width - 1, left + 1)];
-  const rows = [Math.max(0, top), Math.min(height - 1, top + 1)];
-  for (let c = 0; c < channels; c++) {
-    const at = (r, k) => data[(rows[r] * width + columns[k]) * channels + c];
-    const upper = at(0, 0) + (at(0, 1) - at(0, 0)) * dx;
-    const lower = at(1, 0) + (at(1, 1) - at(1, 0)) * dx;
-    out[o + c] = Math.trunc(upper + (lower - upper) * dy);
-  }
+function notes({ box, points: [left, right, nose] }, { width, height }) {
+  const found = [];
+  const eyes = [right[0] - left[0], right[1] - left[1]];
+  const distance = Math.hypot(...eyes);
+  const middle = [(left[0] + right[0]) / 2, (left[1] + right[1]) / 2];
+  const aside = ((nose[0] - middle[0]) * eyes[0] + (nose[1] - middle[1]) * eyes[1]) / distance ** 2;
+  if (Math.abs(aside) > ASIDE) found.push("turned aside");
+  if (distance < TINY) found.push(`tiny (${distance.toFixed(0)} px between the eyes)`);
+  const inside = box.map((v, k) => Math.min(Math.max(v, 0), k % 2 ? height : width));
+  if (area(inside) < (1 - CUT) * area(box)) found.push("cut by the frame");
+  return found;
 }

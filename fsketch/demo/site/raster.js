@@ -17,8 +17,21 @@ function sinc(x) {
   return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }
 
-export function blank(width, height, channels, level = 0) {
-  return { width, height, channels, data: new Uint8Array(width * height * channels).fill(level) };
+export function blank(width, height, channels, Levels = Uint8Array) {
+  return { width, height, channels, data: new Levels(width * height * channels) };
+}
+
+export function filled(width, height, channels, level) {
+  const image = blank(width, height, channels);
+  image.data.fill(level);
+  return image;
+}
+
+/** To the nearest whole number, halves to the even one: Python's and numpy's round. */
+export function rounded(x) {
+  const low = Math.floor(x);
+  if (x - low !== 0.5) return Math.round(x);
+  return low % 2 === 0 ? low : low + 1;
 }
 
 /** RGBA of a canvas -> RGB. */

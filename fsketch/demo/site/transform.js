@@ -9,7 +9,7 @@ const FILTERS = { bilinear, bicubic };
  * at the pixels' centres; what lies outside the image is 0.
  */
 export function transformed(image, width, height, [a, b, c, d, e, f], filter) {
-  const made = blank(width, height, image.channels);
+  const made = blank(width, height, image.channels, image.data.constructor);
   const take = FILTERS[filter];
   for (let v = 0, o = 0; v < height; v++) {
     for (let u = 0; u < width; u++, o += image.channels) {

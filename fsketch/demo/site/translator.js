@@ -1,7 +1,7 @@
 // A model's ONNX on one frame: laid in the middle of its canvas, as fsketch/translator.py does.
 
 import { bytes } from "./nets.js";
-import { blank, paste } from "./raster.js";
+import { blank, filled, paste } from "./raster.js";
 
 /**
  * uint8 frame -> uint8 frame by `net`.  channels: 1 or 3, of its input; canvas: [height, width];
@@ -11,7 +11,7 @@ export async function translated(net, colours, { channels: taken, canvas: [heigh
   const frame = taken === 1 ? grey(colours) : colours;
   const left = Math.floor((width - frame.width) / 2);
   const top = Math.floor((height - frame.height) / 2);
-  const laid = blank(width, height, frame.channels, fill ?? 0);
+  const laid = filled(width, height, frame.channels, fill ?? 0);
   if (fill === null) mirror(laid, frame, left, top);
   else paste(laid, frame, left, top);
   const input = bytes(laid.data, 1, height, width, frame.channels);

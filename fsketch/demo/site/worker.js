@@ -1,6 +1,6 @@
 // Everything slow: loading, finding, aligning, drawing, pasting back.  Called by engine.js.
 
-import { FRAME, aligned, scene } from "./align.js";
+import { aligned, scene } from "./align.js";
 import { find } from "./detector.js";
 import * as nets from "./nets.js";
 import { fromCanvas, toCanvas } from "./raster.js";
