@@ -10,8 +10,8 @@ from fsketch.export import detector as exported
 from fsketch.export import onnx_file, sources
 from fsketch.faces import align, detector
 
-# Of the face finder: file of export/detector.py -> net of nets/mtcnn.py, and what that file calls its
-# dense layer, a convolution over a map of 3 x 3.
+# Of the face finder: file of export/detector.py -> net of nets/mtcnn.py, and what that file calls
+# its dense layer, a convolution over a map of 3 x 3.
 _FINDER = {"pnet": ("proposal", ""), "rnet": ("refinement", "conv4"), "onet": ("output", "conv5")}
 
 

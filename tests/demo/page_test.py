@@ -1,261 +1,24 @@
-"""The page in headless Chromium: its arithmetic against Pillow's and fsketch's, and a whole visit.
+"""A whole visit of the page in headless Chromium.
 
-Needs Chromium (Debian's package) and playwright (the extra `page`); what runs nets needs ONNX
-Runtime Web too: the npm package or its folder, named by the variable FSKETCH_RUNTIME.
+Needs Chromium (Debian's package), playwright (the extra `page`), and ONNX Runtime Web: the npm
+package or its folder, named by the variable FSKETCH_RUNTIME.
 """
 
 import base64
+import functools
+import http.server
 import io
-import os
-import shutil
 import threading
 
-import jax
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from demo.javascript import HELPERS, sent
+from PIL import Image
 from skimage import data
 
-from fsketch import methods, prediction, restore
-from fsketch.configs import cyclegan
-from fsketch.core import checkpoint
-from fsketch.data import pipeline
-from fsketch.demo import models, pages, serve, vendor
-from fsketch.faces import align
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium")
-if not CHROMIUM:
-    pytest.skip("chromium is not installed", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def served():
-    """folder -> its address, while the test runs."""
-    running = []
-
-    def start(folder):
-        running.append(serve.server(folder))
-        threading.Thread(target=running[-1].serve_forever, daemon=True).start()
-        return serve.address(running[-1])
-
-    yield start
-    for server in running:
-        server.shutdown()
-        server.server_close()
-
-
-@pytest.fixture
-def modules(browser, served):
-    """Runs JavaScript in a page that can import the site's modules."""
-    page = browser.new_page()
-    page.goto(f"{served(serve.SITE)}icon.svg")
-    yield page
-    page.close()
-
-
-def sent(image):
-    """uint8[H, W, C] -> an image of raster.js, as text."""
-    height, width, channels = image.shape
-    text = base64.b64encode(image.tobytes()).decode()
-    return {"width": width, "height": height, "channels": channels, "text": text}
-
-
-# Around a call: texts to images, and back.
-HELPERS = """
-const got = ({text, ...image}) =>
-  ({...image, data: Uint8Array.from(atob(text), (c) => c.charCodeAt(0))});
-const told = (image) => {
-  let text = "";
-  for (const value of image.data) text += String.fromCharCode(value);
-  return {...image, data: btoa(text)};
-};
-"""
-
-
-def called(page, code, **given):
-    """The image that an asynchronous JavaScript body returns."""
-    made = page.evaluate(f"async (given) => {{ {HELPERS} {code} }}", given)
-    content = np.frombuffer(base64.b64decode(made["data"]), np.uint8)
-    return content.reshape(made["height"], made["width"], -1)
-
-
-@pytest.mark.parametrize(
-    ("kernel", "size", "box", "part"),
-    [
-        ("BILINEAR", (181, 143), None, None),
-        ("BILINEAR", (24, 24), (10.25, 7.5, 90.75, 88), None),
-        ("BILINEAR", (512, 341), None, (30, 40, 500, 41)),
-        ("BICUBIC", (200, 250), (3, 5, 33.5, 48), None),
-        ("LANCZOS", (77, 51), None, (5, 0, 60, 51)),
-    ],
-)
-def test_resampling_is_pillow_s(modules, kernel, size, box, part):
-    image = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
-    image[60:, 100:] = data.astronaut()[:140, 150:350]
-    made = called(
-        modules,
-        """const {resized} = await import("/raster.js");
-        const {kernel, box, part} = given;
-        return told(resized(got(given.image), ...given.size, kernel, {box, part}));""",
-        image=sent(image),
-        size=size,
-        kernel=kernel.lower(),
-        box=box,
-        part=part,
-    )
-    expected = Image.fromarray(image).resize(size, Image.Resampling[kernel], box=box)
-    np.testing.assert_array_equal(made, np.asarray(expected.crop(part or (0, 0, *size))))
-
-
-@pytest.mark.parametrize(
-    ("size", "box"),
-    [((37, 25), None), ((27, 20), None), ((24, 24), (30.25, 11.5, 250.5, 180.5)), ((99, 70), None)],
-)
-def test_shrinking_is_pillow_s(modules, size, box):
-    image = np.random.default_rng(0).integers(0, 256, (203, 301, 3), np.uint8)
-    made = called(
-        modules,
-        """const {shrunk} = await import("/raster.js");
-        return told(shrunk(got(given.image), ...given.size, "bilinear", 2, given.box));""",
-        image=sent(image),
-        size=size,
-        box=box or (0, 0, 301, 203),
-    )
-    bilinear = Image.Resampling.BILINEAR
-    expected = Image.fromarray(image).resize(size, bilinear, box=box, reducing_gap=2.0)
-    np.testing.assert_array_equal(made, np.asarray(expected))
-
-
-@pytest.mark.parametrize("kernel", ["BILINEAR", "BICUBIC"])
-@pytest.mark.parametrize(
-    "coefficients",
-    [(0.9, -0.3, 20, 0.3, 0.9, -12), (1.7, 0, -30, 0, 1.7, 8), (0.11, 0, 25.3, 0, 0.11, 17)],
-)
-def test_transforming_is_pillow_s(modules, kernel, coefficients):
-    image = np.random.default_rng(0).integers(0, 256, (120, 150, 3), np.uint8)
-    image[:, 40:] = data.astronaut()[60:180, 160:270]
-    made = called(
-        modules,
-        """const {transformed} = await import("/transform.js");
-        return told(transformed(got(given.image), 200, 250, given.coefficients, given.kernel));""",
-        image=sent(image),
-        coefficients=coefficients,
-        kernel=kernel.lower(),
-    )
-    expected = Image.fromarray(image).transform(
-        (200, 250), Image.Transform.AFFINE, coefficients, Image.Resampling[kernel]
-    )
-    np.testing.assert_array_equal(made, np.asarray(expected))
-
-
-@pytest.mark.parametrize("quarters", range(4))
-def test_turning_is_numpy_s_and_points_go_along(modules, quarters):
-    image = np.random.default_rng(0).integers(0, 256, (5, 8, 3), np.uint8)
-    made = called(
-        modules,
-        """const {turned} = await import("/raster.js");
-        return told(turned(got(given.image), given.quarters));""",
-        image=sent(image),
-        quarters=quarters,
-    )
-    np.testing.assert_array_equal(made, np.rot90(image, -quarters))
-    call = """async (quarters) =>
-        (await import("/raster.js")).turnedPoint(6, 1, 7, 4, quarters)"""
-    column, row = modules.evaluate(call, quarters)
-    np.testing.assert_array_equal(made[row, column], image[1, 6])
-
-
-@pytest.mark.parametrize("sigma", [0.7, 2, 5.3, 32])
-def test_blurring_is_pillow_s(modules, sigma):
-    image = np.ascontiguousarray(data.astronaut()[40:130, 180:300])
-    made = called(
-        modules,
-        """const {gaussian} = await import("/blur.js");
-        return told(gaussian(got(given.image), given.sigma));""",
-        image=sent(image),
-        sigma=sigma,
-    )
-    expected = Image.fromarray(image).filter(ImageFilter.GaussianBlur(sigma))
-    np.testing.assert_array_equal(made, np.asarray(expected))
-
-
-# Eyes in the astronaut: upright and larger than the frame, small and rolled, leaving the photo.
-EYES = [[(204, 107), (250, 109)], [(190, 90), (210, 110)], [(20, 60), (330, 20)], [(2, 3), (44, 9)]]
-
-
-@pytest.mark.parametrize("eyes", EYES)
-def test_the_frame_is_that_of_the_library(modules, eyes):
-    made = called(
-        modules,
-        """const {aligned} = await import("/align.js");
-        return told(aligned(got(given.image), given.eyes));""",
-        image=sent(data.astronaut()),
-        eyes=eyes,
-    )
-    np.testing.assert_array_equal(made, align.aligned(data.astronaut(), eyes))
-
-
-@pytest.mark.parametrize("background", align.BACKGROUNDS)
-def test_the_scene_is_that_of_the_library(modules, background):
-    image = data.astronaut()
-    drawn = np.random.default_rng(0).integers(0, 256, (2, 250, 200, 1), np.uint8)
-    made = called(
-        modules,
-        """const {scene} = await import("/align.js");
-        const drawn = given.drawn.map((frame, i) => ({frame: got(frame), eyes: given.eyes[i]}));
-        return told(scene(got(given.image), drawn, given.background));""",
-        image=sent(image),
-        drawn=[sent(one) for one in drawn],
-        eyes=EYES[:2],
-        background=background,
-    )
-    pairs = list(zip(drawn, EYES[:2], strict=True))
-    differences = abs(made - align.scene(image, pairs, background=background).astype(int))
-    assert differences.max() <= 1 and np.mean(differences > 0) < 1e-5  # numpy's are float32
-
-
-@pytest.fixture(scope="module")
-def workdir(tmp_path_factory):
-    """A run of both directions with random nets whose images have contrast."""
-    config = cyclegan.tiny()
-    config.data.fill_mirrored = True
-    side = config.data.crop_px
-    blank = {"photo": np.zeros((1, side, side, 3)), "sketch": np.zeros((1, side, side, 1))}
-    canvases = pipeline.Canvases(**blank, identity=[0], box=np.zeros((1, 4)), id=["0"])
-    start = prediction.initial_state(methods.create(config), {}, config, canvases)
-    start = jax.tree.map(lambda leaf: 4 * leaf if leaf.ndim == 4 else leaf, start)
-    folder = tmp_path_factory.mktemp("run")
-    places = checkpoint.open_workdir(folder, keep=1)
-    for kept in (places.latest, places.best):
-        checkpoint.save(kept, 0, start, restore.meta_data(config, step=0))
-    places.wait()
-    places.close()
-    return str(folder)
-
-
-@pytest.fixture(scope="module")
-def site(workdir, tmp_path_factory):
-    """The folder of a whole page."""
-    given = os.environ.get("FSKETCH_RUNTIME")
-    if not given:
-        pytest.skip(f"FSKETCH_RUNTIME does not name {vendor.PACKAGE} (a .tgz file or a folder)")
-    folder = tmp_path_factory.mktemp("page")
-    pages.write(
-        folder,
-        models.of_run(workdir),
-        finder=models.finder(),
-        runtime=vendor.runtime(given),
-    )
-    return folder
+from fsketch import synthesize
+from fsketch.demo import serve
+from fsketch.faces import align, detector
 
 
 @pytest.fixture
@@ -290,3 +53,170 @@ def opened(page, image):
     page.wait_for_selector("body[data-state=working]")
     page.wait_for_selector("body[data-state=result], body[data-state=message]")
     return page.evaluate("document.body.dataset.state")
+
+
+def shown(page, part):
+    """uint8[H, W, 3] of the before (0) or after (1) of the result."""
+    width, text = page.evaluate(
+        """(part) => {
+            const canvas = document.querySelectorAll("#result canvas")[part];
+            const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+            let text = "";
+            for (const value of data) text += String.fromCharCode(value);
+            return [canvas.width, btoa(text)];
+        }""",
+        part,
+    )
+    return np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, width, 4)[..., :3]
+
+
+def assert_close(made, expected, *, levels, share):
+    """At most so many of 255 levels, in this share of the pixels."""
+    differences = abs(made.astype(int) - expected)
+    found = differences.max(), np.mean(differences > 0)
+    assert found[0] <= levels and found[1] <= share, found
+
+
+def test_a_photo_becomes_the_library_s_sketch_and_no_request_leaves(visit, workdir):
+    page, address, asked = visit
+    photo = data.astronaut()
+    assert opened(page, png(photo)) == "result"
+    (face,) = detector.load().find(photo)
+    frame = align.aligned(photo, face.eyes)
+    translator = synthesize.load_translator(workdir, "to_sketch")
+    sketch = translator(frame)
+    assert sketch.shape == (250, 200, 1)
+    assert_close(shown(page, 0), frame, levels=1, share=0.001)
+    assert_close(shown(page, 1), np.broadcast_to(sketch, frame.shape), levels=2, share=0.02)
+    with page.expect_download() as download:
+        page.click("#download")
+    assert download.value.suggested_filename == "given-sketch.png"
+    with Image.open(download.value.path()) as saved:
+        np.testing.assert_array_equal(np.asarray(saved.convert("RGB")), shown(page, 1))
+
+    page.check("input[value=scene]", force=True)
+    page.wait_for_function("document.querySelectorAll('#result canvas')[1].width === 512")
+    scene = align.scene(photo, [(sketch, face.eyes)])
+    assert_close(shown(page, 1), scene, levels=2, share=0.02)
+    assert all(url.startswith((address, f"blob:{address}")) for url in asked), asked
+
+
+def collage():
+    """Two faces beside each other, one of them rolled by 40 degrees."""
+    photo = Image.fromarray(data.astronaut())
+    sheet = Image.new("RGB", (1100, 640), (128, 128, 128))
+    sheet.paste(photo)
+    rolled = photo.rotate(40, Image.Resampling.BICUBIC, fillcolor=(128, 128, 128))
+    sheet.paste(rolled, (560, 60))
+    return np.asarray(sheet)
+
+
+PICTURES = {
+    "collage": collage,
+    "upside down": lambda: data.astronaut()[::-1, ::-1],
+    "tiny": lambda: np.asarray(Image.fromarray(data.astronaut()).resize((150, 150))),
+    "cut": lambda: data.astronaut()[:, :232],
+    "none": data.coffee,
+}
+
+
+@pytest.fixture(scope="module")
+def finder(browser, site):
+    """A page that has the face finder's nets."""
+    server = serve.server(site)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    page = browser.new_page()
+    page.goto(f"{serve.address(server)}icon.svg")
+    page.evaluate(
+        """async () => {
+            const nets = await import("/nets.js");
+            await nets.start(1, () => {});
+            globalThis.finder = {};
+            const names = ["pnet", "rnet", "onet"];
+            for (const name of names) finder[name] = await nets.net(`${name}.onnx`);
+        }"""
+    )
+    yield page
+    page.close()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_faces_are_those_of_the_library(finder, name):
+    photo = np.ascontiguousarray(PICTURES[name]())
+    found = finder.evaluate(
+        f"""async (image) => {{ {HELPERS}
+            const {{find}} = await import("/detector.js");
+            return await find(globalThis.finder, got(image)); }}""",
+        sent(photo),
+    )
+    expected = detector.load().find(photo)
+    assert len(found) == len(expected)
+    for face, other in zip(found, expected, strict=True):
+        assert face["notes"] == list(other.notes)
+        np.testing.assert_allclose(face["points"], other.points, atol=0.05)
+        np.testing.assert_allclose(face["box"], other.box, atol=0.05)
+        np.testing.assert_allclose(face["score"], other.score, atol=1e-3)
+
+
+def test_each_of_several_faces_can_be_left_out(visit):
+    page, _, _ = visit
+    assert opened(page, png(collage())) == "result"
+    assert shown(page, 0).shape == shown(page, 1).shape == (250, 412, 3)
+    page.locator("#strip button").nth(2).click()
+    page.wait_for_function("document.querySelectorAll('#result canvas')[1].width === 200")
+    pressed = page.locator("#strip button").evaluate_all("all => all.map((b) => b.ariaPressed)")
+    assert pressed == ["false", "false", "true"]
+
+
+def test_what_cannot_be_drawn_is_said_plainly(visit):
+    page, _, _ = visit
+    page.set_input_files("#file", {**png(collage()), "buffer": b"no picture"})
+    page.wait_for_selector("body[data-state=message]")
+    assert page.inner_text("#message-title") == "This file cannot be opened"
+    assert not page.is_visible("#anyway")
+    assert opened(page, png(np.full((90, 300, 3), 200, np.uint8))) == "message"
+    assert page.inner_text("#message-title") == "No face found in this picture"
+    assert page.evaluate("document.activeElement.id") == "message-title"
+    page.click("#anyway")
+    page.wait_for_selector("body[data-state=result]")
+    assert shown(page, 1).shape == (250, 200, 3)
+
+
+def test_the_slider_follows_keys_and_says_where_it_is(visit):
+    page, _, _ = visit
+    assert opened(page, png(data.astronaut())) == "result"
+    page.keyboard.press("Tab")
+    page.wait_for_timeout(1000)  # the line moves to the middle by itself
+    before = page.get_attribute("#result input", "aria-valuetext")
+    page.keyboard.press("ArrowRight")
+    after = page.get_attribute("#result input", "aria-valuetext")
+    assert (before, after) == ("50 % Photo, 50 % Sketch", "51 % Photo, 49 % Sketch")
+
+
+def test_nothing_is_wider_than_a_phone(visit):
+    page, _, _ = visit
+    page.set_viewport_size({"width": 360, "height": 740})
+    for state in ("welcome", opened(page, png(collage()))):
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, state
+
+
+def test_no_other_host_can_be_reached(browser, site, served):
+    """Neither by the page nor by its worker, on a server that sends no policy of its own."""
+    plain = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(site))
+    plain = http.server.ThreadingHTTPServer(("127.0.0.1", 0), plain)
+    threading.Thread(target=plain.serve_forever, daemon=True).start()
+    here, other = serve.address(plain), served(site)
+    page = browser.new_page()
+    page.goto(here)
+    page.wait_for_selector("body[data-ready]", timeout=60_000)
+    (worker,) = page.workers
+    ask = """(url) => fetch(`${url}manifest.json`, {mode: "no-cors"})
+        .then(() => "reached", () => "blocked")"""
+    for place in (page, worker):
+        assert place.evaluate(ask, here) == "reached"
+        assert place.evaluate(ask, other) == "blocked"
+    page.close()
+    plain.shutdown()
+    plain.server_close()
