@@ -95,7 +95,7 @@ def test_a_photo_becomes_the_library_s_sketch_and_no_request_leaves(visit, workd
         np.testing.assert_array_equal(np.asarray(saved.convert("RGB")), shown(page, 1))
 
     page.check("input[value=scene]", force=True)
-    page.wait_for_function("document.querySelectorAll('#result canvas')[1].width === 512")
+    page.wait_for_selector("#result canvas + canvas[width='512']")
     scene = align.scene(photo, [(sketch, face.eyes)])
     assert_close(shown(page, 1), scene, levels=2, share=0.02)
     assert all(url.startswith((address, f"blob:{address}")) for url in asked), asked
@@ -165,7 +165,7 @@ def test_each_of_several_faces_can_be_left_out(visit):
     assert opened(page, png(collage())) == "result"
     assert shown(page, 0).shape == shown(page, 1).shape == (250, 412, 3)
     page.locator("#strip button").nth(2).click()
-    page.wait_for_function("document.querySelectorAll('#result canvas')[1].width === 200")
+    page.wait_for_selector("#result canvas + canvas[width='200']")
     pressed = page.locator("#strip button").evaluate_all("all => all.map((b) => b.ariaPressed)")
     assert pressed == ["false", "false", "true"]
 
