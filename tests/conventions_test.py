@@ -23,7 +23,7 @@ TREES["fsketch.tfds_builders"] = ROOT / "tfds_builders"
 # Module or package -> floor; imports go downward, or stay inside one package.
 FLOORS = {
     "core": 0, "configs": 0,
-    "nets": 1, "convert": 1, "metrics": 1, "patches": 1, "losses": 2,
+    "nets": 1, "convert": 1, "metrics": 1, "patches": 1, "losses": 2, "faces": 2,
     "frozen.architectures": 2, "convert.published": 3, "data": 2, "tfds_builders": 3,
     "data.sources": 4, "data.faces": 4, "data.pipeline": 4, "data.coarse": 4, "data.augment": 4,
     "data.prepare": 5,
