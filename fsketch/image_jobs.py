@@ -232,12 +232,10 @@ class Outcomes:
         return sorted(self._failures, key=lambda failure: places[failure.path])
 
 
-def close(
-    counts: Mapping[str, int], out: str, failures: Sequence[Failure], *, num_unread: int
-) -> int:
-    """Prints what was done and each failure; the exit code."""
-    counts = {**counts, "failed": len(failures)} | ({"not read": num_unread} if num_unread else {})
-    print(f"{', '.join(f'{number} {what}' for what, number in counts.items())}: {out}")
+def close(counts: Sequence[str], out: str, failures: Sequence[Failure], *, num_unread: int) -> int:
+    """Prints what was done, as "3 written", and each failure; the exit code."""
+    counts = [*counts, *([f"{num_unread} not read"] if num_unread else [])]
+    print(f"{', '.join(counts)}: {out}")
     for failure in failures:
         progress.say(names.shown(f"{failure.path}: {failure.reason}"))
     return 1 if failures else 0

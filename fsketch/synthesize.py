@@ -190,5 +190,9 @@ def main(words: Sequence[str]) -> int:
     for note in notes:
         progress.say(names.shown(f"note: {note}"))
     failures = run(translate, todo, reading, batch_size=flags.batch_size, extension=flags.format)
-    counts = {"written": len(todo) - len(failures), "already there": len(done)}
+    counts = [
+        f"{len(todo) - len(failures)} written",
+        f"{len(done)} already there",
+        f"{len(failures)} failed",
+    ]
     return image_jobs.close(counts, flags.out, failures, num_unread=num_unread)
