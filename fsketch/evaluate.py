@@ -21,6 +21,7 @@ from fsketch.core import (
     errors,
     exchange,
     images,
+    mapping,
     parallel,
     progress,
     sheets,
@@ -40,7 +41,7 @@ MADE = {"sketch": "sketch made from the photo", "photo": "photo made from the sk
 
 
 def predictions(
-    predict: prediction.Predict, canvases: pipeline.AnyCanvases, *, batch_size: int
+    predict: mapping.Predict, canvases: pipeline.AnyCanvases, *, batch_size: int
 ) -> Iterator[tuple[types.Batch, types.Predictions]]:
     """(example, predictions) of each pair once, in order, as numpy; padding examples are dropped.
 
@@ -53,7 +54,7 @@ def predictions(
 
 
 def evaluate(
-    predict: prediction.Predict,
+    predict: mapping.Predict,
     canvases: pipeline.AnyCanvases,
     *,
     batch_size: int,
@@ -192,7 +193,7 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
 
 
 def sample_sheet(
-    predict: prediction.Predict,
+    predict: mapping.Predict,
     canvases: pipeline.AnyCanvases,
     *,
     num_samples: int,
@@ -306,7 +307,7 @@ def evaluate_workdir(
     metrics = evaluate(
         predict,
         canvases,
-        batch_size=prediction.local_batch(config.eval_batch_size),
+        batch_size=mapping.local_batch(config.eval_batch_size),
         protocol=config.protocol,
         folder=exchange.begin(folder) if is_first else None,
     )

@@ -15,7 +15,7 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from fsketch import evaluate, methods, prediction, restore, training_log, warm_start
-from fsketch.core import checkpoint, parallel, progress, state, trees, types, writers
+from fsketch.core import checkpoint, mapping, parallel, progress, state, trees, types, writers
 from fsketch.data import augment, coarse, pipeline
 from fsketch.frozen import registry
 from fsketch.methods import interface
@@ -200,7 +200,7 @@ class _Training:
     def _evaluate(self, step: int) -> None:
         config = self.config
         predict = self.bind(self.state, self.frozen)
-        batch_size = prediction.local_batch(config.eval_batch_size)
+        batch_size = mapping.local_batch(config.eval_batch_size)
         # Sheets show test pairs only where no others are held out: eyes tune on them, too.
         shown = self.sets.test if self.sets.validation is None else self.sets.validation
         sheet = evaluate.sample_sheet(

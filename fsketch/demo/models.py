@@ -1,14 +1,20 @@
 """The nets of a page: the face finder, and translators of runs."""
 
-import numpy as np
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from fsketch import restore, synthesize
+import numpy as np
+from flax import traverse_util
+
+from fsketch import restore, translator
 from fsketch.convert import files
-from fsketch.core import errors, trees
+from fsketch.core import trees
 from fsketch.demo import pages
 from fsketch.export import detector as exported
 from fsketch.export import onnx_file, sources
 from fsketch.faces import align, detector
+from fsketch.zoo import cards, nets
 
 # Of the face finder: file of export/detector.py -> net of nets/mtcnn.py, and what that file calls
 # its dense layer, a convolution over a map of 3 x 3.
@@ -38,41 +44,73 @@ def _convolution(layer: dict[str, np.ndarray], side: int) -> dict[str, np.ndarra
 
 
 def of_run(workdir: str, *, checkpoint: str = "best") -> list[pages.Model]:
-    """The translators of a run, one for each direction that it offers.
-
-    Raises UsageError for a run without a direction that can be exported, ValueError for one that
-    takes no image of the frame of faces/align.py.
-    """
+    """The translators of a run, one for each direction that it offers."""
     restored = restore.run(workdir, kind=checkpoint)
-    found, reasons = [], []
-    for direction in sources.DIRECTIONS:
-        try:
-            source = sources.of(restored, direction, name=workdir.rstrip("/").rpartition("/")[2])
-        except errors.UsageError as error:
-            reasons.append(error)
-        else:
-            found.append(_model(source))
+    name = os.path.basename(os.path.abspath(workdir))
+    made = []
+    for direction in translator.directions(restored):
+        source = sources.of(restored, direction, name=name)
+        data, step = source.about["data"], int(source.about["step"])
+        told = {
+            "name": f"{name}-{sources.DIRECTIONS[direction][1]}",
+            "summary": f"Trained on {data} for {step:,} steps.",
+            "terms": f"Terms: those of {data}.",
+            "fill": source.fill,
+        }
+        own = translator.load_translator(workdir, direction, checkpoint=checkpoint)
+        made.append(_model(source, own, told))
+    return made
+
+
+def of_zoo(names: Sequence[str], zoo: str) -> list[pages.Model]:
+    """Models by name, or all if none is named; zoo: a folder that comes first, "" = none."""
+    found = [cards.find(name, zoo=zoo) for name in names] or cards.cards(zoo)
     if not found:
-        raise reasons[0]
-    return found
+        raise ValueError(f"model: {cards.NONE}")
+    return [_of_card(card) for card in found]
 
 
-def _model(source: sources.Source) -> pages.Model:
-    translator = synthesize.Translator(source.restored, source.direction)
-    if problem := translator.problem(align.FRAME):
-        raise ValueError(f"--workdir: {problem}")
-    canvas = translator.canvas(align.FRAME)
-    about = source.about
+def _of_card(card: cards.Card) -> pages.Model:
+    """A model of the zoo."""
+    arrays = nets.weights(card)
+    flat = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
+    source = sources.Source(
+        restored=None,
+        direction=card.direction,
+        net=nets.module(card),
+        variables=traverse_util.unflatten_dict(flat, sep="/"),
+        translate=None,
+        channels=tuple(card.config["channels"]),
+        about={"run": card.name, "terms": card.terms},
+    )
     told = {
-        "name": f"{about['run']}-{sources.DIRECTIONS[source.direction][1]}",
-        "direction": source.direction,
-        "summary": f"Trained on {about['data']} for {int(about['step']):,} steps.",
-        "terms": "Its terms are those of its training images.",
-        "parameters": trees.count(source.variables["params"]),
-        "styles": [],
-        "channels": source.channels[0],
-        "canvas": canvas,
-        "fill": source.fill,
+        "name": card.name,
+        "summary": f"{card.summary}. Trained on {card.training_data}.",
+        "terms": f"Terms: {card.terms}.",
+        "fill": card.config["fill"],
     }
-    graph = onnx_file.serialized(source, size=canvas, is_uint8=True, half=False)
-    return pages.Model(told, graph)
+    return _model(source, nets.build(card, arrays), told, half=True)
+
+
+def _model(
+    source: sources.Source,
+    own: translator.Translator,
+    told: Mapping[str, Any],
+    *,
+    half: bool = False,
+) -> pages.Model:
+    """own: the same net; half: its weights are 16-bit numbers already."""
+    if problem := own.problem(align.FRAME):
+        raise ValueError(f"--workdir: {problem}")
+    canvas = own.canvas(align.FRAME)
+    graph = onnx_file.serialized(source, size=canvas, is_uint8=True, half=half)
+    return pages.Model(
+        {
+            **told,
+            "direction": source.direction,
+            "parameters": trees.count(source.variables["params"]),
+            "channels": source.channels[0],
+            "canvas": canvas,
+        },
+        {"": graph},
+    )

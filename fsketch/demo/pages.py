@@ -23,13 +23,14 @@ class Model(NamedTuple):
     """A translator of the page.
 
     told: what manifest.json says of it: name, direction ("to_sketch" or "to_photo"), summary,
-      terms, parameters, styles (names, or none), channels of its input, canvas ([height, width]),
-      fill (0..255, or None: mirrored).
-    graph: its ONNX file, uint8[N, H, W, channels] -> uint8[N, H, W, 1 or 3].
+      terms, parameters, channels of its input, canvas ([height, width]), fill (0..255, or None:
+      mirrored).
+    graphs: style -> its ONNX file, uint8[N, H, W, channels] -> uint8[N, H, W, 1 or 3]; a model of
+      one style calls it "".
     """
 
     told: Mapping[str, Any]
-    graph: bytes
+    graphs: Mapping[str, bytes]
 
 
 def write(
@@ -51,12 +52,18 @@ def write(
     files["runtime/LICENSE.txt"] = (LICENCES / "onnxruntime-web.txt").read_bytes()
     files["models/mtcnn-LICENSE.txt"] = (detector.WEIGHTS.parent / "LICENSE").read_bytes()
     files |= {f"models/{name}": content for name, content in finder.items()}
-    files |= {f"models/{model.told['name']}.onnx": model.graph for model in models}
     manifest = {
         "runtime_bytes": len(runtime["ort-wasm-simd-threaded.wasm"]),
         "finder": list(finder),
-        "models": [{**model.told, "file": f"{model.told['name']}.onnx"} for model in models],
+        "models": [],
     }
+    for model in models:
+        named = {
+            style: "-".join(filter(None, [model.told["name"], style])) + ".onnx"
+            for style in model.graphs
+        }
+        manifest["models"].append({**model.told, "files": named})
+        files |= {f"models/{named[style]}": graph for style, graph in model.graphs.items()}
     files["manifest.json"] = json.dumps(manifest, indent=1).encode()
     for name, content in files.items():
         path = folder / name

@@ -1,4 +1,4 @@
-"""fsketch demo --workdir=RUN
+"""fsketch demo
 
 Serves the page (docs/page.md) to browsers of this machine, prints its address, ends with Ctrl-C.
 Photos stay in the browser: this program only hands out the page's files.
@@ -19,11 +19,16 @@ PORT = 8642
 def parser() -> arguments.Parser:
     """The command line."""
     result = arguments.Parser("demo", description="Serve the page: own photos in a browser.")
-    result.path("--workdir", required=True, metavar="RUN", help="the run that draws")
+    add = result.add_argument
+    result.several(
+        "--model", commas=True, metavar="NAME",
+        help="models of the page, the first one first; default: all of `fsketch models`",
+    )  # fmt: skip
+    result.path("--workdir", default="", metavar="RUN", help="a run, in place of models")
+    result.path("--zoo", default="", metavar="DIR", help="a folder of more models")
     result.path(
         "--runtime", default="", metavar="FILE", help=f"{vendor.PACKAGE} as a .tgz or a folder"
     )
-    add = result.add_argument
     add("--port", type=int, default=PORT, help="0: any that is free (default: %(default)s)")
     add("--open", action="store_true", help="open it in the browser")
     return result
@@ -40,9 +45,11 @@ def run(flags: argparse.Namespace) -> None:
 
 
 def write(folder: pathlib.Path, flags: argparse.Namespace) -> None:
-    """Writes the page of flags.workdir with the runtime flags.runtime."""
+    """Writes the page of flags.workdir, or of the models flags.model, or of all models."""
+    if flags.workdir and flags.model:
+        raise errors.UsageError("--model: expected no --workdir beside it, got both")
     runtime = vendor.runtime(flags.runtime)
-    found = models.of_run(flags.workdir)
+    found = models.of_run(flags.workdir) if flags.workdir else models.of_zoo(flags.model, flags.zoo)
     pages.write(folder, found, finder=models.finder(), runtime=runtime)
 
 

@@ -4,7 +4,8 @@ Writes a translator as a file for other runtimes.  Formats:
 
     onnx       fsketch/export/onnx_file.py
     stablehlo  fsketch/export/stablehlo.py
-    page       fsketch/demo/program.py: OUT is a folder, a static site; all directions
+    page       fsketch/demo/program.py: OUT is a folder, a static site that draws; takes
+               --workdir or --model, all directions, and of the other flags --runtime only
 
 The first two compare the file with the run first (fsketch/export/parity.py), print the differences,
 and write nothing where one is above its bound.  --uint8 makes a file that takes and gives 8-bit
@@ -34,7 +35,7 @@ def parser() -> arguments.Parser:
     """The command line."""
     result = arguments.Parser("export", description="Write a translator for other runtimes.")
     add = result.add_argument
-    result.path("--workdir", required=True, metavar="RUN", help="the run")
+    result.path("--workdir", default="", metavar="RUN", help="the run")
     add("--direction", choices=matching.DIRECTIONS)
     add("--checkpoint", default="best", choices=("best", "latest"))
     add("--format", required=True, choices=FORMATS)
@@ -45,6 +46,8 @@ def parser() -> arguments.Parser:
         "--size", type=side_pair, metavar="HxW",
         help="of images, where the file has a fixed size; the run's canvas by default",
     )  # fmt: skip
+    result.several("--model", commas=True, metavar="NAME", help="of a page: in place of a run")
+    result.path("--zoo", default="", metavar="DIR", help="of a page: a folder of more models")
     result.path("--runtime", default="", metavar="FILE", help="of a page: see docs/page.md")
     result.path("--images", default="", metavar="DIR", help="pictures to compare on")
     add("--count", type=int, default=4, help="of them, or of drawn faces; default 4")
@@ -54,7 +57,7 @@ def parser() -> arguments.Parser:
 def main(words: Sequence[str]) -> None:
     """Runs the format."""
     flags = parser().parse_args(words)
-    if not flags.direction and flags.format != "page":
-        expected = " or ".join(matching.DIRECTIONS)
-        raise errors.UsageError(f"--direction: expected {expected} for {flags.format}, got none")
+    for name in ("workdir", "direction"):
+        if not getattr(flags, name) and flags.format != "page":
+            raise errors.UsageError(f"--{name}: expected it for {flags.format}, got none")
     importlib.import_module(f"fsketch.{FORMATS[flags.format]}").run(flags)

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from fsketch.convert import files
-from fsketch.faces import boxes, crops, pyramid
+from fsketch.faces import boxes, crops, pyramid, second_look
 from fsketch.nets import mtcnn
 
 WEIGHTS = pathlib.Path(__file__).parent / "weights" / "mtcnn.safetensors"
@@ -26,10 +26,8 @@ SHA256 = "9d21fbf28742874afb67602d5b4aa4b47e8fcc240f474ed7a77c1c43192f612a"
 CANVASES = (512, 1024)
 LARGE = 0.25  # a face's side as a share of the canvas: no need to look closer
 THRESHOLDS = (0.6, 0.7, 0.7)  # scores that the three nets must give
-SURE = 0.9  # a face with a lower score does not keep the photo from being turned
 BATCHES = (64, 16)  # crops in a call of the second and the third net
 PROPOSALS = 4 * BATCHES[0]  # that the second net sees at most
-ROLLED = 20.0  # degrees, from which a face is looked at again
 
 TINY_PX = 25  # between the eyes: half the frame's distance
 ASIDE = 0.36  # the nose's distance from the middle between the eyes, in distances of the eyes
@@ -83,7 +81,9 @@ class Detector:
             variables = {"params": jax.tree.map(lambda a: a.astype(np.float32), params[name])}
             return jax.jit(lambda image: module.apply(variables, mtcnn.adapt(image)))
 
-        self._propose, self._refine, self._output = map(net, mtcnn.NETS)
+        self._propose, refine, output = map(net, mtcnn.NETS)
+        self._refine = functools.partial(_batched, refine, BATCHES[0])
+        self._output = functools.partial(_batched, output, BATCHES[1])
 
     def find(self, image: np.ndarray) -> list[Face]:
         """The faces of uint8[H, W, 3], the largest first; [] if there are none."""
@@ -91,7 +91,7 @@ class Detector:
             raise ValueError(f"image: expected uint8[H, W, 3], got {image.dtype}{image.shape}")
         photo = Image.fromarray(np.ascontiguousarray(image))
         faces = self._look(photo)
-        if _best(faces) < SURE:
+        if not faces:
             for quarters in (1, 3, 2):
                 turned = photo.transpose(Image.Transpose.ROTATE_90 + quarters - 1)
                 others = [_unturned(face, quarters, photo.size) for face in self._look(turned)]
@@ -114,14 +114,20 @@ class Detector:
         found = self._proposals(canvas)
         if not len(found):
             return []
-        scores, offsets = _batched(self._refine, crops.cut(canvas, found, 24), BATCHES[0])
-        found, scores = _kept(found, scores, offsets, THRESHOLDS[1])
+        scores, offsets = self._refine(crops.cut(canvas, found, 24))
+        found, _ = _kept(found, scores, offsets, THRESHOLDS[1])
         if not len(found):
             return []
         found = boxes.squares(found) / scale
-        scores, offsets, points = _batched(self._output, crops.cut(photo, found, 48), BATCHES[1])
-        faces = _faces(found, scores, offsets, points)
-        return [self._upright(photo, f) if abs(f.roll) > ROLLED else f for f in faces]
+        scores, offsets, _ = self._output(crops.cut(photo, found, second_look.SIZE_PX))
+        found, _ = _kept(found, scores, offsets, THRESHOLDS[2])
+        if not len(found):
+            return []
+        sights = second_look.look(self._output, photo, boxes.squares(found))
+        places = np.array([sight.box for sight in sights])
+        scores = np.array([sight.score for sight in sights])
+        kept = boxes.suppressed(places, scores, 0.7, of_smaller=True)
+        return [_face(sights[i]) for i in kept if scores[i] > THRESHOLDS[2]]
 
     def _proposals(self, canvas: Image.Image) -> np.ndarray:
         """Squares float[N, 4] in pixels of the canvas, N <= PROPOSALS."""
@@ -134,29 +140,8 @@ class Detector:
         scores, places = map(np.concatenate, zip(*found, strict=True))
         return boxes.squares(places[boxes.suppressed(places, scores, 0.7)[:PROPOSALS]])
 
-    def _upright(self, photo: Image.Image, face: Face) -> Face:
-        """The face with the points that are found when it is cut out upright; itself if none."""
-        for _ in range(2):
-            square = boxes.squares(face.box[None])[0]
-            centre, side = (square[:2] + square[2:]) / 2, square[2] - square[0]
-            turn = side * np.exp(1j * np.radians(face.roll))
-            crop = crops.turned(photo, centre, turn, 48)
-            score, offset, points = _batched(self._output, crop[None], BATCHES[1])
-            if score[0] < THRESHOLDS[2]:
-                break
-            unit = np.array([0.0, 0, 1, 1])[None]
-            again = _faces(unit, score, offset, points)[0]
-            middle = crops.placed(again.box.reshape(2, 2).mean(0, keepdims=True), centre, turn)[0]
-            half = side * np.ptp(again.box.reshape(2, 2), axis=0).max() / 2
-            face = Face(
-                again.score,
-                np.concatenate([middle - half, middle + half]),
-                crops.placed(again.points, centre, turn),
-            )
-        return face
 
-
-def _batched(net: Any, images: np.ndarray, batch: int) -> list[np.ndarray]:
+def _batched(net: Any, batch: int, images: np.ndarray) -> list[np.ndarray]:
     """The net's outputs for uint8[N, n, n, 3], N > 0, in calls of one size."""
     padded = np.zeros((-len(images) % batch, *images.shape[1:]), np.uint8)
     parts = np.concatenate([images, padded]).reshape(-1, batch, *images.shape[1:])
@@ -174,16 +159,9 @@ def _kept(
     return found[kept], scores[kept]
 
 
-def _faces(
-    squares: np.ndarray, scores: np.ndarray, offsets: np.ndarray, points: np.ndarray
-) -> list[Face]:
-    """What the third net says of its crops, without doubles."""
-    sides = squares[:, 2:] - squares[:, :2]
-    placed = squares[:, None, :2] + points.reshape(-1, 2, 5).transpose(0, 2, 1) * sides[:, None]
-    moved = boxes.moved(squares, offsets)
-    good = np.flatnonzero(scores > THRESHOLDS[2])
-    kept = good[boxes.suppressed(moved[good], scores[good], 0.7, of_smaller=True)]
-    return [Face(float(scores[i]), moved[i], placed[i]) for i in kept]
+def _face(sight: second_look.Sight) -> Face:
+    points = np.stack([sight.points.real, sight.points.imag], axis=1)
+    return Face(sight.score, sight.box, points)
 
 
 def _best(faces: list[Face]) -> float:

@@ -74,13 +74,15 @@ def test_a_wrong_runtime_is_refused(runtime, tmp_path, monkeypatch):
 
 
 def test_the_folder_is_complete_and_served_with_its_policy(runtime, tmp_path):
-    told = {"name": "tiny", "direction": "to_sketch", "styles": [], "terms": "none"}
+    told = {"name": "tiny", "direction": "to_sketch", "terms": "none"}
+    graphs = {"fine": b"one", "broad": b"other"}
     nets = {name: name.encode() for name in ("pnet.onnx", "rnet.onnx", "onet.onnx")}
-    pages.write(tmp_path / "page", [pages.Model(told, b"onnx")], finder=nets, runtime=runtime)
+    pages.write(tmp_path / "page", [pages.Model(told, graphs)], finder=nets, runtime=runtime)
     manifest = json.loads((tmp_path / "page/manifest.json").read_text())
     (model,) = manifest["models"]
-    assert (tmp_path / "page/models" / model["file"]).read_bytes() == b"onnx"
-    assert {**model, "file": None} == {**told, "file": None}
+    assert {**model, "files": None} == {**told, "files": None}
+    for style, name in model["files"].items():
+        assert (tmp_path / "page/models" / name).read_bytes() == graphs[style]
     html = (tmp_path / "page/index.html").read_text()
     for name in [f"models/{name}" for name in manifest["finder"]] + [
         word for word in re.findall(r'(?:href|src)="([^"#]+)"', html) if word != "./"

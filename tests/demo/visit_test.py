@@ -16,7 +16,7 @@ from demo.javascript import HELPERS, sent
 from PIL import Image
 from skimage import data
 
-from fsketch import synthesize
+from fsketch import translator
 from fsketch.demo import serve
 from fsketch.faces import align, detector
 
@@ -83,8 +83,8 @@ def test_a_photo_becomes_the_library_s_sketch_and_no_request_leaves(visit, workd
     assert opened(page, png(photo)) == "result"
     (face,) = detector.load().find(photo)
     frame = align.aligned(photo, face.eyes)
-    translator = synthesize.load_translator(workdir, "to_sketch")
-    sketch = translator(frame)
+    model = translator.load_translator(workdir, "to_sketch")
+    sketch = model(frame)
     assert sketch.shape == (250, 200, 1)
     assert_close(shown(page, 0), frame, levels=1, share=0.001)
     assert_close(shown(page, 1), np.broadcast_to(sketch, frame.shape), levels=2, share=0.02)

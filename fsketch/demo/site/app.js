@@ -69,7 +69,7 @@ const models = () => manifest.models.filter((model) => model.direction === state
 function choose(direction) {
   state.direction = direction;
   state.model = models()[0];
-  state.style = state.model.styles[0];
+  state.style = Object.keys(state.model.files)[0];
   const given = WORDS[direction][0].toLowerCase();
   $("choose").textContent = `Choose a ${given}`;
   $("again").textContent = `Another ${given}`;
@@ -130,7 +130,8 @@ async function settle(faces, mine) {
 
 const eyes = (face) => face.points.slice(0, 2).map(([x, y]) => [x, y]);
 const pixels = ({ data, width, height }) => new ImageData(data, width, height);
-const model = () => ({ ...state.model, style: state.style });
+const inStyle = (model, style) => ({ ...model, file: model.files[style] });
+const model = () => inStyle(state.model, state.style);
 
 /** Shows the picked faces by the chosen model. */
 async function draw() {
@@ -214,10 +215,10 @@ function panel() {
   $("model").replaceChildren(...names.map((name) => new Option(name, name, false, name === state.model.name)));
   $("model").onchange = ({ target }) => redraw((value) => {
     state.model = models().find(({ name }) => name === value);
-    state.style = state.model.styles[0];
+    state.style = Object.keys(state.model.files)[0];
   })(target.value);
   $("model-field").hidden = names.length < 2;
-  const styles = Object.fromEntries(state.model.styles.map((style) => [style, style]));
+  const styles = Object.fromEntries(Object.keys(state.model.files).map((style) => [style, style]));
   segments($("style"), styles, state.style, redraw((value) => (state.style = value)));
   $("summary").textContent = state.model.summary;
 }
@@ -233,7 +234,7 @@ async function example(started) {
   const k = photo.width / 200;
   const start = performance.now();
   const place = [[75 * k, 125 * k], [125 * k, 125 * k]];
-  const drawn = pixels(await engine.call("sample", { image: photo, eyes: place, model: first }));
+  const drawn = pixels(await engine.call("sample", { image: photo, eyes: place, model: inStyle(first, Object.keys(first.files)[0]) }));
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   sample.show(photo, await scaled(drawn, photo), ["Photo", "Sketch"]);
   sample.sweep(100, 50, 1600);
@@ -254,12 +255,15 @@ async function start() {
   choose(manifest.models[0].direction);
   terms($("terms"), manifest.models);
   $("small").textContent = `, with ${(state.model.parameters / 1e6).toFixed(2)} million numbers`;
-  const started = engine.call("start", { bytes: manifest.runtime_bytes, model: state.model });
+  const started = engine.call("start", { bytes: manifest.runtime_bytes, model: model() });
   const shown = example(started).catch((error) => {
     $("sample-note").textContent = `The drawing engine does not start in this browser: ${error.message}.`;
   });
   ready = started.then(() => shown).then(() =>
-    engine.call("rest", { files: manifest.finder, models: manifest.models }));
+    engine.call("rest", {
+      finder: manifest.finder,
+      files: manifest.models.flatMap(({ files }) => Object.values(files)),
+    }));
   ready.catch(() => {}); // told when a picture is opened
   await ready;
   document.body.dataset.ready = "";

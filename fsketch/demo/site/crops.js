@@ -1,9 +1,19 @@
-// Square crops of a photo at a net's size, as fsketch/faces/crops.py has them.
+// Square crops of a photo at a net's size, as fsketch/faces/crops.py has them.  A view is a square in
+// any turn: {centre: [x, y], side: [a, b] of its upper side, isMirrored}.
 
-import { cropped, rounded, shrunk } from "./raster.js";
+import { cropped, shrunk } from "./raster.js";
 import { transformed } from "./transform.js";
 
-/** The square of the photo in size x size pixels; black beyond the photo. */
+const PATCH = 128; // pixels of the part of the photo that views are taken from
+const REACH = 1.6; // its side in sides of the square
+
+/** A point of the unit square that a view sees -> pixels of the photo. */
+export function placed({ centre: [x, y], side: [a, b], isMirrored }, [u, v]) {
+  const [p, q] = [(u - 0.5) * (isMirrored ? -1 : 1), v - 0.5];
+  return [x + p * a - q * b, y + p * b + q * a];
+}
+
+/** The upright square of the photo in size x size pixels; black beyond the photo. */
 export function cut(photo, square, size) {
   const low = [Math.floor(square[0]), Math.floor(square[1])];
   const high = [2, 3].map((k) => Math.max(Math.ceil(square[k]), low[k - 2] + 1));
@@ -15,19 +25,17 @@ export function cut(photo, square, size) {
   return shrunk(part, size, size, "bilinear", 2, inner);
 }
 
-/** The square around `centre` whose upper side is the vector [x, y]. */
-export function turned(photo, [x, y], side, size) {
-  const length = Math.hypot(...side);
-  const reach = (Math.abs(side[0]) + Math.abs(side[1])) / 2;
-  const px = rounded(Math.min(4 * size, (4 * size * reach) / length));
-  const part = cut(photo, [x - reach, y - reach, x + reach, y + reach], px);
-  const [a, b] = side.map((v) => ((v / size) * px) / (2 * reach));
-  const [c, f] = [px / 2 - ((a - b) * size) / 2, px / 2 - ((a + b) * size) / 2];
-  return transformed(part, size, size, [a, -b, c, b, a, f], "bilinear");
-}
-
-/** A point of the unit square that `turned` cuts out -> pixels of the photo. */
-export function placed([x, y], centre, [a, b]) {
-  const [u, v] = [x - 0.5, y - 0.5];
-  return [centre[0] + a * u - b * v, centre[1] + b * u + a * v];
+/** Views around one centre, of about the same size. */
+export function views(photo, seen, size) {
+  const [x, y] = seen[0].centre;
+  const half = (REACH / 2) * Math.max(...seen.map(({ side }) => Math.hypot(...side)));
+  const patch = cut(photo, [x - half, y - half, x + half, y + half], PATCH);
+  const scale = PATCH / (2 * half);
+  return seen.map((view) => {
+    const at = (point) => placed(view, point).map((v, k) => (v - [x, y][k] + half) * scale);
+    const [start, right, down] = [at([0, 0]), at([1, 0]), at([0, 1])];
+    const step = (end, k) => (end[k] - start[k]) / size;
+    const rows = [0, 1].flatMap((k) => [step(right, k), step(down, k), start[k]]);
+    return transformed(patch, size, size, rows, "bilinear");
+  });
 }

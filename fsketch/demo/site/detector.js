@@ -1,17 +1,16 @@
 // Faces by MTCNN, as fsketch/faces/detector.py finds them.
 
 import { area, moved, square, suppressed } from "./boxes.js";
-import { cut, placed, turned as upright } from "./crops.js";
+import { cut } from "./crops.js";
 import { floats } from "./nets.js";
 import { layout, mosaic, reduced, windows } from "./pyramid.js";
 import { turned } from "./raster.js";
+import { SIZE, look as lookAgain } from "./second_look.js";
 
 const CANVASES = [512, 1024];
 const LARGE = 0.25; // a face's side as a share of the canvas: no need to look closer
 const SCORES = [0.6, 0.7, 0.7]; // that the nets must give
-const SURE = 0.9; // with a lower score, the photo is also turned
 const PROPOSALS = 256;
-const ROLLED = 20; // degrees, from which a face is looked at again
 const [TINY, ASIDE, CUT] = [25, 0.36, 0.1];
 
 const best = (faces) => Math.max(0, ...faces.map(({ score }) => score));
@@ -19,7 +18,7 @@ const best = (faces) => Math.max(0, ...faces.map(({ score }) => score));
 /** nets: {pnet, rnet, onet}; image: RGB.  [{score, box, points, notes}], the largest first. */
 export async function find(nets, image) {
   let faces = await look(nets, image);
-  if (best(faces) < SURE) {
+  if (!faces.length) {
     for (const quarters of [1, 3, 2]) {
       const others = await look(nets, turned(image, 4 - quarters));
       if (best(others) > best(faces)) faces = others.map((face) => unturned(face, quarters, image));
@@ -43,16 +42,13 @@ async function look(nets, photo) {
 async function lookOn(nets, photo, side) {
   const { canvas, scale } = reduced(photo, side);
   const squares = await proposals(nets.pnet, canvas);
-  const refined = (await judged(nets.rnet, squares, (box) => cut(canvas, box, 24)))
-    .filter(({ score }) => score > SCORES[1]);
-  const again = suppressed(refined, 0.7).map(({ box }) => square(box).map((v) => v / scale));
-  const found = (await judged(nets.onet, again, (box) => cut(photo, box, 48)))
-    .filter(({ score }) => score > SCORES[2]);
-  const faces = [];
-  for (const face of suppressed(found, 0.7, { ofSmaller: true })) {
-    faces.push(Math.abs(roll(face)) > ROLLED ? await straightened(nets.onet, photo, face) : face);
-  }
-  return faces;
+  const refined = await judged(nets.rnet, squares, (box) => cut(canvas, box, 24), SCORES[1]);
+  const again = refined.map((box) => square(box).map((v) => v / scale));
+  const found = await judged(nets.onet, again, (box) => cut(photo, box, SIZE), SCORES[2]);
+  if (!found.length) return [];
+  const run = (images) => nets.onet.run({ image: normalised(images) });
+  const sights = await lookAgain(run, photo, found.map(square));
+  return suppressed(sights, 0.7, { ofSmaller: true }).filter(({ score }) => score > SCORES[2]);
 }
 
 async function proposals(pnet, canvas) {
@@ -72,46 +68,15 @@ function normalised(images) {
   return floats(input, images.length, height, width, 3);
 }
 
-/** What a net says of squares: {score, box: corrected, points}. */
-async function judged(net, squares, crop) {
+/** The boxes that a net keeps of these squares, corrected, without doubles. */
+async function judged(net, squares, crop, threshold) {
   if (!squares.length) return [];
-  const { score, box, points } = await net.run({ image: normalised(squares.map(crop)) });
-  return squares.map((given, i) => {
-    const [x, y] = given;
-    const [width, height] = [given[2] - x, given[3] - y];
-    const at = points?.data.slice(10 * i, 10 * i + 10);
-    return {
-      score: score.data[2 * i + 1],
-      box: moved(given, box.data.slice(4 * i, 4 * i + 4)),
-      points: at && [0, 1, 2, 3, 4].map((k) => [x + at[k] * width, y + at[k + 5] * height]),
-    };
-  });
-}
-
-/** Degrees by which a face is turned clockwise. */
-function roll({ points: [[x0, y0], [x1, y1]] }) {
-  return (Math.atan2(y1 - y0, x1 - x0) * 180) / Math.PI;
-}
-
-/** The face with the points that are found when it is cut out upright; itself if none. */
-async function straightened(onet, photo, face) {
-  for (let time = 0; time < 2; time++) {
-    const [x0, y0, x1, y1] = square(face.box);
-    const centre = [(x0 + x1) / 2, (y0 + y1) / 2];
-    const angle = (roll(face) * Math.PI) / 180;
-    const side = [(x1 - x0) * Math.cos(angle), (x1 - x0) * Math.sin(angle)];
-    const crop = () => upright(photo, centre, side, 48);
-    const [{ score, box, points }] = await judged(onet, [[0, 0, 1, 1]], crop);
-    if (score < SCORES[2]) break;
-    const [x, y] = placed([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], centre, side);
-    const half = ((x1 - x0) * Math.max(box[2] - box[0], box[3] - box[1])) / 2;
-    face = {
-      score,
-      box: [x - half, y - half, x + half, y + half],
-      points: points.map((point) => placed(point, centre, side)),
-    };
-  }
-  return face;
+  const { score, box } = await net.run({ image: normalised(squares.map(crop)) });
+  const finds = squares.map((given, i) => ({
+    score: score.data[2 * i + 1],
+    box: moved(given, box.data.slice(4 * i, 4 * i + 4)),
+  }));
+  return suppressed(finds.filter((find) => find.score > threshold), 0.7).map((find) => find.box);
 }
 
 /** A face of the photo turned by quarters against the clock, in the photo as it is. */

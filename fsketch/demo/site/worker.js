@@ -22,10 +22,10 @@ const calls = {
   },
 
   /** What `start` left out: from here on, no more file is needed. */
-  async rest({ files, models }) {
-    const [pnet, rnet, onet] = await Promise.all(files.map(nets.net));
+  async rest({ finder, files }) {
+    const [pnet, rnet, onet] = await Promise.all(finder.map(nets.net));
     detector = { pnet, rnet, onet };
-    for (const { file } of models) await session(file);
+    for (const file of files) await session(file);
   },
 
   /** The faces of a picture, which is kept in hand. */
