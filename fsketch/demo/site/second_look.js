@@ -23,8 +23,8 @@ export async function look(run, photo, squares) {
   });
   for (let round = 0; round < ROUNDS; round++) {
     const scaled = sights.map(({ centre, size, points }) => {
-      const [a, b] = upward(points).map((v) => v * Math.max(...size));
-      return SCALES.flatMap((scale) => both(centre, [scale * a, scale * b]));
+      const side = (scale) => upward(points).map((v) => scale * Math.max(...size) * v);
+      return SCALES.flatMap((scale) => both(centre, side(scale)));
     });
     sights = (await seen(run, photo, scaled)).map(mean);
   }
@@ -57,7 +57,7 @@ async function seen(run, photo, groups) {
 }
 
 function mean(sights) {
-  const pairs = (get) => [0, 1].map((k) => sum(sights.map((s) => get(s)[k])) / sights.length);
+  const pairs = (get) => [0, 1].map((k) => sum(sights.map((s) => get(s)[k])) * (1 / sights.length));
   return {
     logit: sum(sights.map(({ logit }) => logit)) / sights.length,
     points: MIRRORED.map((_, i) => pairs((s) => s.points[i])),
@@ -69,7 +69,7 @@ function mean(sights) {
 /** The direction from the first eye to the second, of length 1. */
 function upward([left, right]) {
   const eyes = left.map((v, k) => right[k] - v);
-  return eyes.map((v) => v / Math.max(Math.hypot(...eyes), 1e-9));
+  return eyes.map((v) => v * (1 / Math.max(Math.hypot(...eyes), 1e-9)));
 }
 
 /** The box around the ellipse in a face's own box. */
