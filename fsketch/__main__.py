@@ -21,6 +21,7 @@ COMMANDS = {
     "models": ("models:main", "the models that ship, with their cards"),
     "synthesize": ("synthesize:main", "sketches of photos, or photos of sketches, by a run"),
     "score": ("score:main", "score folders of images by a named protocol"),
+    "export": ("export.program:main", "a run as a file for other runtimes: ONNX, StableHLO"),
     "report": ("report.program:main", "compare runs; `report seeds`, `report ifrp`: tables"),
     "convert": ("convert.program:main", "published weights to *.safetensors"),
     "verify": ("verify_faces:main", "face verification on published sets or your own pairs"),

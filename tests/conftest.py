@@ -201,10 +201,10 @@ def tiny(pairs_folder, tmp_path_factory, tiny_teacher, tiny_embedder):
 def leave():
     """A function: configuration, workdir -> the workdir as a run leaves it.
 
-    Its nets are random and their outputs have contrast.
+    Its nets are random; with kernels of `gain` times the usual size their outputs have contrast.
     """
 
-    def make(config: ConfigDict, workdir: pathlib.Path) -> pathlib.Path:
+    def make(config: ConfigDict, workdir: pathlib.Path, *, gain: float = 4) -> pathlib.Path:
         rng, crop = np.random.default_rng(0), config.data.crop_px
         shapes = {"photo": (1, crop, crop, 3), "sketch": (1, crop, crop, 1)}
         pair = {
@@ -215,7 +215,7 @@ def leave():
         frozen = method.freeze([augment.scale(pair)])
         canvases = types.SimpleNamespace(channels={"photo": 3, "sketch": 1})
         start = prediction.initial_state(method, frozen, config, canvases)
-        start = jax.tree.map(lambda leaf: 4 * leaf if leaf.ndim == 4 else leaf, start)
+        start = jax.tree.map(lambda leaf: gain * leaf if leaf.ndim == 4 else leaf, start)
         checkpoints = checkpoint.open_workdir(workdir, keep=1)
         meta = restore.meta_data(config, step=0, frozen=frozen)
         checkpoint.save(checkpoints.latest, 0, start, meta)
@@ -231,13 +231,18 @@ def leave():
 
 
 @pytest.fixture(scope="session")
-def zoo(tiny, leave, tmp_path_factory) -> pathlib.Path:
-    """A folder of two models of one untrained run, "tiny-photo" and "tiny-sketch"."""
-    workdir = leave(tiny(kd), tmp_path_factory.mktemp("kd"))
+def kd_run(tiny, leave, tmp_path_factory) -> pathlib.Path:
+    """The workdir of an untrained KD run."""
+    return leave(tiny(kd), tmp_path_factory.mktemp("kd"))
+
+
+@pytest.fixture(scope="session")
+def zoo(kd_run, tmp_path_factory) -> pathlib.Path:
+    """A folder of its two models, "tiny-photo" and "tiny-sketch"."""
     folder = tmp_path_factory.mktemp("zoo")
     told = {"training_data": "drawn pairs", "terms": "none"}
     with convolution.plain():
         for direction in ("to_sketch", "to_photo"):
             name = f"tiny-{direction.removeprefix('to_')}"
-            entries.write_entry(workdir, direction, name, folder, **told)
+            entries.write_entry(kd_run, direction, name, folder, **told)
     return folder

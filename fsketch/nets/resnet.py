@@ -29,6 +29,7 @@ from fsketch.core import images, types
 from fsketch.nets import layers
 
 DETAIL_PX = 15  # side of the windows of `detail`
+NOISE_PX = 256  # side of the tile of noise that predictions repeat
 FLAT = 0.02  # deviation of the luma in [-1, 1] that counts as grain: 2 or 3 grey levels
 TAPS = ("in", "d1", "d2", "bottle", "u1", "u2")
 
@@ -98,7 +99,8 @@ class Translator(nn.Module):
     ) -> tuple[jax.Array, types.Taps]:
         """float[B, H, W, C] in [-1, 1], H and W multiples of 4 -> (same size in [-1, 1], taps).
 
-        keys: Key[B] that draw the noise; without them it is always the same.
+        keys: Key[B] that draw the noise; without them it is always the same, and a part of an
+          image sees what the whole sees there, from the top left corner.
         """
         height, width_px = image.shape[1:3]
         if height % 4 or width_px % 4:
@@ -153,15 +155,18 @@ class Translator(nn.Module):
         return jnp.tanh(x.astype(jnp.float32)), taps
 
 
+def noise_tile() -> jax.Array:
+    """The noise of predictions, standard normal [NOISE_PX, NOISE_PX], for all nets and images."""
+    return jax.random.normal(jax.random.key(0), (NOISE_PX, NOISE_PX, 1))[..., 0]
+
+
 def _noise(shape: tuple[int, ...], keys: types.Key | None) -> jax.Array:
-    """Standard normal [B, H, W, 1] for images [B, H, W, C], the same for each without keys."""
-
-    def draw(key: types.Key) -> jax.Array:
-        return jax.random.normal(key, (*shape[1:3], 1))
-
+    """Standard normal [B, H, W, 1] for images [B, H, W, C]; without keys, of `noise_tile`s."""
+    height, width = shape[1:3]
     if keys is None:
-        return jnp.broadcast_to(draw(jax.random.key(0)), (*shape[:3], 1))
-    return jax.vmap(draw)(keys)
+        tiled = jnp.tile(noise_tile(), (-(-height // NOISE_PX), -(-width // NOISE_PX)))
+        return jnp.broadcast_to(tiled[:height, :width, None], (*shape[:3], 1))
+    return jax.vmap(lambda key: jax.random.normal(key, (height, width, 1)))(keys)
 
 
 def _detail(image: jax.Array) -> jax.Array:

@@ -1,0 +1,1 @@
+"""Trained translators as files for other runtimes: `fsketch export` (program.py)."""

@@ -1,0 +1,60 @@
+"""fsketch export --workdir=RUN --direction=to_sketch --format=onnx OUT
+
+Writes a translator as a file for other runtimes.  Formats:
+
+    onnx       fsketch/export/onnx_file.py
+    stablehlo  fsketch/export/stablehlo.py
+    zoo        a model of `fsketch models`: fsketch/zoo/entries.py; OUT is a folder
+
+All compare the file with the run first, print the differences, and write nothing where one is
+above its bound.  --uint8 makes a file that takes and gives 8-bit images,
+--fp16 one whose kernels are stored in 16 bits.
+"""
+
+import argparse
+import importlib
+from collections.abc import Sequence
+
+from fsketch.core import arguments
+from fsketch.export import zoo_entry
+from fsketch.scoring import matching
+
+# name -> module with run(flags); imported when it is asked for, as some need optional packages
+FORMATS = {"onnx": "onnx_file", "stablehlo": "stablehlo", "zoo": "zoo_entry"}
+
+
+def side_pair(text: str) -> tuple[int, int]:
+    """Parses HEIGHTxWIDTH in pixels."""
+    parts = text.split("x")
+    if len(parts) != 2 or not all(part.isdecimal() and int(part) for part in parts):
+        raise argparse.ArgumentTypeError(f"expected HEIGHTxWIDTH, e.g. 256x256, got {text!r}")
+    return int(parts[0]), int(parts[1])
+
+
+def parser() -> arguments.Parser:
+    """The command line."""
+    result = arguments.Parser("export", description="Write a translator for other runtimes.")
+    add = result.add_argument
+    result.path("--workdir", required=True, metavar="RUN", help="the run")
+    add("--direction", required=True, choices=matching.DIRECTIONS)
+    add("--checkpoint", default="best", choices=("best", "latest"))
+    add("--format", required=True, choices=FORMATS)
+    result.path("out", metavar="OUT", help="the file to write")
+    add("--uint8", action="store_true", help="8-bit images in and out, not floats in [-1, 1]")
+    add("--fp16", action="store_true", help="store kernels in 16 bits; computes in 32")
+    add(
+        "--size", type=side_pair, metavar="HxW",
+        help="of images, where the file has a fixed size; the run's canvas by default",
+    )  # fmt: skip
+    result.path("--images", default="", metavar="DIR", help="pictures to compare on")
+    add("--count", type=int, default=4, help="of them, or of drawn faces; default 4")
+    named = result.add_argument_group("of a model of the zoo")
+    for flag, what in zoo_entry.FIELDS.items():
+        named.add_argument(f"--{flag}", default="", help=what)
+    return result
+
+
+def main(words: Sequence[str]) -> None:
+    """Runs the format."""
+    flags = parser().parse_args(words)
+    importlib.import_module(f"fsketch.export.{FORMATS[flags.format]}").run(flags)
