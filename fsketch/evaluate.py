@@ -124,7 +124,8 @@ def check_metric(
         return
     known = metric_names(method, train_state, frozen, canvases, protocol=config.protocol)
     if config.best_metric not in known:
-        got, expected = repr(config.best_metric), f"one of {', '.join(known)}"
+        got = repr(config.best_metric)
+        expected = f"one of {', '.join(known)}" if known else "'', as this split gives no metric"
         raise ValueError(errors.told("best_metric", got=got, expected=expected))
 
 
