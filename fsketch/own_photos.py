@@ -116,7 +116,8 @@ def run(
                 results = _results(job, read.pixels, portraits, flags, about)
             except studio.NoFaceError as error:
                 counts["faceless"] += 1
-                outcomes.fail(job, str(error))
+                is_frame = read.pixels.shape[:2] == align.FRAME
+                outcomes.fail(job, f"{error}{'; --aligned looks for none' * is_frame}")
                 continue
             except (jax.errors.JaxRuntimeError, ArithmeticError, MemoryError, ValueError) as error:
                 outcomes.fail(job, str(error).partition("\n")[0] or "out of memory")

@@ -13,14 +13,11 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from fsketch import translator
 from fsketch.core import pictures
 from fsketch.faces import align, detector
 from fsketch.zoo import cards, nets
-
-MAX_SKEW = 0.02  # of a whole sketch's width to height from 4:5
 
 
 class NoFaceError(ValueError):
@@ -64,8 +61,6 @@ class Studio:
     ) -> list[Portrait]:
         """The faces of an image uint8[H, W, 3], the largest first, translated.
 
-        A sketch in which no face is found, but of the frame's shape, is taken as one face.
-
         Args:
           direction: "to_sketch" or "to_photo".
           most: faces to take; None = all.
@@ -75,9 +70,6 @@ class Studio:
           NoFaceError: there is none, or none that strict admits.
         """
         faces = detector.load().find(image)
-        if not faces and direction == "to_photo" and _is_framed(image):
-            portrait = self.aligned(_in_frame(image), direction)
-            return [portrait._replace(eyes=_eyes_of(image), notes=("taken whole, without a face",))]
         if not faces:
             raise NoFaceError("no face found")
         kept = [face for face in faces if not (strict and face.notes)][:most]
@@ -124,19 +116,3 @@ def of_run(workdir: str | os.PathLike, *, style: str = "") -> Studio:
     if style:
         raise ValueError(f"style: expected none, runs have one style, got {style!r}")
     return Studio(functools.partial(translator.load_translator, workdir))
-
-
-def _is_framed(image: np.ndarray) -> bool:
-    """Whether an image has the shape of the frame."""
-    height, width = image.shape[:2]
-    return abs(width / height * align.FRAME[0] / align.FRAME[1] - 1) <= MAX_SKEW
-
-
-def _in_frame(image: np.ndarray) -> np.ndarray:
-    size = align.FRAME[::-1]
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
-
-
-def _eyes_of(image: np.ndarray) -> np.ndarray:
-    """Where the eyes of the frame lie in an image of its shape."""
-    return np.array(align.EYES) * image.shape[1] / align.FRAME[1]

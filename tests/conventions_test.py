@@ -31,8 +31,8 @@ FLOORS = {
     "training_log": 8, "evaluate": 9, "train": 10, "stages": 11, "prepare": 12,
     "preflight": 12, "experiment": 13,
     "score": 12, "translator": 12, "image_jobs": 12, "styles": 12, "verify_faces": 12,
-    "benchmark": 12, "synthesize": 13, "zoo": 13, "models": 14, "studio": 14, "own_photos": 15,
-    "export": 13, "demo": 14,
+    "benchmark": 12, "synthesize": 13, "zoo": 13, "models": 14, "studio": 14, "export": 14,
+    "own_photos": 15, "demo": 15,
     "report": 13, "programs": 14, "__main__": 1, "main": 2,
 }  # fmt: skip
 

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fsketch import evaluate, image_jobs, methods, prediction, restore, synthesize, translator
+from fsketch import evaluate, image_jobs, restore, synthesize, translator
 from fsketch.configs import cyclegan, ide, kd, kd_plus, kt, pix2pix, teacher
-from fsketch.core import checkpoint, errors, images, writers
+from fsketch.core import errors, images, writers
 from fsketch.data import augment, sources
 from fsketch.nets import convolution
 from fsketch.stages import coarse_images
@@ -31,34 +31,11 @@ def plain_convolutions():
         yield
 
 
-def leave(config, workdir):
-    """A workdir as a run leaves it, with random nets whose outputs have contrast."""
-    rng = np.random.default_rng(0)
-    shapes = {"photo": (1, CROP, CROP, 3), "sketch": (1, CROP, CROP, 1)}
-    pair = {k: jnp.asarray(rng.integers(0, 256, shape), jnp.uint8) for k, shape in shapes.items()}
-    method = methods.create(config)
-    frozen = method.freeze([augment.scale(pair)])
-    start = prediction.initial_state(
-        method, frozen, config, type("Shapes", (), {"channels": {"photo": 3, "sketch": 1}})
-    )
-    start = jax.tree.map(lambda leaf: 4 * leaf if leaf.ndim == 4 else leaf, start)
-    checkpoints = checkpoint.open_workdir(workdir, keep=1)
-    meta = restore.meta_data(config, step=0, frozen=frozen)
-    checkpoint.save(checkpoints.latest, 0, start, meta)
-    if frozen:
-        variables = {role: net.variables for role, net in frozen.items()}
-        specs = {role: net.spec for role, net in frozen.items()}
-        checkpoint.save(checkpoints.frozen, 0, jax.device_get(variables), {"specs": specs})
-    checkpoints.wait()
-    checkpoints.close()
-    return workdir
-
-
 _WORKDIRS = {}
 
 
 @pytest.fixture
-def workdir_of(tiny, tmp_path_factory):
+def workdir_of(tiny, leave, tmp_path_factory):
     """A function: name of a method -> its workdir, evaluated."""
 
     def make(name):
@@ -123,7 +100,7 @@ def test_test_pairs_come_out_as_the_evaluation_wrote_them(
             np.testing.assert_array_equal(made, wanted, err_msg=file)
 
 
-def test_a_photo_goes_through_both_stages(tiny, pairs_folder, tmp_path, monkeypatch, capsys):
+def test_a_photo_goes_through_both_stages(tiny, leave, pairs_folder, tmp_path, monkeypatch, capsys):
     """The first stage, a stand-in here, sees photos alone; the second what that made of them."""
     seen = []
 
@@ -166,7 +143,7 @@ def test_a_photo_goes_through_both_stages(tiny, pairs_folder, tmp_path, monkeypa
         translate(photos[0][1:])
 
 
-def test_a_direction_that_a_run_does_not_offer_is_refused(workdir, tiny, tmp_path, capsys):
+def test_a_direction_that_a_run_does_not_offer_is_refused(workdir, tiny, leave, tmp_path, capsys):
     photo = draw(tmp_path / "a.png")
     assert run(workdir, photo, tmp_path / "out", direction="to_photo") == 2
     assert "direction: expected to_sketch for" in capsys.readouterr().err

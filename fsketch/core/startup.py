@@ -28,4 +28,4 @@ def prepare() -> None:
     if CPU_FLAG_SINCE <= version <= CPU_FLAG_UNTIL and CPU_FLAG not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {CPU_FLAG}={CPU_FLAG_VALUE}".strip()
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(paths.cache() / "jax"))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")

@@ -6,10 +6,11 @@ Writes a translator as a file for other runtimes.  Formats:
     stablehlo  fsketch/export/stablehlo.py
     page       fsketch/demo/program.py: OUT is a folder, a static site that draws; takes
                --workdir or --model, all directions, and of the other flags --runtime only
+    zoo        a model of `fsketch models`: fsketch/zoo/entries.py; OUT is a folder
 
-The first two compare the file with the run first (fsketch/export/parity.py), print the differences,
-and write nothing where one is above its bound.  --uint8 makes a file that takes and gives 8-bit
-images, --fp16 one whose kernels are stored in 16 bits.
+All but the page are compared with the run first; the differences are printed, and nothing is
+written where one is above its bound.  --uint8 makes a file that takes and gives 8-bit images,
+--fp16 one whose kernels are stored in 16 bits.
 """
 
 import argparse
@@ -17,10 +18,16 @@ import importlib
 from collections.abc import Sequence
 
 from fsketch.core import arguments, errors
+from fsketch.export import zoo_entry
 from fsketch.scoring import matching
 
 # name -> module with run(flags); imported when it is asked for, as some need optional packages
-FORMATS = {"onnx": "export.onnx_file", "stablehlo": "export.stablehlo", "page": "demo.program"}
+FORMATS = {
+    "onnx": "export.onnx_file",
+    "stablehlo": "export.stablehlo",
+    "page": "demo.program",
+    "zoo": "export.zoo_entry",
+}
 
 
 def side_pair(text: str) -> tuple[int, int]:
@@ -51,6 +58,9 @@ def parser() -> arguments.Parser:
     result.path("--runtime", default="", metavar="FILE", help="of a page: see docs/page.md")
     result.path("--images", default="", metavar="DIR", help="pictures to compare on")
     add("--count", type=int, default=4, help="of them, or of drawn faces; default 4")
+    named = result.add_argument_group("of a model of the zoo")
+    for flag, what in zoo_entry.FIELDS.items():
+        named.add_argument(f"--{flag}", default="", help=what)
     return result
 
 

@@ -181,13 +181,17 @@ def _command(workdir: epath.Path) -> str:
 
 
 def _differences(run: translator.Translator, model: translator.Translator) -> list[Difference]:
-    """Between the two, on images of the field's size; ValueError above BOUND."""
+    """Between the two, on images of the field's size; ValueError above BOUND.
+
+    No even image is among them: instance normalisation divides its rounding errors by nearly zero.
+    """
     rng = np.random.default_rng(0)
-    smooth = np.kron(rng.integers(0, 256, (10, 8, 3)), np.ones((25, 25, 1))).astype(np.uint8)
-    given = {"blocks of colour": smooth, "noise": rng.integers(0, 256, smooth.shape, np.uint8)}
-    given |= {f"level {v}": np.full(smooth.shape, v, np.uint8) for v in (0, 128, 255)}
+    blocks = rng.integers(0, 256, (10, 8, 3)).repeat(25, 0).repeat(25, 1)
+    given = {"blocks of colour": blocks, "dark": blocks // 8, "light": 255 - blocks // 8}
+    given["noise"] = rng.integers(0, 256, blocks.shape)
     result = []
     for what, image in given.items():
+        image = image.astype(np.uint8)
         gap = np.abs(run(image).astype(int) - model(image))
         result.append(Difference(what, float(gap.mean()), int(gap.max())))
     if bad := [difference for difference in result if difference.mean > BOUND]:
