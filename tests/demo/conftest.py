@@ -52,7 +52,7 @@ def workdir(tmp_path_factory):
     blank = {"photo": np.zeros((1, side, side, 3)), "sketch": np.zeros((1, side, side, 1))}
     canvases = pipeline.Canvases(**blank, identity=[0], box=np.zeros((1, 4)), id=["0"])
     start = prediction.initial_state(methods.create(config), {}, config, canvases)
-    start = jax.tree.map(lambda leaf: 4 * leaf if leaf.ndim == 4 else leaf, start)
+    start = jax.tree.map(lambda leaf: 2 * leaf if leaf.ndim == 4 else leaf, start)
     folder = tmp_path_factory.mktemp("run")
     places = checkpoint.open_workdir(folder, keep=1)
     for kept in (places.latest, places.best):

