@@ -85,7 +85,7 @@ def _of_card(card: cards.Card) -> pages.Model:
     )
     told = {
         "name": card.name,
-        "summary": f"{card.summary}. Trained on {card.training_data}.",
+        "summary": f"{card.summary[:1].upper()}{card.summary[1:]}. Trained on {card.training_data}.",
         "terms": f"Terms: {card.terms}.",
         "fill": card.config["fill"],
     }
