@@ -83,9 +83,10 @@ def _of_card(card: cards.Card) -> pages.Model:
         channels=tuple(card.config["channels"]),
         about={"run": card.name, "terms": card.terms},
     )
+    summary = f"{card.summary[:1].upper()}{card.summary[1:]}"
     told = {
         "name": card.name,
-        "summary": f"{card.summary[:1].upper()}{card.summary[1:]}. Trained on {card.training_data}.",
+        "summary": f"{summary}. Trained on {card.training_data}.",
         "terms": f"Terms: {card.terms}.",
         "fill": card.config["fill"],
     }
