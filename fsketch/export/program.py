@@ -18,7 +18,7 @@ from fsketch.core import arguments
 from fsketch.scoring import matching
 
 # name -> module with run(flags); imported when it is asked for, as some need optional packages
-FORMATS = {"onnx": "onnx_file", "stablehlo": "stablehlo"}
+FORMATS = {"onnx": "export.onnx_file", "stablehlo": "export.stablehlo"}
 
 
 def side_pair(text: str) -> tuple[int, int]:
@@ -45,6 +45,9 @@ def parser() -> arguments.Parser:
         help="of images, where the file has a fixed size; the run's canvas by default",
     )  # fmt: skip
     result.path("--images", default="", metavar="DIR", help="pictures to compare on")
+    add(
+        "--terms", default="", metavar="TEXT", help="what its training data allow, kept in the file"
+    )
     add("--count", type=int, default=4, help="of them, or of drawn faces; default 4")
     return result
 
@@ -52,4 +55,4 @@ def parser() -> arguments.Parser:
 def main(words: Sequence[str]) -> None:
     """Runs the format."""
     flags = parser().parse_args(words)
-    importlib.import_module(f"fsketch.export.{FORMATS[flags.format]}").run(flags)
+    importlib.import_module(f"fsketch.{FORMATS[flags.format]}").run(flags)

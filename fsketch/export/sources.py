@@ -56,7 +56,8 @@ class Source(NamedTuple):
 def find(flags: argparse.Namespace) -> Source:
     """The source that --workdir and --direction name; UsageError where they do not fit."""
     restored = restore.run(flags.workdir, kind=flags.checkpoint)
-    return of(restored, flags.direction, name=os.path.basename(os.path.abspath(flags.workdir)))
+    source = of(restored, flags.direction, name=os.path.basename(os.path.abspath(flags.workdir)))
+    return source._replace(about={**source.about, "terms": flags.terms}) if flags.terms else source
 
 
 def of(restored: restore.Restored, direction: str, *, name: str) -> Source:
@@ -77,27 +78,35 @@ def of(restored: restore.Restored, direction: str, *, name: str) -> Source:
         )
     role = _role(restored.state.players, target)
     player = restored.state[role].averaged()
-    player = player.replace(net=_in_float32(player.net), ema_rate=0.0)
+    net, params = _alone(player.net, player.params)
+    player = player.replace(net=net, opt_state=(), ema={}, ema_rate=0.0)
 
     def translate(variables: types.PyTree, image: jax.Array) -> jax.Array:
         stats = dict(variables)
         now = player.replace(params=stats.pop("params"), stats=stats)
+        # Zeros in place of what the other direction takes, lest a program carry its weights.
+        others = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), restored.state)
         batch = {source: image, target: jnp.zeros((*image.shape[:-1], depths[target]))}
-        train_state = restored.state.put(**{role: now})
-        return restored.method.predict(train_state, restored.frozen, batch)[target]
+        return restored.method.predict(others.put(**{role: now}), {}, batch)[target]
 
-    variables = jax.tree.map(np.asarray, {"params": player.params, **player.stats})
+    variables = jax.tree.map(np.asarray, {"params": params, **player.stats})
+    data = restored.config.data
+    fill = pipeline.fills(data)[f"fill_{source}"]
     about = {
         "fsketch": fsketch.__version__,
-        "method": restored.config.method,
         "direction": direction,
         "run": name,
+        "method": restored.config.method,
         "step": str(restored.step),
         "weights": trees.digest(variables),
-        "data": restored.config.data.name,
+        "data": data.name,
+        "terms": f"those of its training data, {data.name}",
+        "frame": f"an image as those of {data.name}, in the middle of the canvas",
+        "canvas": f"{crop}x{crop}",
+        "fill": "the image, mirrored" if fill is None else str(fill),
     }
     channels = depths[source], depths[target]
-    return Source(restored, direction, player.net, variables, translate, channels, about)
+    return Source(restored, direction, net, variables, translate, channels, about)
 
 
 def _role(players: Mapping[str, state.Player], target: str) -> str:
@@ -112,11 +121,17 @@ def _role(players: Mapping[str, state.Player], target: str) -> str:
     )
 
 
-def _in_float32(net: nn.Module) -> nn.Module:
-    """The module, computing in the type of its parameters."""
+def _alone(net: nn.Module, params: types.PyTree) -> tuple[nn.Module, types.PyTree]:
+    """The net and its parameters, without layers for teachers; it computes in their type."""
     if isinstance(net, students.Student):
-        return net.clone(translator=_in_float32(net.translator))
-    return net.clone(dtype=None)
+        net = net.clone(translator=net.translator.clone(dtype=None), shapes={})
+        return net, {"translator": params["translator"]}
+    return net.clone(dtype=None), params
+
+
+def of_images(*, is_uint8: bool) -> dict[str, str]:
+    """What a file says of its images."""
+    return {"layout": "NHWC", "range": "0 to 255" if is_uint8 else "-1 to 1"}
 
 
 def in_half(source: Source) -> Source:
