@@ -2,6 +2,18 @@
 
 Importing the package starts nothing: no jax, no device, no flag.  The programs
 (`fsketch/__main__.py`) call `fsketch.core.startup` first.
+
+`fsketch.load` gives a model for photos of faces; see fsketch/studio.py.
 """
 
-__version__ = "0.2.0"
+from typing import Any
+
+__version__ = "0.3.0"
+
+
+def __getattr__(name: str) -> Any:
+    if name != "load":
+        raise AttributeError(f"module 'fsketch' has no attribute {name!r}")
+    from fsketch import studio  # imports jax
+
+    return studio.load

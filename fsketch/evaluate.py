@@ -21,6 +21,7 @@ from fsketch.core import (
     errors,
     exchange,
     images,
+    mapping,
     parallel,
     progress,
     sheets,
@@ -40,7 +41,7 @@ MADE = {"sketch": "sketch made from the photo", "photo": "photo made from the sk
 
 
 def predictions(
-    predict: prediction.Predict, canvases: pipeline.AnyCanvases, *, batch_size: int
+    predict: mapping.Predict, canvases: pipeline.AnyCanvases, *, batch_size: int
 ) -> Iterator[tuple[types.Batch, types.Predictions]]:
     """(example, predictions) of each pair once, in order, as numpy; padding examples are dropped.
 
@@ -53,7 +54,7 @@ def predictions(
 
 
 def evaluate(
-    predict: prediction.Predict,
+    predict: mapping.Predict,
     canvases: pipeline.AnyCanvases,
     *,
     batch_size: int,
@@ -124,7 +125,8 @@ def check_metric(
         return
     known = metric_names(method, train_state, frozen, canvases, protocol=config.protocol)
     if config.best_metric not in known:
-        got, expected = repr(config.best_metric), f"one of {', '.join(known)}"
+        got = repr(config.best_metric)
+        expected = f"one of {', '.join(known)}" if known else "'', as this split gives no metric"
         raise ValueError(errors.told("best_metric", got=got, expected=expected))
 
 
@@ -192,7 +194,7 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
 
 
 def sample_sheet(
-    predict: prediction.Predict,
+    predict: mapping.Predict,
     canvases: pipeline.AnyCanvases,
     *,
     num_samples: int,
@@ -226,12 +228,17 @@ def style_row(config: ConfigDict) -> dict[str, list[np.ndarray]]:
 
 
 def load_canvases(
-    data: ConfigDict, split: str, *, canvas_px: int, coarse_source: coarse.Source | None = None
+    data: ConfigDict,
+    split: str,
+    *,
+    canvas_px: int,
+    coarse_source: coarse.Source | None = None,
+    keyed: bool = False,
 ) -> pipeline.AnyCanvases:
     """A split of `config.data` on canvases of this side, or only numbered.
 
     In memory, or decoded when needed, as data.memory_mb says.  With `coarse_source` the coarse
-    image of each pair is joined.  Raises what `pipeline.place` raises.
+    image of each pair is joined; keyed: as in `pipeline.place`, which raises if pairs do not fit.
     """
     if data.name == pipeline.DRAWN:
         return pipeline.drawn(split)
@@ -244,6 +251,7 @@ def load_canvases(
         image_px=tuple(data.image_px),
         coarse=coarse.read(pairs, coarse_source) if coarse_source else None,
         memory_mb=data.memory_mb,
+        keyed=keyed,
     )
 
 
@@ -306,7 +314,7 @@ def evaluate_workdir(
     metrics = evaluate(
         predict,
         canvases,
-        batch_size=prediction.local_batch(config.eval_batch_size),
+        batch_size=mapping.local_batch(config.eval_batch_size),
         protocol=config.protocol,
         folder=exchange.begin(folder) if is_first else None,
     )

@@ -1,22 +1,17 @@
 """A method's predictions on all devices, and the states and shapes they need."""
 
-import functools
 from collections.abc import Callable, Mapping
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from ml_collections import ConfigDict
 
-from fsketch.core import parallel, state, types
+from fsketch.core import mapping, parallel, state, types
 from fsketch.data import augment, pipeline
 from fsketch.methods import interface
 
 # direction -> predicted kind of image
 DIRECTIONS = {"to_sketch": "sketch", "to_photo": "photo"}
-
-# A host-side function from a padded batch of numpy arrays to predictions as numpy arrays.
-Predict = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 
 def initial_state(
@@ -64,35 +59,7 @@ def blank(height: int, width: int, depths: Mapping[str, int]) -> types.Batch:
 
 def predictor(
     method: interface.Method,
-) -> Callable[[state.TrainState, interface.Frozens], Predict]:
+) -> Callable[[state.TrainState, interface.Frozens], mapping.Predict]:
     """A method's `predict` on all local devices; bind it to (state, frozen), both replicated."""
-
-    def one_device(train_state: state.TrainState, frozen: dict, batch: types.Batch) -> dict:
-        def one_example(example: types.Batch) -> dict:
-            alone = augment.scale(jax.tree.map(lambda x: x[None], example))
-            return jax.tree.map(lambda x: x[0], method.predict(train_state, frozen, alone))
-
-        return _each(one_example)(batch)
-
-    mapped = parallel.pmap(one_device)
-
-    def bind(train_state: state.TrainState, frozen: interface.Frozens) -> Predict:
-        return lambda batch: parallel.join(mapped(train_state, frozen, parallel.split(batch)))
-
-    return bind
-
-
-def _each(function: Callable[[types.Batch], types.Predictions]) -> Callable:
-    """A function of one example, applied to a batch.
-
-    GPUs and TPUs take all examples at once.  A CPU takes them one by one, so that results do not
-    depend on the batch size: XLA sums larger batches in another order.
-    """
-    one_by_one = functools.partial(jax.lax.map, function)
-    return one_by_one if jax.default_backend() == "cpu" else jax.vmap(function)
-
-
-def local_batch(batch_size: int) -> int:
-    """The batch size rounded up to a multiple of the local devices."""
-    devices = jax.local_device_count()
-    return -(-batch_size // devices) * devices
+    bind = mapping.predictor(lambda held, batch: method.predict(*held, batch))
+    return lambda train_state, frozen: bind((train_state, frozen))

@@ -15,7 +15,7 @@ from etils import epath
 from ml_collections import ConfigDict
 
 from fsketch import evaluate, methods, prediction, restore, training_log, warm_start
-from fsketch.core import checkpoint, parallel, progress, state, trees, types, writers
+from fsketch.core import checkpoint, mapping, parallel, progress, state, trees, types, writers
 from fsketch.data import augment, coarse, pipeline
 from fsketch.frozen import registry
 from fsketch.methods import interface
@@ -35,10 +35,12 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
     method = methods.create(config)
     data, coarse_source = config.data, coarse.source(config, workdir)
 
-    def load(split: str, canvas_px: int) -> pipeline.AnyCanvases:
-        return evaluate.load_canvases(data, split, canvas_px=canvas_px, coarse_source=coarse_source)
+    def load(split: str, canvas_px: int, *, keyed: bool = False) -> pipeline.AnyCanvases:
+        return evaluate.load_canvases(
+            data, split, canvas_px=canvas_px, coarse_source=coarse_source, keyed=keyed
+        )
 
-    train_set = load(data.train, data.canvas_px)
+    train_set = load(data.train, data.canvas_px, keyed=data.backgrounds > 0)
     validation_set = load(data.validation, data.crop_px) if data.validation else None
     test_set = load(data.test, data.crop_px)
     checkpoints = checkpoint.open_workdir(workdir, keep=config.keep_checkpoints)
@@ -200,7 +202,7 @@ class _Training:
     def _evaluate(self, step: int) -> None:
         config = self.config
         predict = self.bind(self.state, self.frozen)
-        batch_size = prediction.local_batch(config.eval_batch_size)
+        batch_size = mapping.local_batch(config.eval_batch_size)
         # Sheets show test pairs only where no others are held out: eyes tune on them, too.
         shown = self.sets.test if self.sets.validation is None else self.sets.validation
         sheet = evaluate.sample_sheet(

@@ -12,6 +12,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import types
 from importlib import metadata
 
 if "PYTEST_XDIST_WORKER" not in os.environ:  # workers inherit this environment, and share its home
@@ -46,12 +47,14 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import EpsImagePlugin, Image
 
-from fsketch import methods, restore
-from fsketch.configs import embedder, shared
+from fsketch import methods, prediction, restore
+from fsketch.configs import embedder, kd, shared
 from fsketch.convert import files
 from fsketch.core import checkpoint
+from fsketch.data import augment
 from fsketch.data.synthetic import procedural
-from fsketch.nets import squeezenet
+from fsketch.nets import convolution, squeezenet
+from fsketch.zoo import entries
 
 jax.config.update("jax_disable_most_optimizations", True)
 
@@ -192,3 +195,54 @@ def tiny(pairs_folder, tmp_path_factory, tiny_teacher, tiny_embedder):
         return config
 
     return make
+
+
+@pytest.fixture(scope="session")
+def leave():
+    """A function: configuration, workdir -> the workdir as a run leaves it.
+
+    Its nets are random; with kernels of `gain` times the usual size their outputs have contrast.
+    """
+
+    def make(config: ConfigDict, workdir: pathlib.Path, *, gain: float = 4) -> pathlib.Path:
+        rng, crop = np.random.default_rng(0), config.data.crop_px
+        shapes = {"photo": (1, crop, crop, 3), "sketch": (1, crop, crop, 1)}
+        pair = {
+            kind: jnp.asarray(rng.integers(0, 256, shape), jnp.uint8)
+            for kind, shape in shapes.items()
+        }
+        method = methods.create(config)
+        frozen = method.freeze([augment.scale(pair)])
+        canvases = types.SimpleNamespace(channels={"photo": 3, "sketch": 1})
+        start = prediction.initial_state(method, frozen, config, canvases)
+        start = jax.tree.map(lambda leaf: gain * leaf if leaf.ndim == 4 else leaf, start)
+        checkpoints = checkpoint.open_workdir(workdir, keep=1)
+        meta = restore.meta_data(config, step=0, frozen=frozen)
+        checkpoint.save(checkpoints.latest, 0, start, meta)
+        if frozen:
+            variables = {role: net.variables for role, net in frozen.items()}
+            specs = {role: net.spec for role, net in frozen.items()}
+            checkpoint.save(checkpoints.frozen, 0, jax.device_get(variables), {"specs": specs})
+        checkpoints.wait()
+        checkpoints.close()
+        return workdir
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def kd_run(tiny, leave, tmp_path_factory) -> pathlib.Path:
+    """The workdir of an untrained KD run."""
+    return leave(tiny(kd), tmp_path_factory.mktemp("kd"))
+
+
+@pytest.fixture(scope="session")
+def zoo(kd_run, tmp_path_factory) -> pathlib.Path:
+    """A folder of its two models, "tiny-photo" and "tiny-sketch"."""
+    folder = tmp_path_factory.mktemp("zoo")
+    told = {"training_data": "drawn pairs", "terms": "none"}
+    with convolution.plain():
+        for direction in ("to_sketch", "to_photo"):
+            name = f"tiny-{direction.removeprefix('to_')}"
+            entries.write_entry(kd_run, direction, name, folder, **told)
+    return folder

@@ -23,15 +23,16 @@ TREES["fsketch.tfds_builders"] = ROOT / "tfds_builders"
 # Module or package -> floor; imports go downward, or stay inside one package.
 FLOORS = {
     "core": 0, "configs": 0,
-    "nets": 1, "convert": 1, "metrics": 1, "patches": 1, "losses": 2,
+    "nets": 1, "convert": 1, "metrics": 1, "patches": 1, "losses": 2, "faces": 2,
     "frozen.architectures": 2, "convert.published": 3, "data": 2, "tfds_builders": 3,
     "data.sources": 4, "data.faces": 4, "data.pipeline": 4, "data.coarse": 4, "data.augment": 4,
     "data.prepare": 5,
     "frozen": 5, "methods": 6, "prediction": 7, "scoring": 7, "restore": 8, "warm_start": 8,
     "training_log": 8, "evaluate": 9, "train": 10, "stages": 11, "prepare": 12,
     "preflight": 12, "experiment": 13,
-    "score": 12, "synthesize": 12, "styles": 12, "verify_faces": 12, "benchmark": 12,
-    "export": 13,
+    "score": 12, "translator": 12, "image_jobs": 12, "styles": 12, "verify_faces": 12,
+    "benchmark": 12, "synthesize": 13, "zoo": 13, "models": 14, "studio": 14, "export": 14,
+    "own_photos": 15, "demo": 15,
     "report": 13, "programs": 14, "__main__": 1, "main": 2,
 }  # fmt: skip
 

@@ -297,7 +297,7 @@ def test_create_waits_until_the_tpu_is_there(cloud, states, expected):
     result = cloud("create", TYPE="v4-8")
     assert verbs(cloud.calls()) == expected
     assert result.returncode == (1 if "FAILED" in states else 0)
-    message = "faces was not made" if "FAILED" in states else "launch/tpu_vm.sh delete"
+    message = "faces was not created" if "FAILED" in states else "launch/tpu_vm.sh delete"
     assert message in result.stderr
 
 
@@ -384,7 +384,7 @@ def test_several_hosts_need_one_workdir(cloud, ready):
     command = ["run", "echo", "fsketch", "train"]
     result = cloud(*command, "--workdir=runs/kd")  # a folder of each host
     assert result.returncode != 0
-    assert "runs/kd is not the folder that host 0 sees" in result.stderr
+    assert "expected host 0's folder, got another runs/kd" in result.stderr
     assert not (cloud.home / "fsketch-runs" / "run.log").exists()
     share = f"--workdir={cloud.folder / 'share'}"
     assert cloud(*command, share).returncode == 0

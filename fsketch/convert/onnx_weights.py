@@ -4,7 +4,8 @@ Exporters rename initializers and fold normalisations into convolutions, so arra
 operation that uses them and its number among operations of its kind, in the graph's order:
 
     Conv.N                weight O x I x k x k, bias where there is one
-    Gemm.N                weight O x I, bias where there is one; MatMul counts as Gemm
+    Gemm.N                weight O x I, bias where there is one; MatMul counts as Gemm, with the
+                          bias that an Add behind it adds
     BatchNormalization.N  weight, bias, running_mean, running_var, epsilon
     PRelu.N               weight C
 """
@@ -45,16 +46,21 @@ def read(path: str) -> dict[str, np.ndarray]:
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     arrays: dict[str, np.ndarray] = {}
     counts: collections.Counter[str] = collections.Counter()
+    products: dict[str, str] = {}  # output of a MatMul -> its name
     for node in graph.node:
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         if node.op_type == "Constant" and "value" in attributes:
             constants[node.output[0]] = numpy_helper.to_array(attributes["value"])
         elif node.op_type == "Identity" and node.input[0] in constants:
             constants[node.output[0]] = constants[node.input[0]]
+        elif node.op_type == "Add" and node.input[0] in products and node.input[1] in constants:
+            arrays[f"{products[node.input[0]]}.bias"] = constants[node.input[1]]
         elif node.op_type in INPUTS:
             kind = "Gemm" if node.op_type == "MatMul" else node.op_type
             name = f"{kind}.{counts[kind]}"
             counts[kind] += 1
+            if node.op_type == "MatMul":
+                products[node.output[0]] = name
             for end, source in zip(INPUTS[node.op_type], node.input[1:], strict=False):
                 if not source:
                     continue

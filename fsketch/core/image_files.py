@@ -5,6 +5,7 @@ starts another program to decode them.  None of these is in `FORMATS`.
 """
 
 import contextlib
+import functools
 import io
 import math
 import re
@@ -14,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
+from PIL import Image, features
 
 # Pillow's names; JPEG brings MPO, a phone's JPEG with more images behind it.
 FORMATS = ("PNG", "JPEG", "BMP", "PPM", "TIFF", "GIF", "WEBP")
@@ -102,6 +103,18 @@ def kind(source: Path | bytes) -> str | None:
 def is_image(path: Path) -> bool:
     """Whether a file is an image by its first bytes, or claims by its name to be one."""
     return path.suffix.lower() in SUFFIXES or kind(path) is not None
+
+
+@functools.cache
+def formats_here() -> tuple[str, ...]:
+    """FORMATS, and what some installations decode besides: AVIF, and HEIC by the extra `heic`."""
+    found = [*FORMATS, *(["AVIF"] if features.check("avif") else [])]
+    with contextlib.suppress(ImportError):
+        import pillow_heif  # an extra
+
+        pillow_heif.register_heif_opener()
+        found.append("HEIF")
+    return tuple(found)
 
 
 @contextlib.contextmanager

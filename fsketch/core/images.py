@@ -7,6 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+# direction -> kinds of images that it takes and makes.
+DIRECTIONS = {"to_sketch": ("photo", "sketch"), "to_photo": ("sketch", "photo")}
+
 # ITU-R BT.601 luma, the weights of MATLAB's rgb2gray and of PIL's mode "L".
 LUMA = (0.299, 0.587, 0.114)
 

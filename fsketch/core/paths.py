@@ -34,3 +34,8 @@ def listed(text: str) -> str:
     if not any(part.startswith("~") for part in parts):
         return text
     return ",".join(expanded(part) for part in parts)
+
+
+def cache() -> pathlib.Path:
+    """The folder for what can be made or fetched again: $XDG_CACHE_HOME/fsketch."""
+    return pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "fsketch"

@@ -9,8 +9,9 @@
 """
 
 import os
-import pathlib
 from importlib import metadata
+
+from fsketch.core import paths
 
 CPU_FLAG = "--xla_cpu_experimental_ynn_fusion_type"
 CPU_FLAG_VALUE = "individual_dot,reduce"
@@ -26,6 +27,5 @@ def prepare() -> None:
     flags = os.environ.get("XLA_FLAGS", "")
     if CPU_FLAG_SINCE <= version <= CPU_FLAG_UNTIL and CPU_FLAG not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {CPU_FLAG}={CPU_FLAG_VALUE}".strip()
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache / "fsketch" / "jax"))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(paths.cache() / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")

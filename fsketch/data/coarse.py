@@ -18,12 +18,11 @@ from etils import epath
 from ml_collections import ConfigDict
 from PIL import Image, PngImagePlugin
 
-from fsketch.core import image_files, writers
+from fsketch.core import image_files, images, writers
 from fsketch.data import lazy, records
 from fsketch.patches import model
 
-# direction -> (given, made): kinds of images of `records.Pairs`.
-DIRECTIONS = {"to_sketch": ("photo", "sketch"), "to_photo": ("sketch", "photo")}
+DIRECTIONS = images.DIRECTIONS  # (given, made): kinds of images of `records.Pairs`
 _KEY = "fsketch key"
 
 

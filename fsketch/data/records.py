@@ -66,6 +66,8 @@ def open_split(
     images: {kind: the feature that holds its images}.  values: names of other features.
     ValueError: there is no such split, or nothing in it.
     """
+    if not builder.info.splits[split].num_examples:
+        raise ValueError(f"{builder.data_dir} {split}: expected examples, got none")
     # TFDS would choose its decoder by the installed packages.
     skip = dict.fromkeys(images.values(), tfds.decode.SkipDecoding())
     source = builder.as_data_source(split, decoders=skip)

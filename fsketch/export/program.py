@@ -1,12 +1,16 @@
 """fsketch export --workdir=RUN --direction=to_sketch --format=onnx OUT
+fsketch export --model=NAME --format=onnx OUT
 
 Writes a translator as a file for other runtimes.  Formats:
 
     onnx       fsketch/export/onnx_file.py
     stablehlo  fsketch/export/stablehlo.py
+    page       fsketch/demo/program.py: OUT is a folder, a static site that draws; takes
+               --workdir or --model, all directions, and of the other flags --runtime only
+    zoo        a model of `fsketch models`, of a run: fsketch/zoo/entries.py; OUT is a folder
 
-Both compare the file with the run first (fsketch/export/parity.py), print the differences, and
-write nothing where one is above its bound.  --uint8 makes a file that takes and gives 8-bit images,
+All but the page are compared with the run first; the differences are printed, and nothing is
+written where one is above its bound.  --uint8 makes a file that takes and gives 8-bit images,
 --fp16 one whose kernels are stored in 16 bits.
 """
 
@@ -14,11 +18,17 @@ import argparse
 import importlib
 from collections.abc import Sequence
 
-from fsketch.core import arguments
+from fsketch.core import arguments, errors
+from fsketch.export import zoo_entry
 from fsketch.scoring import matching
 
 # name -> module with run(flags); imported when it is asked for, as some need optional packages
-FORMATS = {"onnx": "export.onnx_file", "stablehlo": "export.stablehlo"}
+FORMATS = {
+    "onnx": "export.onnx_file",
+    "stablehlo": "export.stablehlo",
+    "page": "demo.program",
+    "zoo": "export.zoo_entry",
+}
 
 
 def side_pair(text: str) -> tuple[int, int]:
@@ -33,8 +43,10 @@ def parser() -> arguments.Parser:
     """The command line."""
     result = arguments.Parser("export", description="Write a translator for other runtimes.")
     add = result.add_argument
-    result.path("--workdir", required=True, metavar="RUN", help="the run")
-    add("--direction", required=True, choices=matching.DIRECTIONS)
+    result.path("--workdir", default="", metavar="RUN", help="the run")
+    result.several("--model", commas=True, metavar="NAME", help="in place of a run")
+    result.path("--zoo", default="", metavar="DIR", help="a folder of more models")
+    add("--direction", choices=matching.DIRECTIONS)
     add("--checkpoint", default="best", choices=("best", "latest"))
     add("--format", required=True, choices=FORMATS)
     result.path("out", metavar="OUT", help="the file to write")
@@ -44,15 +56,18 @@ def parser() -> arguments.Parser:
         "--size", type=side_pair, metavar="HxW",
         help="of images, where the file has a fixed size; the run's canvas by default",
     )  # fmt: skip
+    result.path("--runtime", default="", metavar="FILE", help="of a page: see docs/page.md")
     result.path("--images", default="", metavar="DIR", help="pictures to compare on")
-    add(
-        "--terms", default="", metavar="TEXT", help="what its training data allow, kept in the file"
-    )
     add("--count", type=int, default=4, help="of them, or of drawn faces; default 4")
+    named = result.add_argument_group("of a model of the zoo; --terms of any file")
+    for flag, what in zoo_entry.FIELDS.items():
+        named.add_argument(f"--{flag}", default="", help=what)
     return result
 
 
 def main(words: Sequence[str]) -> None:
     """Runs the format."""
     flags = parser().parse_args(words)
+    if flags.count < 1:
+        raise errors.UsageError(f"--count: expected a whole number from 1, got {flags.count}")
     importlib.import_module(f"fsketch.{FORMATS[flags.format]}").run(flags)

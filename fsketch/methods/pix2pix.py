@@ -15,22 +15,20 @@ from collections.abc import Iterable
 import jax
 from ml_collections import ConfigDict
 
-from fsketch.core import state, types
+from fsketch.core import images, state, types
 from fsketch.data import augment
 from fsketch.losses import adversarial, reconstruction
 from fsketch.methods import critics, interface, optimizers
 from fsketch.nets import unet
 
-DIRECTIONS = {"to_sketch": ("photo", "sketch"), "to_photo": ("sketch", "photo")}
-
 
 def method(config: ConfigDict) -> interface.Method:
     """See the module's docstring; the fields are those of configs/pix2pix.py."""
-    if config.direction not in DIRECTIONS:
+    if config.direction not in images.DIRECTIONS:
         raise ValueError(
-            f"direction: expected one of {sorted(DIRECTIONS)}, got {config.direction!r}"
+            f"direction: expected one of {sorted(images.DIRECTIONS)}, got {config.direction!r}"
         )
-    source, target = DIRECTIONS[config.direction]
+    source, target = images.DIRECTIONS[config.direction]
     losses = adversarial.of(config.critic.loss)
 
     def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:

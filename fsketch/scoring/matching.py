@@ -12,13 +12,13 @@ from typing import NamedTuple
 import numpy as np
 from etils import epath
 
-from fsketch.core import errors, image_files, names
+from fsketch.core import errors, image_files, images, names
 from fsketch.data import checks
 from fsketch.data import fs2k as annotations
 from fsketch.scoring import protocols
 
 # direction -> (input, output): names of folders and columns.
-DIRECTIONS = {"to_sketch": ("photo", "sketch"), "to_photo": ("sketch", "photo")}
+DIRECTIONS = images.DIRECTIONS
 FLOOR = "input itself"  # label of inputs that are scored as if they were outputs
 RESERVED = ("truth", "input", FLOOR)  # labels of a result's and its page's own images
 _COLUMNS = ("id", "photo", "sketch", "split", "identity", "output")

@@ -10,7 +10,7 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
-from fsketch import score, synthesize, verify_faces
+from fsketch import image_jobs, score, synthesize, translator, verify_faces
 from fsketch.convert import files
 from fsketch.core import checkpoint, errors, names
 from fsketch.data import checks, faces, prepare, shards, sources
@@ -276,10 +276,10 @@ def test_files_that_pairs_are_drawn_from(tmp_path):
 def test_synthesize_prints_no_control_characters(tmp_path, capsys, monkeypatch):
     draw(tmp_path / "in/a\x1b[2Jb.png")
     (tmp_path / "in/c\x1b[2Jd.txt").write_text("")
-    monkeypatch.setattr(synthesize, "load_translator", lambda *args, **more: None)
+    monkeypatch.setattr(translator, "load_translator", lambda *args, **more: None)
     monkeypatch.setattr(
         synthesize, "run",
-        lambda translator, jobs, reading, **more: [synthesize.Failure(jobs[0].given, "why")],
+        lambda translate, jobs, reading, **more: [image_jobs.Failure(jobs[0].given, "why")],
     )  # fmt: skip
     arguments = ["--workdir=run", "--direction=to_sketch", str(tmp_path / "in"), str(tmp_path)]
     assert errors.run(synthesize.main, arguments) == 1

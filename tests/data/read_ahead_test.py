@@ -20,11 +20,11 @@ def main(data_dir, manual_dir, out):
     stream = pipeline.training_batches(
         canvases, 3, batch_size=4, seed=0, process=0, num_processes=1, num_workers=2
     )
-    batches = [next(stream)]
+    batches = [next(stream) for _ in range(3)]  # both workers run
     for child in multiprocessing.active_children():  # as Ctrl-C and job schedulers do
         os.kill(child.pid, signal.SIGINT)
         os.kill(child.pid, signal.SIGTERM)
-    batches += [next(stream) for _ in range(8)]
+    batches += [next(stream) for _ in range(6)]
     np.savez(out, **{name: np.stack([b[name] for b in batches]) for name in batches[0]})
     print("workers", *(child.pid for child in multiprocessing.active_children()), flush=True)
     time.sleep(60)

@@ -99,5 +99,7 @@ def test_methods_that_need_images_refuse_drawn_data(tiny):
         for weight in ("mimic", "transform"):
             config.loss_weights[weight] = 0.0
     method = methods.create(config)
-    with pytest.raises(ValueError, match=r"data.name: 'drawn' has no (photo|sketch), .*'kd'"):
+    with pytest.raises(
+        ValueError, match=r"data.name: expected .*with (photo|sketch) for method 'kd', got 'drawn'"
+    ):
         prediction.initial_state(method, {}, config, pipeline.drawn("0:4"))

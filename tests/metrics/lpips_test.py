@@ -69,7 +69,7 @@ def test_wrong_inputs_are_refused():
     x = noise()
     with pytest.raises(ValueError, match=r"one shape.*\(2, 8, 6, 3\) and \(2, 8, 6, 1\)"):
         lpips.lpips(x, noise(1), features=identity, heads=HEADS)
-    with pytest.raises(ValueError, match=r"no map 'c'; it has \['a', 'b', 'unused'\]"):
+    with pytest.raises(ValueError, match=r"map: expected one of \['a', 'b', 'unused'\], got 'c'"):
         lpips.lpips(x, x, features=identity, heads={"c": jnp.ones(3)})
     with pytest.raises(ValueError, match=r"expected b to have pixels, got \(8, 1\) px"):
         lpips.lpips(x[:, :, :1], x[:, :, :1], features=identity, heads=HEADS)

@@ -60,7 +60,7 @@ EYE = np.eye(2)
     ("one", "other", "ridge", "message"),
     [
         (EYE, np.eye(3), 1.0, r"\(2, 2\) and \(3, 3\)"),
-        (EYE, EYE, 0, "ridge: 0"),
+        (EYE, EYE, 0, "ridge: expected above 0, got 0"),
         (np.array([[1.0, 2.0], [0.0, 1.0]]), EYE, 1.0, "symmetric"),
         (-EYE, EYE, 1.0, "negative eigenvalue"),
     ],
@@ -73,7 +73,7 @@ def test_wrong_matrices_are_refused(one, other, ridge, message):
 def test_wrong_sets_are_refused():
     with pytest.raises(ValueError, match="taps"):
         style_distance.distance({"a": EYE}, {"b": EYE})
-    with pytest.raises(ValueError, match="k: 2, admitted 1 to 1"):
+    with pytest.raises(ValueError, match=r"k: expected 1 to 1 .*got 2"):
         style_distance.most_distinct({"a": {"t": EYE}}, {"t": EYE}, k=2)
     with pytest.raises(ValueError, match="no image"):
         style_distance.mean_gram([])

@@ -180,7 +180,7 @@ def test_the_program_on_a_list_of_one_s_own(folder, tmp_path, capsys, monkeypatc
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--sets HERE --embedder pixels", "none of the sets lfw, calfw"),
+        ("--sets HERE --embedder pixels", "expected one of the sets lfw, calfw"),
         ("--sets HERE --only lfw", "got none of them"),
         ("--sets BAD", "agedb_30.bin: expected a pickle of images and flags, got names posix"),
         # Before a list is drawn.

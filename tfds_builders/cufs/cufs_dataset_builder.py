@@ -22,7 +22,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from fsketch.data import checks
-from fsketch.tfds_builders import listed
+from fsketch.tfds_builders import base, listed
 
 SUBSETS = ("cuhk", "ar", "xm2vts")
 _ABSENT_IN_267 = "266"
@@ -99,12 +99,11 @@ def _ids_in(folder: Path) -> set[str]:
     return {path.stem for path in (folder / "photos").glob("*")}
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(base.FacesBuilder):
     """Pairs in list order: by subset, then by the split's list (not shuffled)."""
 
     pkg_dir_path = epath.Path(__file__).parent  # the folder of README.md and CITATIONS.bib
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
     BUILDER_CONFIGS = [  # noqa: RUF012, the form TFDS reads
         CufsConfig(name="cuhk", description="CUHK student, 88 + 100.", subsets=("cuhk",)),
@@ -123,35 +122,19 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             absent=(_ABSENT_IN_267,),
         ),
     ]
+    HOMEPAGE = "http://mmlab.ie.cuhk.edu.hk/archive/facesketch.html"
     check = staticmethod(check)
     config_for = staticmethod(config_for)
     aligned = True
 
-    def __init__(
-        self,
-        *,
-        data_dir: str | None = None,
-        config: str | CufsConfig | None = None,
-        version: str | None = None,
-        file_format: str = "array_record",  # TFDS' own default needs TensorFlow
-    ) -> None:
-        super().__init__(data_dir=data_dir, config=config, version=version, file_format=file_format)
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=listed.features(source=tfds.features.ClassLabel(names=SUBSETS)),
-            supervised_keys=None,
-            homepage="http://mmlab.ie.cuhk.edu.hk/archive/facesketch.html",
-            disable_shuffling=True,
-        )
+    def features(self) -> dict[str, Any]:
+        """Those of a pair, and the subset."""
+        return super().features() | {"source": tfds.features.ClassLabel(names=SUBSETS)}
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
-        root = Path(dl_manager.manual_dir).resolve()
-        report = checks.Report(root)
-        rows = check(root, self.builder_config, report)
-        report.close()
+        rows = self.checked(dl_manager)
         return {split: self._generate_examples(rows, split) for split in listed.SPLITS}
 
     def _generate_examples(
@@ -166,15 +149,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             if id not in _absent(subset, self.builder_config)
         ]
         for key, (subset, id) in enumerate(wanted):
-            row = rows[subset][id]
-            yield (
-                key,
-                {
-                    "photo": checks.png(row.photo, mode="RGB"),
-                    "sketch": checks.png(row.sketch, mode="L"),
-                    # AR and XM2VTS number their persons alike.
-                    "id": id if subset == "cuhk" else f"{subset}-{id}",
-                    "identity": persons.index((subset, id)),
-                    "source": subset,
-                },
-            )
+            # AR and XM2VTS number their persons alike.
+            row = rows[subset][id]._replace(id=id if subset == "cuhk" else f"{subset}-{id}")
+            yield key, base.pair(row, identity=persons.index((subset, id)), source=subset)

@@ -16,7 +16,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from fsketch.data import checks
-from fsketch.tfds_builders import listed
+from fsketch.tfds_builders import base, listed
 
 CONFIGS = ("sc_lmser", "ca_gan")
 _LISTS = Path(__file__).parent / "splits"
@@ -50,50 +50,29 @@ def check(
     )
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(base.FacesBuilder):
     """Pairs in list order (not shuffled)."""
 
     pkg_dir_path = epath.Path(__file__).parent  # the folder of README.md and CITATIONS.bib
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
     BUILDER_CONFIGS = [  # noqa: RUF012, the form TFDS reads
         tfds.core.BuilderConfig(name="sc_lmser", description="250 + 944, split of SC_Lmser."),
         tfds.core.BuilderConfig(name="ca_gan", description="250 + 944, split of CA-GAN."),
     ]
+    HOMEPAGE = "http://mmlab.ie.cuhk.edu.hk/archive/cufsf/"
     check = staticmethod(check)
     aligned = True
-
-    def __init__(
-        self,
-        *,
-        data_dir: str | None = None,
-        config: str | tfds.core.BuilderConfig | None = None,
-        version: str | None = None,
-        file_format: str = "array_record",  # TFDS' own default needs TensorFlow
-    ) -> None:
-        super().__init__(data_dir=data_dir, config=config, version=version, file_format=file_format)
 
     @staticmethod
     def config_for(root: Path) -> str:
         """The first config, since both take the same images."""
         return CONFIGS[0]
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=listed.features(),
-            supervised_keys=None,
-            homepage="http://mmlab.ie.cuhk.edu.hk/archive/cufsf/",
-            disable_shuffling=True,
-        )
-
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
-        root = Path(dl_manager.manual_dir).resolve()
-        report = checks.Report(root)
-        rows = check(root, self.builder_config, report)
-        report.close()
+        rows = self.checked(dl_manager)
         return {split: self._generate_examples(rows, split) for split in listed.SPLITS}
 
     def _generate_examples(
@@ -104,12 +83,4 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         persons = sorted(id for each in listed.SPLITS for id in split_ids(name, each))
         number = {id: i for i, id in enumerate(persons)}
         for key, id in enumerate(split_ids(name, split)):
-            yield (
-                key,
-                {
-                    "photo": checks.png(rows[id].photo, mode="RGB"),
-                    "sketch": checks.png(rows[id].sketch, mode="L"),
-                    "id": id,
-                    "identity": number[id],
-                },
-            )
+            yield key, base.pair(rows[id], identity=number[id])

@@ -15,7 +15,7 @@ from etils import epath
 
 from fsketch.data import checks
 from fsketch.data import fs2k as annotations
-from fsketch.tfds_builders import listed
+from fsketch.tfds_builders import base, listed
 
 FOLDERS = ("1", "2", "3")  # photo1 and sketch1, ...: the source of the photos, not the style
 WHITE = 255
@@ -174,12 +174,11 @@ def _check_points(pairs: Sequence[Pair], report: checks.Report) -> None:
         report.note(f"points of skin outside their image, kept: {len(outside)}", places=outside)
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(base.FacesBuilder):
     """Pairs in the order of the annotation files (not shuffled)."""
 
     pkg_dir_path = epath.Path(__file__).parent  # the folder of README.md and CITATIONS.bib
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
     BUILDER_CONFIGS = [  # noqa: RUF012, the form TFDS reads
         Fs2kConfig(name="all", description="Both halves, 1058 + 1046."),
@@ -196,43 +195,27 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             background=WHITE,
         ),
     ]
+    HOMEPAGE = "https://github.com/DengPingFan/FS2K"
     check = staticmethod(check)
     config_for = staticmethod(config_for)
-    aligned = False
 
-    def __init__(
-        self,
-        *,
-        data_dir: str | None = None,
-        config: str | Fs2kConfig | None = None,
-        version: str | None = None,
-        file_format: str = "array_record",  # TFDS' own default needs TensorFlow
-    ) -> None:
-        super().__init__(data_dir=data_dir, config=config, version=version, file_format=file_format)
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=listed.features(
-                **{
-                    field: tfds.features.ClassLabel(names=names)
-                    for field, names in annotations.ATTRIBUTES.items()
-                },
-                lip_color=tfds.features.Tensor(shape=(3,), dtype=np.float32),
-                eye_color=tfds.features.Tensor(shape=(3,), dtype=np.float32),
-                skin_point=tfds.features.Tensor(shape=(2,), dtype=np.int32),
-            ),
-            supervised_keys=None,
-            homepage="https://github.com/DengPingFan/FS2K",
-            disable_shuffling=True,
-        )
+    def features(self) -> dict[str, Any]:
+        """Those of a pair, and its annotation."""
+        return {
+            **super().features(),
+            **{
+                field: tfds.features.ClassLabel(names=names)
+                for field, names in annotations.ATTRIBUTES.items()
+            },
+            "lip_color": tfds.features.Tensor(shape=(3,), dtype=np.float32),
+            "eye_color": tfds.features.Tensor(shape=(3,), dtype=np.float32),
+            "skin_point": tfds.features.Tensor(shape=(2,), dtype=np.int32),
+        }
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
-        root = Path(dl_manager.manual_dir).resolve()
-        report = checks.Report(root)
-        pairs = check(root, self.builder_config, report)
-        report.close()
+        pairs = self.checked(dl_manager)
         return {
             split: self._generate_examples(pairs, split) for split in self.builder_config.splits
         }
@@ -246,14 +229,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         for key, (row, record) in enumerate(pair for pair in pairs if pair.row.split == split):
             yield (
                 key,
-                {
-                    "photo": checks.png(row.photo, mode="RGB", background=background),
-                    "sketch": checks.png(row.sketch, mode="L", background=background),
-                    "id": row.id,
-                    "identity": first + key,
+                base.pair(
+                    row,
+                    identity=first + key,
+                    background=background,
                     **record.codes,
-                    "lip_color": record.lip_color,
-                    "eye_color": record.eye_color,
-                    "skin_point": np.asarray(record.skin_point, np.int32),
-                },
+                    lip_color=record.lip_color,
+                    eye_color=record.eye_color,
+                    skin_point=np.asarray(record.skin_point, np.int32),
+                ),
             )

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
 from fsketch.data import checks
+from fsketch.tfds_builders import base
 
 SPLITS = ("train", "validation", "test")
 
@@ -56,7 +56,7 @@ def _rows(folder: Path, split: str, report: checks.Report) -> list[checks.Row]:
     return [checks.Row(id, path, None, split, person) for id, (person, path) in ids.items()]
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(base.FacesBuilder):
     """Persons in the order of their names, the faces of one together (not shuffled)."""
 
     pkg_dir_path = epath.Path(__file__).parent  # the folder of README.md and CITATIONS.bib
@@ -67,38 +67,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     }
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
     check = staticmethod(check)
-    aligned = False
 
-    def __init__(
-        self,
-        *,
-        data_dir: str | None = None,
-        config: str | tfds.core.BuilderConfig | None = None,
-        version: str | None = None,
-        file_format: str = "array_record",  # TFDS' own default needs TensorFlow
-    ) -> None:
-        super().__init__(data_dir=data_dir, config=config, version=version, file_format=file_format)
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "photo": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
-                    "id": tfds.features.Text(),
-                    "identity": tfds.features.Scalar(np.int64),
-                }
-            ),
-            supervised_keys=None,
-            disable_shuffling=True,
-        )
+    def features(self) -> dict[str, Any]:
+        """Those of a pair without its sketch."""
+        return {name: one for name, one in super().features().items() if name != "sketch"}
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
-        root = Path(dl_manager.manual_dir).resolve()
-        report = checks.Report(root)
-        rows = check(root, None, report)
-        report.close()
+        rows = self.checked(dl_manager)
         numbers = checks.first_use(row.identity for row in rows)
         return {
             split: self._generate_examples([row for row in rows if row.split == split], numbers)

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
 from fsketch.data import checks
+from fsketch.tfds_builders import base
 
 SPLITS = ("train", "validation", "test")
 
@@ -35,47 +35,18 @@ def check(root: Path, config: None, report: checks.Report) -> list[checks.Row]:
     return rows
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(base.FacesBuilder):
     """Pairs in the order of pairs.csv, or without one of the sorted ids (not shuffled)."""
 
     pkg_dir_path = epath.Path(__file__).parent  # the folder of README.md and CITATIONS.bib
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     MANUAL_DOWNLOAD_INSTRUCTIONS = _INSTRUCTIONS
     check = staticmethod(check)
-    aligned = False
-
-    def __init__(
-        self,
-        *,
-        data_dir: str | None = None,
-        config: str | tfds.core.BuilderConfig | None = None,
-        version: str | None = None,
-        file_format: str = "array_record",  # TFDS' own default needs TensorFlow
-    ) -> None:
-        super().__init__(data_dir=data_dir, config=config, version=version, file_format=file_format)
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "photo": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
-                    "sketch": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
-                    "id": tfds.features.Text(),
-                    "identity": tfds.features.Scalar(np.int64),
-                }
-            ),
-            supervised_keys=None,
-            disable_shuffling=True,
-        )
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
-        root = Path(dl_manager.manual_dir).resolve()
-        report = checks.Report(root)
-        rows = check(root, None, report)
-        report.close()
+        rows = self.checked(dl_manager)
         return {
             split: self._generate_examples(rows, split)
             for split in SPLITS
@@ -88,15 +59,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         """Without an identity column each pair has its own identity."""
         numbers = checks.first_use(row.identity or f"id {row.id}" for row in rows)
         for key, row in enumerate(row for row in rows if row.split == split):
-            yield (
-                key,
-                {
-                    "photo": checks.png(row.photo, mode="RGB"),
-                    "sketch": checks.png(row.sketch, mode="L"),
-                    "id": row.id,
-                    "identity": numbers[row.identity or f"id {row.id}"],
-                },
-            )
+            yield key, base.pair(row, identity=numbers[row.identity or f"id {row.id}"])
 
 
 def _rows(root: Path, report: checks.Report) -> list[checks.Row]:

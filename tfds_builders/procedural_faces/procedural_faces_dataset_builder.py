@@ -29,6 +29,7 @@ from fsketch import data
 from fsketch.core import images
 from fsketch.data import checks
 from fsketch.data.synthetic import procedural
+from fsketch.tfds_builders import base
 
 SEED = 2025
 SPLITS = ("train", "validation", "test")
@@ -55,12 +56,11 @@ class FacesConfig(tfds.core.BuilderConfig):
     test: tuple[int, int] = (48, 1)
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(base.FacesBuilder):
     """Identities in the order of their index, the views of one together (not shuffled)."""
 
     pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     BUILDER_CONFIGS = [  # noqa: RUF012, the form TFDS reads
         FacesConfig(name="small", description="64 x 80 px; 400, 48, 48 pairs."),
         FacesConfig(
@@ -89,35 +89,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         ),
     ]
 
-    def __init__(
-        self,
-        *,
-        data_dir: str | None = None,
-        config: str | FacesConfig | None = None,
-        version: str | None = None,
-        file_format: str = "array_record",  # TFDS' own default needs TensorFlow
-    ) -> None:
-        super().__init__(data_dir=data_dir, config=config, version=version, file_format=file_format)
-
     @classmethod
     def source_files(cls) -> list[Path]:
         """The files whose content decides on the images."""
         folder = Path(data.__path__[0])
         return [*(folder / f"{name}.py" for name in SOURCES), Path(__file__)]
-
-    def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "photo": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
-                    "sketch": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
-                    "id": tfds.features.Text(),
-                    "identity": tfds.features.Scalar(np.int64),
-                }
-            ),
-            supervised_keys=None,
-            disable_shuffling=True,
-        )
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager

@@ -30,6 +30,7 @@ from fsketch import data
 from fsketch.core import image_files
 from fsketch.data import checks, shards, warp
 from fsketch.data.synthetic import imitation, paintings
+from fsketch.tfds_builders import base
 from fsketch.tfds_builders.procedural_faces import procedural_faces_dataset_builder as drawn_faces
 
 SEED = 2026
@@ -76,12 +77,11 @@ def config_for(root: Path) -> str:
     return "prepared"
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(base.FacesBuilder):
     """Examples in the order of the manifest (not shuffled)."""
 
     pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     BUILDER_CONFIGS = [  # noqa: RUF012, the form TFDS reads
         PortraitsConfig(name="prepared", description="Portraits made by `fsketch prepare`."),
         PortraitsConfig(
@@ -108,17 +108,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     DRAWN_CONFIGS = ("procedural", "tiny")  # these read no folder
     check = staticmethod(check)
     config_for = staticmethod(config_for)
-    aligned = False
-
-    def __init__(
-        self,
-        *,
-        data_dir: str | None = None,
-        config: str | PortraitsConfig | None = None,
-        version: str | None = None,
-        file_format: str = "array_record",  # TFDS' own default needs TensorFlow
-    ) -> None:
-        super().__init__(data_dir=data_dir, config=config, version=version, file_format=file_format)
 
     @classmethod
     def source_files(cls) -> list[Path]:
@@ -127,32 +116,22 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         modules = [folder / f"{name}.py" for name in SOURCES]
         return [*modules, Path(drawn_faces.__file__), Path(__file__)]
 
-    def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "photo": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
-                    "sketch": tfds.features.Image(shape=(None, None, 3), encoding_format="png"),
-                    "id": tfds.features.Text(),  # FACE@STYLE
-                    "identity": tfds.features.Scalar(np.int64),
-                    "style": tfds.features.ClassLabel(num_classes=None),
-                    # How the portrait was moved: degrees, factor, shares of the side.
-                    "pose": tfds.features.Tensor(shape=(4,), dtype=np.float32),
-                }
-            ),
-            supervised_keys=None,
-            disable_shuffling=True,
-        )
+    def features(self) -> dict[str, Any]:
+        """Those of a pair in colour, id FACE@STYLE, and what was done to the face."""
+        return {
+            **super().features(),
+            "sketch": base.image(3),
+            "style": tfds.features.ClassLabel(num_classes=None),
+            # How the portrait was moved: degrees, factor, shares of the side.
+            "pose": tfds.features.Tensor(shape=(4,), dtype=np.float32),
+        }
 
     def _split_generators(
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
         if self.builder_config.name not in self.DRAWN_CONFIGS:
-            root = Path(dl_manager.manual_dir).resolve()
-            report = checks.Report(root)
-            manifest = check(root, self.builder_config, report)
-            report.close()
-            made = _Folder(root, manifest)
+            manifest = self.checked(dl_manager)
+            made = _Folder(Path(dl_manager.manual_dir).resolve(), manifest)
         else:
             manifest = _drawn_manifest(self.builder_config)
             made = _Drawn(self.builder_config)

@@ -1,0 +1,1 @@
+"""The page: own photos drawn in a browser, by static files that any web host can serve."""

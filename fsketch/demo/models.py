@@ -1,0 +1,87 @@
+"""The nets of a page: the face finder, and translators of runs."""
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fsketch import restore, translator
+from fsketch.convert import files
+from fsketch.core import trees
+from fsketch.demo import pages
+from fsketch.export import detector as exported
+from fsketch.export import onnx_file, sources
+from fsketch.faces import align, detector
+from fsketch.zoo import cards, nets
+
+
+def finder() -> dict[str, bytes]:
+    """{file name: ONNX} of the three nets that find faces."""
+    _, params = files.read(str(detector.WEIGHTS))
+    return exported.serialized(params, {"source": "MTCNN, see mtcnn-LICENSE.txt"})
+
+
+def of_run(workdir: str, *, checkpoint: str = "best") -> list[pages.Model]:
+    """The translators of a run, one for each direction that it offers."""
+    restored = restore.run(workdir, kind=checkpoint)
+    name = os.path.basename(os.path.abspath(workdir))
+    made = []
+    for direction in translator.directions(restored):
+        source = sources.of(restored, direction, name=name)
+        data, step = source.about["data"], int(source.about["step"])
+        told = {
+            "name": f"{name}-{sources.DIRECTIONS[direction][1]}",
+            "summary": f"Trained on {data} for {step:,} steps.",
+            "terms": f"Terms: those of {data}.",
+            "fill": source.fill,
+        }
+        own = translator.load_translator(workdir, direction, checkpoint=checkpoint)
+        made.append(_model(source, own, told))
+    return made
+
+
+def of_zoo(names: Sequence[str], zoo: str) -> list[pages.Model]:
+    """Models by name, or all if none is named; zoo: a folder that comes first, "" = none."""
+    found = [cards.find(name, zoo=zoo) for name in names] or cards.cards(zoo)
+    if not found:
+        raise ValueError(f"model: {cards.NONE}")
+    return [_of_card(card) for card in found]
+
+
+def _of_card(card: cards.Card) -> pages.Model:
+    """A model of the zoo."""
+    source = sources.of_card(card)
+    told = {
+        "name": card.name,
+        "summary": f"{_capital(card.summary)}. Trained on {card.training_data}.",
+        "terms": f"Terms: {card.terms}.",
+        "fill": card.config["fill"],
+    }
+    return _model(source, nets.load(card), told, half=True)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _model(
+    source: sources.Source,
+    own: translator.Translator,
+    told: Mapping[str, Any],
+    *,
+    half: bool = False,
+) -> pages.Model:
+    """own: the same net; half: its weights are 16-bit numbers already."""
+    if problem := own.problem(align.FRAME):
+        raise ValueError(f"--workdir: {problem}")
+    canvas = own.canvas(align.FRAME)
+    graph = onnx_file.serialized(source, size=canvas, is_uint8=True, half=half)
+    return pages.Model(
+        {
+            **told,
+            "direction": source.direction,
+            "parameters": trees.count(source.variables["params"]),
+            "channels": source.channels[0],
+            "canvas": canvas,
+        },
+        {"": graph},
+    )

@@ -1,0 +1,1 @@
+"""Faces in photos: found, brought into the frame of the data sets, and pasted back."""
