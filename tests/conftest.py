@@ -202,9 +202,15 @@ def leave():
     """A function: configuration, workdir -> the workdir as a run leaves it.
 
     Its nets are random; with kernels of `gain` times the usual size their outputs have contrast.
+    Without biases an even image would leave nothing but rounding errors, which norms enlarge.
     """
 
     def make(config: ConfigDict, workdir: pathlib.Path, *, gain: float = 4) -> pathlib.Path:
+        def moved(path, leaf):
+            if leaf.ndim == 4:
+                return gain * leaf
+            return leaf + 0.2 if getattr(path[-1], "key", "") == "bias" else leaf
+
         rng, crop = np.random.default_rng(0), config.data.crop_px
         shapes = {"photo": (1, crop, crop, 3), "sketch": (1, crop, crop, 1)}
         pair = {
@@ -215,7 +221,7 @@ def leave():
         frozen = method.freeze([augment.scale(pair)])
         canvases = types.SimpleNamespace(channels={"photo": 3, "sketch": 1})
         start = prediction.initial_state(method, frozen, config, canvases)
-        start = jax.tree.map(lambda leaf: gain * leaf if leaf.ndim == 4 else leaf, start)
+        start = jax.tree_util.tree_map_with_path(moved, start)
         checkpoints = checkpoint.open_workdir(workdir, keep=1)
         meta = restore.meta_data(config, step=0, frozen=frozen)
         checkpoint.save(checkpoints.latest, 0, start, meta)

@@ -4,9 +4,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from flax import traverse_util
-
 from fsketch import restore, translator
 from fsketch.convert import files
 from fsketch.core import trees
@@ -16,31 +13,11 @@ from fsketch.export import onnx_file, sources
 from fsketch.faces import align, detector
 from fsketch.zoo import cards, nets
 
-# Of the face finder: file of export/detector.py -> net of nets/mtcnn.py, and what that file calls
-# its dense layer, a convolution over a map of 3 x 3.
-_FINDER = {"pnet": ("proposal", ""), "rnet": ("refinement", "conv4"), "onet": ("output", "conv5")}
-
 
 def finder() -> dict[str, bytes]:
     """{file name: ONNX} of the three nets that find faces."""
     _, params = files.read(str(detector.WEIGHTS))
-    weights = {
-        file: {
-            dense if name == "dense" else name: _convolution(layer, 3 if name == "dense" else 1)
-            for name, layer in params[net].items()
-        }
-        for file, (net, dense) in _FINDER.items()
-    }
-    return exported.serialized(weights, {"source": "MTCNN, see mtcnn-LICENSE.txt"})
-
-
-def _convolution(layer: dict[str, np.ndarray], side: int) -> dict[str, np.ndarray]:
-    """A layer in float32; a dense kernel as that of a convolution over a map of `side`."""
-    arrays = {name: np.asarray(array, np.float32) for name, array in layer.items()}
-    if "kernel" in arrays and arrays["kernel"].ndim == 2:
-        num_outputs = arrays["kernel"].shape[1]
-        arrays["kernel"] = arrays["kernel"].reshape(side, side, -1, num_outputs)
-    return arrays
+    return exported.serialized(params, {"source": "MTCNN, see mtcnn-LICENSE.txt"})
 
 
 def of_run(workdir: str, *, checkpoint: str = "best") -> list[pages.Model]:
@@ -72,25 +49,18 @@ def of_zoo(names: Sequence[str], zoo: str) -> list[pages.Model]:
 
 def _of_card(card: cards.Card) -> pages.Model:
     """A model of the zoo."""
-    arrays = nets.weights(card)
-    flat = {name: np.asarray(array, np.float32) for name, array in arrays.items()}
-    source = sources.Source(
-        restored=None,
-        direction=card.direction,
-        net=nets.module(card),
-        variables=traverse_util.unflatten_dict(flat, sep="/"),
-        translate=None,
-        channels=tuple(card.config["channels"]),
-        about={"run": card.name, "terms": card.terms},
-    )
-    summary = f"{card.summary[:1].upper()}{card.summary[1:]}"
+    source = sources.of_card(card)
     told = {
         "name": card.name,
-        "summary": f"{summary}. Trained on {card.training_data}.",
+        "summary": f"{_capital(card.summary)}. Trained on {card.training_data}.",
         "terms": f"Terms: {card.terms}.",
         "fill": card.config["fill"],
     }
-    return _model(source, nets.build(card, arrays), told, half=True)
+    return _model(source, nets.load(card), told, half=True)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _model(

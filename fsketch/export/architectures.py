@@ -7,8 +7,8 @@ import numpy as np
 from flax import linen as nn
 
 from fsketch.core import errors, images
-from fsketch.export import graph
-from fsketch.nets import resnet, separable, students, style, unet
+from fsketch.export import graph, removers
+from fsketch.nets import remover, resnet, separable, students, style, unet
 
 
 class Entry(NamedTuple):
@@ -21,10 +21,12 @@ class Entry(NamedTuple):
     multiple: Callable[[nn.Module], int]
 
 
-def translated(layers: graph.Layers, net: nn.Module, image: str) -> str:
-    """A map of images in [-1, 1] -> that of the net's images."""
+def translated(layers: graph.Layers, net: nn.Module, image: str, *, channels: int) -> str:
+    """A map of images in [-1, 1] -> that of the net's; grey ones are repeated for a colour net."""
     if isinstance(net, students.Student):
-        return translated(layers.module("", name="translator"), net.translator, image)
+        layers, net = layers.module("", name="translator"), net.translator
+    if channels < layers.params["Conv_0"]["kernel"].shape[2]:
+        image = layers.concat(image, image, image)
     return _entry(net).add(layers, net, image)
 
 
@@ -83,7 +85,7 @@ def _block(layers: graph.Layers, net: resnet.Translator, x: str) -> str:
 
 def _noise(layers: graph.Layers, image: str) -> str:
     """The tile of resnet.noise, repeated to the size of the image: 1 x 1 x H x W."""
-    tile = layers.constant(np.asarray(resnet.noise_tile())[None, None])
+    tile = layers.graph.constant(np.asarray(resnet.noise_tile())[None, None])
     size, side = layers.graph.size(image), layers.graph.ints(resnet.NOISE_PX)
     one = layers.graph.ints(1)
     more = layers.op("Add", layers.op("Div", size, side), one)
@@ -141,4 +143,6 @@ NETS: dict[type[nn.Module], Entry] = {
     resnet.Translator: Entry(_residual, lambda net: 4),
     unet.UNet: Entry(_unet, lambda net: 2**net.depth),
     style.StyleNet: Entry(_style, lambda net: 4),
+    remover.Remover: Entry(removers.journal, lambda net: 0),
+    remover.ReleasedRemover: Entry(removers.released, lambda net: 0),
 }

@@ -32,9 +32,11 @@ class Graph:
     """Nodes and constants in the order in which they are added; values are names.
 
     half: kernels of more than 64 numbers are stored in 16 bits, and computed with in 32.
+    image_px: (height, width) of the last input; names where they are not fixed.
     """
 
     def __init__(self, *, half: bool = False) -> None:
+        self.image_px: tuple[int | str, int | str] = ()
         self._half = half
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
@@ -47,13 +49,14 @@ class Graph:
         self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
         return name
 
-    def constant(self, value: Any) -> str:
-        """An array as a value; numbers in floating point become float32."""
+    def constant(self, value: Any, *, exact: bool = False) -> str:
+        """An array as a value; numbers in floating point become float32, if `exact` never less."""
         array = np.ascontiguousarray(value)
         array = array.reshape(np.shape(value))  # ascontiguousarray makes a scalar a vector
         if np.issubdtype(array.dtype, np.floating):
             array = array.astype(np.float32)
-        is_half = self._half and array.dtype == np.float32 and array.ndim > 1 and array.size > 64
+        is_kernel = array.dtype == np.float32 and array.ndim > 1 and array.size > 64
+        is_half = self._half and is_kernel and not exact
         name = f"w{len(self._constants)}"
         stored = array.astype(np.float16) if is_half else array
         self._constants.append(numpy_helper.from_array(stored, name))
@@ -71,6 +74,7 @@ class Graph:
         """A new input, N x H x W x C, as a map; uint8 in 0..255 becomes [-1, 1]."""
         kind = _UINT8 if is_uint8 else _FLOAT
         self._inputs.append(helper.make_tensor_value_info(name, kind, shape))
+        self.image_px = tuple(shape[1:3])
         x = name
         if is_uint8:
             x = self.op("Cast", x, to=_FLOAT)
@@ -127,7 +131,7 @@ class Layers:
     def module(self, kind: str, *, name: str = "") -> "Layers":
         """The layers of an inner module: the next of this class, or the one of this name."""
         name = self._name(kind, name)
-        return Layers(self.graph, self.params[name], self._stats.get(name))
+        return Layers(self.graph, self.params.get(name, {}), self._stats.get(name))
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """The value of a new node."""
@@ -217,8 +221,11 @@ class Layers:
         arrays = [self.params[name]["scale"], self.params[name]["bias"]]
         if kind == "batch":
             arrays += [self._stats[name]["mean"], self._stats[name]["var"]]
-        operation = {"instance": "InstanceNormalization", "batch": "BatchNormalization"}[kind]
-        return self.op(operation, x, *map(self.constant, arrays), epsilon=epsilon)
+            return self.op("BatchNormalization", x, *map(self.constant, arrays), epsilon=epsilon)
+        # Centred first: a runtime's mean of many equal numbers has an error, which the norm of an
+        # even map would enlarge up to 316 times.
+        x = self.op("Sub", x, self.op("GlobalAveragePool", x))
+        return self.op("InstanceNormalization", x, *map(self.constant, arrays), epsilon=epsilon)
 
     def relu(self, x: str) -> str:
         """max(x, 0)."""

@@ -1,10 +1,10 @@
 """`--format=onnx`: one .onnx file, for images of any number and size, checked against the run."""
 
 import argparse
-import io
 
 import numpy as np
 import onnx
+from onnx import reference
 
 from fsketch.core import progress, writers
 from fsketch.export import architectures, graph, parity, sources
@@ -13,7 +13,6 @@ try:
     import onnxruntime  # optional: see setup.cfg
 except ImportError:
     onnxruntime = None
-    from onnx import reference
 
 
 def run(flags: argparse.Namespace) -> None:
@@ -52,23 +51,16 @@ def serialized(
     source_kind, target_kind = sources.DIRECTIONS[source.direction]
     image = made.image(source_kind, ["n", *sides, taken], is_uint8=is_uint8)
     layers = graph.Layers(made, source.variables["params"], source.variables.get("batch_stats"))
-    made.give_image(
-        architectures.translated(layers, source.net, image), target_kind, ["n", *sides, given],
-        is_uint8=is_uint8,
-    )  # fmt: skip
-    about = {
-        **source.about,
-        "layout": "NHWC",
-        "range": "0 to 255" if is_uint8 else "-1 to 1",
-        "multiple": str(step),
-    }
-    return made.serialized(source.about["run"], about)
+    x = architectures.translated(layers, source.net, image, channels=taken)
+    made.give_image(x, target_kind, ["n", *sides, given], is_uint8=is_uint8)
+    about = {**source.about, **sources.of_images(is_uint8=is_uint8), "multiple": str(step)}
+    return made.serialized(source.direction, about)
 
 
 def function(content: bytes) -> parity.Function:
     """The file as a function of a batch, by ONNX Runtime on CPU or, without it, by onnx."""
     if onnxruntime is None:
-        session = reference.ReferenceEvaluator(onnx.load(io.BytesIO(content)))
+        session = reference.ReferenceEvaluator(onnx.load_from_string(content))
         (name,) = session.input_names
     else:
         session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])

@@ -1,4 +1,5 @@
 """fsketch export --workdir=RUN --direction=to_sketch --format=onnx OUT
+fsketch export --model=NAME --format=onnx OUT
 
 Writes a translator as a file for other runtimes.  Formats:
 
@@ -6,7 +7,7 @@ Writes a translator as a file for other runtimes.  Formats:
     stablehlo  fsketch/export/stablehlo.py
     page       fsketch/demo/program.py: OUT is a folder, a static site that draws; takes
                --workdir or --model, all directions, and of the other flags --runtime only
-    zoo        a model of `fsketch models`: fsketch/zoo/entries.py; OUT is a folder
+    zoo        a model of `fsketch models`, of a run: fsketch/zoo/entries.py; OUT is a folder
 
 All but the page are compared with the run first; the differences are printed, and nothing is
 written where one is above its bound.  --uint8 makes a file that takes and gives 8-bit images,
@@ -43,6 +44,8 @@ def parser() -> arguments.Parser:
     result = arguments.Parser("export", description="Write a translator for other runtimes.")
     add = result.add_argument
     result.path("--workdir", default="", metavar="RUN", help="the run")
+    result.several("--model", commas=True, metavar="NAME", help="in place of a run")
+    result.path("--zoo", default="", metavar="DIR", help="a folder of more models")
     add("--direction", choices=matching.DIRECTIONS)
     add("--checkpoint", default="best", choices=("best", "latest"))
     add("--format", required=True, choices=FORMATS)
@@ -53,12 +56,10 @@ def parser() -> arguments.Parser:
         "--size", type=side_pair, metavar="HxW",
         help="of images, where the file has a fixed size; the run's canvas by default",
     )  # fmt: skip
-    result.several("--model", commas=True, metavar="NAME", help="of a page: in place of a run")
-    result.path("--zoo", default="", metavar="DIR", help="of a page: a folder of more models")
     result.path("--runtime", default="", metavar="FILE", help="of a page: see docs/page.md")
     result.path("--images", default="", metavar="DIR", help="pictures to compare on")
     add("--count", type=int, default=4, help="of them, or of drawn faces; default 4")
-    named = result.add_argument_group("of a model of the zoo")
+    named = result.add_argument_group("of a model of the zoo; --terms of any file")
     for flag, what in zoo_entry.FIELDS.items():
         named.add_argument(f"--{flag}", default="", help=what)
     return result
@@ -67,7 +68,6 @@ def parser() -> arguments.Parser:
 def main(words: Sequence[str]) -> None:
     """Runs the format."""
     flags = parser().parse_args(words)
-    for name in ("workdir", "direction"):
-        if not getattr(flags, name) and flags.format != "page":
-            raise errors.UsageError(f"--{name}: expected it for {flags.format}, got none")
+    if flags.count < 1:
+        raise errors.UsageError(f"--count: expected a whole number from 1, got {flags.count}")
     importlib.import_module(f"fsketch.{FORMATS[flags.format]}").run(flags)

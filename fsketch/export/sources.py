@@ -1,4 +1,4 @@
-"""What is exported: one translator in one direction, from a run."""
+"""What is exported: a translator of one direction, from a run or a model of the zoo."""
 
 import argparse
 import os
@@ -9,54 +9,93 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from flax import traverse_util
 
 import fsketch
 from fsketch import prediction, restore
-from fsketch.core import errors, state, trees, types
+from fsketch.core import errors, images, state, trees, types
 from fsketch.data import pipeline
 from fsketch.nets import students
-from fsketch.scoring import matching
+from fsketch.zoo import cards, entries, nets
 
-DIRECTIONS = matching.DIRECTIONS
+DIRECTIONS = images.DIRECTIONS
 
 
 class Source(NamedTuple):
     """A translator.
 
-    restored:   the run it is of.
     direction:  a key of DIRECTIONS.
     net:        its module, which computes in float32.
     variables:  the module's, on the host.
     translate:  (variables, float[n, h, w, C]) -> float[n, h, w, D], both in [-1, 1], as the run
-                predicts, in float32; pure.
+                or the model predicts, in float32; pure.
     channels:   (C, D).
+    canvas:     (height, width) on which the net has learnt.
+    fill:       the colour of the canvas around an image; None: the image, mirrored.
     about:      what a file says of it.
     """
 
-    restored: restore.Restored
     direction: str
     net: nn.Module
     variables: types.PyTree
     translate: Callable[[types.PyTree, jax.Array], jax.Array]
     channels: tuple[int, int]
+    canvas: tuple[int, int]
+    fill: int | None
     about: Mapping[str, str]
-
-    @property
-    def canvas(self) -> tuple[int, int]:
-        """(height, width) of the run's canvas, on which its nets have learnt."""
-        return (self.restored.config.data.crop_px,) * 2
-
-    @property
-    def fill(self) -> int | None:
-        """The colour of the canvas around an image; None: the image, mirrored."""
-        domain, _ = DIRECTIONS[self.direction]
-        return pipeline.fills(self.restored.config.data)[f"fill_{domain}"]
 
 
 def find(flags: argparse.Namespace) -> Source:
-    """The source that --workdir and --direction name; UsageError where they do not fit."""
-    restored = restore.run(flags.workdir, kind=flags.checkpoint)
-    return of(restored, flags.direction, name=os.path.basename(os.path.abspath(flags.workdir)))
+    """The source that --model, or --workdir and --direction name.
+
+    Raises UsageError where these flags do not fit.
+    """
+    if bool(flags.workdir) == bool(flags.model) or len(flags.model) > 1:
+        raise errors.UsageError("--workdir, --model: expected one run or one model")
+    if flags.model:
+        source = of_card(cards.find(*flags.model, zoo=flags.zoo))
+        if flags.direction not in (None, source.direction):
+            raise errors.UsageError(
+                f"--direction: expected {source.direction} for {source.about['run']}, "
+                f"got {flags.direction}"
+            )
+    elif flags.direction:
+        name = os.path.basename(os.path.abspath(flags.workdir))
+        source = of(restore.run(flags.workdir, kind=flags.checkpoint), flags.direction, name=name)
+    else:
+        raise errors.UsageError(f"--direction: expected {' or '.join(DIRECTIONS)}, got none")
+    return source._replace(about={**source.about, "terms": flags.terms or source.about["terms"]})
+
+
+def of_card(card: cards.Card) -> Source:
+    """A model of the zoo; ValueError as `zoo.nets.load`."""
+    flat = {name: array.astype(np.float32) for name, array in nets.weights(card).items()}
+    net, crop, fill = nets.module(card), card.config["crop_px"], card.config["fill"]
+
+    def translate(variables: types.PyTree, image: jax.Array) -> jax.Array:
+        return net.apply(variables, image, train=False)[0]
+
+    about = _about(card.direction, card.name, crop, fill, card.training_data, card.terms)
+    return Source(
+        card.direction, net.clone(dtype=None), traverse_util.unflatten_dict(flat, sep="/"),
+        translate, tuple(card.config["channels"]), (crop, crop), fill,
+        {**about, "weights": card.sha256[:16]},
+    )  # fmt: skip
+
+
+def _about(
+    direction: str, name: str, crop: int, fill: int | None, data: str, terms: str
+) -> dict[str, str]:
+    return {
+        "fsketch": fsketch.__version__,
+        "direction": direction,
+        "run": name,
+        "data": data,
+        "terms": terms,
+        "frame": "an image as those of the data, in the middle of the canvas",
+        "canvas": f"{crop}x{crop}",
+        "fill": "the image, mirrored" if fill is None else str(fill),
+    }
 
 
 def of(restored: restore.Restored, direction: str, *, name: str) -> Source:
@@ -77,27 +116,29 @@ def of(restored: restore.Restored, direction: str, *, name: str) -> Source:
         )
     role = _role(restored.state.players, target)
     player = restored.state[role].averaged()
-    player = player.replace(net=_in_float32(player.net), ema_rate=0.0)
+    net, params = _alone(player.net, player.params)
+    player = player.replace(net=net, opt_state=(), ema={}, ema_rate=0.0)
 
     def translate(variables: types.PyTree, image: jax.Array) -> jax.Array:
         stats = dict(variables)
         now = player.replace(params=stats.pop("params"), stats=stats)
+        # Zeros in place of what the other direction takes, lest a program carry its weights.
+        others = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), restored.state)
         batch = {source: image, target: jnp.zeros((*image.shape[:-1], depths[target]))}
-        train_state = restored.state.put(**{role: now})
-        return restored.method.predict(train_state, restored.frozen, batch)[target]
+        return restored.method.predict(others.put(**{role: now}), {}, batch)[target]
 
-    variables = jax.tree.map(np.asarray, {"params": player.params, **player.stats})
+    variables = jax.tree.map(np.asarray, {"params": params, **player.stats})
+    data = restored.config.data
+    fill = pipeline.fills(data)[f"fill_{source}"]
+    _, terms = entries.DATA.get(data.name.partition("/")[0], ("", "those of its training data"))
     about = {
-        "fsketch": fsketch.__version__,
+        **_about(direction, name, crop, fill, data.name, terms),
         "method": restored.config.method,
-        "direction": direction,
-        "run": name,
         "step": str(restored.step),
         "weights": trees.digest(variables),
-        "data": restored.config.data.name,
     }
     channels = depths[source], depths[target]
-    return Source(restored, direction, player.net, variables, translate, channels, about)
+    return Source(direction, net, variables, translate, channels, (crop, crop), fill, about)
 
 
 def _role(players: Mapping[str, state.Player], target: str) -> str:
@@ -112,11 +153,17 @@ def _role(players: Mapping[str, state.Player], target: str) -> str:
     )
 
 
-def _in_float32(net: nn.Module) -> nn.Module:
-    """The module, computing in the type of its parameters."""
+def _alone(net: nn.Module, params: types.PyTree) -> tuple[nn.Module, types.PyTree]:
+    """The net and its parameters, without layers for teachers; it computes in their type."""
     if isinstance(net, students.Student):
-        return net.clone(translator=_in_float32(net.translator))
-    return net.clone(dtype=None)
+        net = net.clone(translator=net.translator.clone(dtype=None), shapes={})
+        return net, {"translator": params["translator"]}
+    return net.clone(dtype=None), params
+
+
+def of_images(*, is_uint8: bool) -> dict[str, str]:
+    """What a file says of its images."""
+    return {"layout": "NHWC", "range": "0 to 255" if is_uint8 else "-1 to 1"}
 
 
 def in_half(source: Source) -> Source:

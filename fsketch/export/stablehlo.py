@@ -32,8 +32,11 @@ def run(flags: argparse.Namespace) -> None:
         source, parity.Files(function(floats), function(levels)), flags, step=0, exact=exact
     )
     content = levels if flags.uint8 else floats
-    about = {**source.about, "size": f"{size[0]}x{size[1]}", "layout": "NHWC"}
-    about["range"] = "0 to 255" if flags.uint8 else "-1 to 1"
+    about = {
+        **source.about,
+        **sources.of_images(is_uint8=flags.uint8),
+        "size": f"{size[0]}x{size[1]}",
+    }
     writers.write_whole(flags.out, content)
     writers.write_whole(f"{flags.out}.json", json.dumps(about, indent=2).encode())
     print(f"{flags.out}: {len(content):,} bytes")

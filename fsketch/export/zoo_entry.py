@@ -16,8 +16,9 @@ def run(flags: argparse.Namespace) -> None:
     """Writes OUT/NAME.json and OUT/NAME.safetensors and prints how far they are from the run."""
     from fsketch.zoo import entries  # takes a second
 
-    if not flags.name:
-        raise errors.UsageError("--name: expected a name for the model, got ''")
+    for name in ("workdir", "direction", "name"):
+        if not getattr(flags, name):
+            raise errors.UsageError(f"--{name}: expected it for a model of the zoo, got none")
     fields = {name: getattr(flags, name) for name in FIELDS}
     card, differences = entries.write_entry(
         flags.workdir,
