@@ -120,9 +120,9 @@ def test_damaged_files_and_missing_ones_are_refused(copied):
 def test_the_nearest_folder_comes_first(zoo, copied, monkeypatch, tmp_path):
     change(copied, summary="mine")
     monkeypatch.setattr(cards, "PACKAGE", tmp_path / "package")
-    with pytest.raises(ValueError, match="expected one of to_photo, got none is there: name a run"):
+    with pytest.raises(ValueError, match="expected one of direction to_photo, got none: name a"):
         cards.default("to_photo")
-    with pytest.raises(ValueError, match="expected a model, and none is there"):
+    with pytest.raises(ValueError, match="model: expected 'tiny-photo', got none: name a run"):
         cards.find("tiny-photo")
     monkeypatch.setenv(cards.VARIABLE, str(zoo))
     assert cards.default("to_sketch").summary != "mine"
