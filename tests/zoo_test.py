@@ -12,6 +12,7 @@ import fsketch
 from fsketch import models, translator
 from fsketch.configs import kd
 from fsketch.core import errors, trees
+from fsketch.export import program
 from fsketch.nets import convolution
 from fsketch.zoo import cards, entries, nets
 
@@ -175,3 +176,16 @@ def test_load_is_found_late():
     assert fsketch.load.__name__ == "load"
     with pytest.raises(AttributeError, match="has no attribute 'loud'"):
         fsketch.loud  # noqa: B018
+
+
+def test_export_makes_a_model(kd_run, tmp_path, capsys):
+    words = ["--format=zoo", f"--workdir={kd_run}", "--direction=to_sketch", str(tmp_path)]
+    assert errors.run(program.main, words) == 2
+    assert "--name: expected a name for the model, got ''" in capsys.readouterr().err
+    told = [f"--{field}={value}" for field, value in DRAWN.items()]
+    assert errors.run(program.main, [*words, "--name=mine", *told, "--summary=Mine."]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    card = cards.find("mine", zoo=str(tmp_path))
+    assert (card.summary, card.terms) == ("Mine.", "none")
+    assert printed[0].startswith("blocks of colour: 0.") and "levels on average" in printed[0]
+    assert printed[-1].endswith(f"{card.parameters:,} parameters, {card.bytes:,} bytes")
