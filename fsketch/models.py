@@ -27,7 +27,7 @@ def main(words: Sequence[str]) -> None:
         return
     known = cards.cards(flags.zoo)
     if not known:
-        raise ValueError(f"models: {cards.NONE}")
+        raise ValueError(f"models: expected some, got {cards.NONE}")
     heads = ("name", "direction", "parameters", "bytes", "training data", "terms", "scores")
     rows = [
         (

@@ -105,7 +105,7 @@ def load(model: str | os.PathLike = "", /, *, zoo: str = "", style: str = "") ->
     def translate(direction: str) -> translator.Translator:
         found = card or cards.default(direction, zoo=zoo)
         if found.direction != direction:
-            raise ValueError(f"model: expected one of {direction}, got {found.name}")
+            raise ValueError(f"model: expected one of direction {direction}, got {found.name}")
         return nets.load(found, style=style)
 
     return Studio(translate)

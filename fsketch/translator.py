@@ -15,6 +15,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import flax.errors
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -142,6 +143,7 @@ class Translator:
         self._net, self._first_stage = net, first_stage
         self._source, self._target = images.DIRECTIONS[net.direction]
         self._weights = parallel.replicate(net.weights)
+        self._takes = functools.cache(self._traced)
         self._program = functools.lru_cache(PROGRAMS)(self._bind)
 
     def __call__(self, image: np.ndarray) -> np.ndarray:
@@ -183,13 +185,13 @@ class Translator:
 
     def problem(self, size: tuple[int, int]) -> str:
         """Why an image of this (height, width) is refused; "" if it is accepted."""
-        own = self._net.image_px
-        if not own or size == own:
-            return ""
-        return (
-            f"expected {own[1]}x{own[0]} px, the size of the run's own images (data.image_px), "
-            f"got {size[1]}x{size[0]} px"
-        )
+        own, got = self._net.image_px, f"got {size[1]}x{size[0]} px"
+        if own and size != own:
+            expected = f"{own[1]}x{own[0]} px, the size of the run's own images (data.image_px)"
+            return f"expected {expected}, {got}"
+        if not self._takes(self.canvas(size)):
+            return f"expected up to {self._net.crop_px} px a side for this net, {got}"
+        return ""
 
     def canvas(self, size: tuple[int, int]) -> tuple[int, int]:
         """(height, width) of the canvas for an image of this (height, width)."""
@@ -203,17 +205,24 @@ class Translator:
 
     @functools.cached_property
     def _multiple(self) -> int:
-        """The power of two of which sides must be a multiple, found by tracing the net."""
+        """The power of two of which sides must be a multiple, found by tracing the net.
+
+        1 if it takes no larger sides; `problem` then refuses all of them.
+        """
+        sides = {self._net.crop_px + 2**i: 2**i for i in range(12)}
+        return next((step for side, step in sides.items() if self._takes((side, side))), 1)
+
+    def _traced(self, canvas: tuple[int, int]) -> bool:
+        """Whether the net can be applied to a canvas; that on which it learnt is taken as read."""
         net = self._net
-        for step in (2**i for i in range(12)):
-            side = net.crop_px + step
-            blank = {kind: jnp.zeros((1, side, side, net.channels[kind])) for kind in net.fills}
-            try:
-                jax.eval_shape(net.predict, net.weights, blank)
-            except ValueError:
-                continue
-            return step
-        raise ValueError(f"image: expected up to {net.crop_px} px a side for this net, got more")
+        if canvas == (net.crop_px, net.crop_px):
+            return True
+        blank = {kind: jnp.zeros((1, *canvas, net.channels[kind])) for kind in net.fills}
+        try:
+            jax.eval_shape(net.predict, net.weights, blank)
+        except (ValueError, flax.errors.ScopeParamShapeError):
+            return False
+        return True
 
     def _bind(self, canvas: tuple[int, int], size: int) -> mapping.Predict:
         """A new predictor for each shape, so that dropping it frees its program."""

@@ -50,7 +50,9 @@ def test_one_model_has_one_direction_and_a_run_has_its_own(kd_run):
     assert photo.shape == (250, 200, 3)
     np.testing.assert_array_equal(both.photo(Image.fromarray(image)), photo)
     assert np.abs(run.photo(image).astype(int) - photo).mean() < 0.5
-    with pytest.raises(ValueError, match="model: expected one of to_sketch, got tiny-photo"):
+    with pytest.raises(
+        ValueError, match="model: expected one of direction to_sketch, got tiny-photo"
+    ):
         one.sketch(image)
     with pytest.raises(studio.NoFaceError, match="no face found"):
         both.sketch(np.zeros((80, 80), np.uint8))

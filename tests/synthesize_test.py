@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax.errors import ScopeParamShapeError
 from PIL import Image
 
 from fsketch import evaluate, image_jobs, restore, synthesize, translator
@@ -186,6 +187,31 @@ def test_canvases_are_the_run_s_or_few_and_fit_the_net(workdir, workdir_of):
         assert len(sides) <= 8 * 5  # eight an octave, from 32 to 1024
     assert student.canvas((257, 1000)) == (288, 1024)
     assert student.canvas((513, 100)) == (576, 104)
+
+
+@pytest.mark.parametrize("reason", [ValueError("size"), ScopeParamShapeError("k", "/", (1,), (2,))])
+def test_a_net_of_one_size_says_so(reason):
+    def predict(weights, batch):
+        if batch["sketch"].shape[1:3] != (CROP, CROP):
+            raise reason
+        return {"photo": jnp.broadcast_to(batch["sketch"], (1, CROP, CROP, 3)) + weights}
+
+    translate = translator.Translator(
+        translator.Net(
+            direction="to_photo",
+            predict=predict,
+            weights=jnp.zeros(()),
+            channels={"photo": 3, "sketch": 1},
+            fills={"sketch": 0},
+            crop_px=CROP,
+            image_px=(),
+            origin="",
+        )
+    )
+    image = np.random.default_rng(0).integers(0, 256, (CROP, 20, 1), np.uint8)
+    np.testing.assert_array_equal(translate(image), image.repeat(3, 2))
+    with pytest.raises(ValueError, match="expected up to 32 px a side for this net, got 20x40 px"):
+        translate(np.zeros((40, 20, 1), np.uint8))
 
 
 def test_stored_forms_of_one_image_give_one_result(workdir, tmp_path):

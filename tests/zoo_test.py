@@ -12,6 +12,7 @@ import fsketch
 from fsketch import models, translator
 from fsketch.configs import kd
 from fsketch.core import errors, trees
+from fsketch.export import program
 from fsketch.nets import convolution
 from fsketch.zoo import cards, entries, nets
 
@@ -120,9 +121,9 @@ def test_damaged_files_and_missing_ones_are_refused(copied):
 def test_the_nearest_folder_comes_first(zoo, copied, monkeypatch, tmp_path):
     change(copied, summary="mine")
     monkeypatch.setattr(cards, "PACKAGE", tmp_path / "package")
-    with pytest.raises(ValueError, match="expected one of to_photo, got none is there: name a run"):
+    with pytest.raises(ValueError, match="expected one of direction to_photo, got none: name a"):
         cards.default("to_photo")
-    with pytest.raises(ValueError, match="expected a model, and none is there"):
+    with pytest.raises(ValueError, match="model: expected 'tiny-photo', got none: name a run"):
         cards.find("tiny-photo")
     monkeypatch.setenv(cards.VARIABLE, str(zoo))
     assert cards.default("to_sketch").summary != "mine"
@@ -175,3 +176,16 @@ def test_load_is_found_late():
     assert fsketch.load.__name__ == "load"
     with pytest.raises(AttributeError, match="has no attribute 'loud'"):
         fsketch.loud  # noqa: B018
+
+
+def test_export_makes_a_model(kd_run, tmp_path, capsys):
+    words = ["--format=zoo", f"--workdir={kd_run}", "--direction=to_sketch", str(tmp_path)]
+    assert errors.run(program.main, words) == 2
+    assert "--name: expected a name for the model, got ''" in capsys.readouterr().err
+    told = [f"--{field}={value}" for field, value in DRAWN.items()]
+    assert errors.run(program.main, [*words, "--name=mine", *told, "--summary=Mine."]) == 0
+    printed = capsys.readouterr().out.splitlines()
+    card = cards.find("mine", zoo=str(tmp_path))
+    assert (card.summary, card.terms) == ("Mine.", "none")
+    assert printed[0].startswith("blocks of colour: 0.") and "levels on average" in printed[0]
+    assert printed[-1].endswith(f"{card.parameters:,} parameters, {card.bytes:,} bytes")

@@ -12,6 +12,10 @@ from fsketch.core import errors, images, names, paths
 
 PACKAGE = pathlib.Path(__file__).parent
 VARIABLE = "FSKETCH_MODELS"  # of the environment: a folder of more entries
+NONE = (
+    f"none: name a run by --workdir, or a folder of models by --zoo or ${VARIABLE} "
+    "(`fsketch export --format=zoo` makes a model of a run)"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,10 +90,11 @@ def find(name: str, *, zoo: str = "") -> Card:
     known = {card.name: card for card in cards(zoo)}
     if name in known:
         return known[name]
+    if not known:
+        raise ValueError(f"model: expected {names.quoted(name)}, got {NONE}")
     close = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
-    expected = f"one of {', '.join(known)}" if known else f"a model, and {NONE}"
-    raise ValueError(f"model: expected {expected}, got {names.quoted(name)}{hint}")
+    raise ValueError(f"model: expected one of {', '.join(known)}, got {names.quoted(name)}{hint}")
 
 
 def default(direction: str, *, zoo: str = "") -> Card:
@@ -99,13 +104,7 @@ def default(direction: str, *, zoo: str = "") -> Card:
         if card.direction == direction:
             return card
     there = ", ".join(f"{card.name} ({card.direction})" for card in known)
-    raise ValueError(f"model: expected one of {direction}, got {there or NONE}")
-
-
-NONE = (
-    f"none is there: name a run by --workdir, or a folder of models by --zoo or ${VARIABLE} "
-    "(`fsketch export --format=zoo` makes a model of a run)"
-)
+    raise ValueError(f"model: expected one of direction {direction}, got {there or NONE}")
 
 
 def _folders(zoo: str) -> Iterator[pathlib.Path]:
