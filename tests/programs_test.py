@@ -62,8 +62,8 @@ def command(pairs_folder, tmp_path_factory):
             "batch_size": 2, "eval_batch_size": 4, "num_samples": 2, "log_every_steps": 1,
         }  # fmt: skip
         return [
-            sys.executable, "-m", "fsketch", "train", f"--config={KD}:ablation=reconstruction", f"--workdir={workdir}",
-            *(f"--config.{k}={v}" for k, v in fields.items()), *flags,
+            sys.executable, "-m", "fsketch", "train", f"--config={KD}:ablation=reconstruction",
+            f"--workdir={workdir}", *(f"--config.{k}={v}" for k, v in fields.items()), *flags,
         ]  # fmt: skip
 
     return make

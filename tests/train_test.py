@@ -82,8 +82,11 @@ def test_a_run_leaves_what_it_promises(tiny, finished):
 def test_evaluation_needs_the_workdir_alone_and_repeats_itself(finished):
     before = json.loads((finished / "evaluation.json").read_text())
     (finished / "evaluation.json").unlink()
+    left_over = finished / "outputs" / "to_sketch" / "left_over.png"
+    left_over.write_bytes(b"")
     assert evaluate.evaluate_workdir(finished) == before
     assert json.loads((finished / "evaluation.json").read_text()) == before
+    assert not left_over.exists()
 
 
 def test_the_names_of_metrics_are_known_before_any_prediction(finished):

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
 from PIL import Image
 
 from fsketch.data import checks, pipeline, sources
@@ -352,17 +351,3 @@ def test_the_published_counts_agree_with_each_other(monkeypatch):
             assert sum(counts) == size and len(counts) == len(annotations.ATTRIBUTES[field])
         hair, color = (annotations.COUNTS[split][f] for f in ("hair", "hair_color"))
         assert color[3] == hair[1]
-
-
-def test_the_real_training_half(shared_data, tmp_path, monkeypatch):
-    monkeypatch.undo()
-    builder = sources.prepare(
-        "fs2k/train_only", data_dir=str(tmp_path), manual_dir=str(shared_data / "fs2k_train")
-    )
-    assert {k: v.num_examples for k, v in builder.info.splits.items()} == {"train": 1058}
-    skip = tfds.decode.SkipDecoding()
-    examples = builder.as_data_source("train", decoders={"photo": skip, "sketch": skip})
-    codes = [{field: int(e[field]) for field in annotations.ATTRIBUTES} for e in examples]
-    for field, counts in annotations.COUNTS["train"].items():
-        numbers = np.bincount([of[field] for of in codes], minlength=len(counts))
-        assert tuple(numbers) == counts, field
