@@ -200,12 +200,6 @@ def test_bad_input_is_refused_with_one_message(copies, capsys, damage, words):
     assert not path.exists()
 
 
-def test_an_output_of_another_format_is_refused_and_starts_no_program(copies, capsys, eps):
-    eps(copies / "far" / "b.png")
-    assert run(copies) == 1
-    assert "far/b.png: expected a whole image file" in capsys.readouterr().err
-
-
 def test_all_problems_are_named_at_once(copies, capsys):
     _truncate(copies)
     (copies / "near" / "c.png").write_bytes(b"no image")

@@ -158,27 +158,6 @@ def test_files_that_are_missing_stray_doubled_or_of_another_name(root):
     assert len(found) == 7
 
 
-def test_images_that_cannot_be_taken_as_they_are(root):
-    photo = file(root, "photo", "photo1/image0110", ".jpg")
-    photo.write_bytes(photo.read_bytes()[:-80])
-    Image.new("L", (11, 12)).save(file(root, "sketch", "photo1/image0111", ".jpg"))
-    Image.fromarray(np.zeros((14, 10), np.uint16)).save(
-        file(root, "sketch", "photo2/image0001", ".png")
-    )
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.new("RGB", (16, 11)).save(file(root, "photo", "photo3/image0001", ".JPG"), exif=exif)
-    found = problems(root)
-    assert found["photo/photo1/image0110.jpg"][0].startswith("unreadable")
-    assert found["id photo1_image0111"] == (
-        "photo 12x12 px, sketch 11x12 px",
-        "equal sizes within a pair",
-    )
-    assert found["sketch/sketch2/sketch0001.png"][0] == "16 bits a channel"
-    assert found["photo/photo3/image0001.JPG"][0] == "EXIF orientation 6"
-    assert len(found) == 4
-
-
 def test_alpha_is_dropped_where_opaque_refused_elsewhere_and_white_below_on_demand(root, tmp_path):
     pixels = np.full((14, 10, 4), (90, 90, 90, 255), np.uint8)
     path = file(root, "sketch", "photo2/image0001", ".png")

@@ -80,19 +80,6 @@ def test_findings_stand_in_their_sections_and_long_lists_are_cut(folder, tmp_pat
     assert report["notes"][0]["places"] == []
 
 
-def test_a_file_of_another_format_is_a_problem_and_starts_no_program(folder, capsys, eps):
-    eps(folder / "photos/p2.png")
-    code, out = _run(capsys, "paired_folder", f"--manual_dir={folder}")
-    assert code == 1
-    assert "PROBLEM photos/p2.png: expected a whole image file, got unreadable" in out
-    with pytest.raises(
-        errors.DataError, match=r"photos/p2\.png: expected a whole image file, got unreadable"
-    ):
-        sources.prepare(
-            "paired_folder", data_dir=str(folder.parent / "out"), manual_dir=str(folder)
-        )
-
-
 def verify_sections(out: str) -> list[str]:
     """[heading, body, heading, body, ...] of a printed report."""
     parts = []
