@@ -22,6 +22,8 @@ Run        fsketch train --config=configs/kd.py --workdir=runs/kd
            schedule=   default, or quick: parts of 128 px on a mirrored canvas (pairs of 256 px).
            pairs=      held_out (default), or whole: also trains on the validation pairs and uses
                        the last checkpoint, for a run with a settled schedule.
+           conditions= studio (default), or anywhere: photos before other backgrounds, darker
+                       faces, uneven and coloured light, blur, noise (fsketch/data/conditions.py).
            E.g. configs/kd.py:data=cuhk,ablation=no_mutual,student=small.
            Teacher: our recogniser, trained first, or converted weights; the papers' is probably
            VGG-19 [inferred]: --config.teacher.path=vgg19.safetensors.

@@ -5,8 +5,8 @@ Paper      "Knowledge Distillation for Face Photo-Sketch Synthesis", IEEE TNNLS 
            noise [paper].  Critics and their weight are those of the author's pix2pix
            [secondary; use inferred]; all terms of KD stay [paper, interpretation].
 Run        fsketch train --config=configs/kd_plus.py --workdir=runs/kd_plus
-           data=, student=, variant=, schedule=, pairs=: as in configs/kd.py; use variant=stroked
-           for pencil strokes.
+           data=, student=, variant=, schedule=, pairs=, conditions=: as in configs/kd.py; use
+           variant=stroked for pencil strokes.
            ablation=   none (default; KD + L_adv, KD+), no_teacher (L_rec + L_adv, a plain cGAN).
            stage=      joint (default), or staged: 100 epochs at half the rate from a KD run, which
                        is more stable with few pairs [inferred]: from runs/kd, or

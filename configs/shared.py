@@ -108,6 +108,13 @@ def get_config() -> ConfigDict:
     config.data.brightness = 0.0
     config.data.contrast = 0.0
     config.data.saturation = 0.0
+    # Conditions of own photos on the input photos [ours] (fsketch/data/conditions.py); 0 = off.
+    config.data.backgrounds = 0.0  # share of photos whose even background is replaced
+    config.data.exposure = 0.0  # stops that the person is darker, or a quarter of them brighter
+    config.data.shade = 0.0  # share by which one side is brighter and the other darker, at most
+    config.data.tint = 0.0  # share by which each colour is stronger or weaker, at most
+    config.data.blur_px = 0.0  # deviation of a blur, at most
+    config.data.noise = 0.0  # deviation of white noise, as a share of the range, at most
 
     config.optim = ConfigDict()
     # Adam and its schedule: [secondary: the author's pix2pix; use for KT and KD inferred]

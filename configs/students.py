@@ -33,6 +33,20 @@ KEYS = {
     "variant": ("none", *VARIANTS),
     "schedule": ("default", "quick"),
     "pairs": ("held_out", "whole"),
+    "conditions": ("studio", "anywhere"),
+}
+
+# conditions=anywhere: fields of `config.data` for photos that were not taken in the studio [ours].
+ANYWHERE = {
+    "backgrounds": 0.75,
+    "exposure": 1.3,
+    "shade": 0.35,
+    "tint": 0.12,
+    "blur_px": 1.0,
+    "noise": 0.03,
+    "brightness": 0.1,
+    "contrast": 0.25,
+    "saturation": 0.4,
 }
 
 
@@ -45,6 +59,8 @@ def get_config(given: SimpleNamespace) -> ConfigDict:
     if given.schedule == "quick":
         data.use_quick(config)
         config.optim.learning_rate = 1e-3  # [ours]
+    if given.conditions == "anywhere":
+        config.data.update(ANYWHERE)
     return config
 
 

@@ -227,12 +227,17 @@ def style_row(config: ConfigDict) -> dict[str, list[np.ndarray]]:
 
 
 def load_canvases(
-    data: ConfigDict, split: str, *, canvas_px: int, coarse_source: coarse.Source | None = None
+    data: ConfigDict,
+    split: str,
+    *,
+    canvas_px: int,
+    coarse_source: coarse.Source | None = None,
+    keyed: bool = False,
 ) -> pipeline.AnyCanvases:
     """A split of `config.data` on canvases of this side, or only numbered.
 
     In memory, or decoded when needed, as data.memory_mb says.  With `coarse_source` the coarse
-    image of each pair is joined.  Raises what `pipeline.place` raises.
+    image of each pair is joined; keyed: as in `pipeline.place`, which raises if pairs do not fit.
     """
     if data.name == pipeline.DRAWN:
         return pipeline.drawn(split)
@@ -245,6 +250,7 @@ def load_canvases(
         image_px=tuple(data.image_px),
         coarse=coarse.read(pairs, coarse_source) if coarse_source else None,
         memory_mb=data.memory_mb,
+        keyed=keyed,
     )
 
 

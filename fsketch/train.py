@@ -35,10 +35,12 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
     method = methods.create(config)
     data, coarse_source = config.data, coarse.source(config, workdir)
 
-    def load(split: str, canvas_px: int) -> pipeline.AnyCanvases:
-        return evaluate.load_canvases(data, split, canvas_px=canvas_px, coarse_source=coarse_source)
+    def load(split: str, canvas_px: int, *, keyed: bool = False) -> pipeline.AnyCanvases:
+        return evaluate.load_canvases(
+            data, split, canvas_px=canvas_px, coarse_source=coarse_source, keyed=keyed
+        )
 
-    train_set = load(data.train, data.canvas_px)
+    train_set = load(data.train, data.canvas_px, keyed=data.backgrounds > 0)
     validation_set = load(data.validation, data.crop_px) if data.validation else None
     test_set = load(data.test, data.crop_px)
     checkpoints = checkpoint.open_workdir(workdir, keep=config.keep_checkpoints)

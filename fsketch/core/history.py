@@ -9,7 +9,11 @@ from collections.abc import Mapping
 from typing import Any
 
 # version that added a field -> {"section.field": the behaviour of earlier versions}
-ADDED: dict[str, dict[str, Any]] = {}
+ADDED: dict[str, dict[str, Any]] = {
+    "0.3.0": dict.fromkeys(
+        (f"data.{x}" for x in ("backgrounds", "exposure", "shade", "tint", "blur_px", "noise")), 0.0
+    ),
+}
 
 
 def before(version: str, other: str) -> bool:

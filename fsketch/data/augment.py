@@ -14,10 +14,12 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from fsketch.core import images, types
+from fsketch.data import conditions
 
 PAIR = ("photo", "sketch")
-IMAGES = (*PAIR, "coarse")  # scaled, and moved as one; coarse only if a batch has it
+IMAGES = (*PAIR, "coarse", "person")  # scaled, and moved as one; as far as a batch has them
 LIGHT = 1  # stream of an example's key that `random_light` draws from
+CONDITIONS = 2  # stream of an example's key for `conditions`
 LIMITS = ("brightness", "contrast", "saturation")  # fields of `config.data` for `random_light`
 
 
@@ -48,7 +50,7 @@ def mirrored(keys: jax.Array, config: ConfigDict) -> jax.Array:
         raise ValueError(
             f"data.part_px: expected 0, got {config.part_px}, which is cut out at random"
         )
-    for name in ("zoom", *LIMITS):
+    for name in ("zoom", *LIMITS, *conditions.FIELDS):
         if config[name]:
             raise ValueError(f"data.{name}: expected 0, got {config[name]}, which is random")
     probe = jnp.broadcast_to(jnp.arange(2)[:, None], (len(keys), 2, 2, 1))  # value: column
@@ -71,6 +73,7 @@ def check(config: ConfigDict) -> None:
     for name in ("zoom", *LIMITS):
         if not 0 <= config[name] < 1:
             raise ValueError(f"data.{name}: expected a number in [0, 1), got {config[name]}")
+    conditions.check(config)
     if config.crop_px > config.canvas_px * (1 - config.zoom):
         raise ValueError(
             f"data.zoom: expected to keep data.canvas_px: {config.canvas_px} at least at "
@@ -80,7 +83,7 @@ def check(config: ConfigDict) -> None:
 
 def check_unlit(config: ConfigDict) -> None:
     """Raises ValueError for random light; for methods whose nets take no photos of the data."""
-    for name in LIMITS:
+    for name in (*LIMITS, *conditions.FIELDS):
         if config[name]:
             raise ValueError(
                 f"data.{name}: expected 0 (no net takes photos of the data), got {config[name]}"
@@ -88,7 +91,7 @@ def check_unlit(config: ConfigDict) -> None:
 
 
 def shown(batch: types.Batch, kind: str) -> jax.Array:
-    """The images of a kind as inputs of a net: photos under random light, if there is any."""
+    """The images of a kind as inputs of a net: photos under random conditions, if there are any."""
     return batch["lit"] if kind == "photo" and "lit" in batch else batch[kind]
 
 
@@ -100,17 +103,23 @@ def side_px(config: ConfigDict) -> int:
 def training(batch: types.Batch, keys: jax.Array, config: ConfigDict) -> types.Batch:
     """All random changes that `config.data` requests; keys: Key[B], one per example.
 
-    With random light the batch also holds "lit", the photos under it; see `shown`.
+    With random light or conditions the batch also holds "lit", the photos under them; see `shown`.
     """
     if not any(kind in batch for kind in PAIR):
         return batch
     batch = random_crop_and_flip(
         batch, keys, crop_px=side_px(config), flip=config.flip, zoom=config.zoom
     )
-    limits = {name: config[name] for name in LIMITS}
-    if any(limits.values()) and "photo" in batch:
-        keys = jax.vmap(jax.random.fold_in, (0, None))(keys, LIGHT)
-        batch = {**batch, "lit": random_light(batch["photo"], keys, **limits)}
+    if "photo" not in batch:
+        return batch
+    stream = jax.vmap(jax.random.fold_in, (0, None))
+    limits, person = {name: config[name] for name in LIMITS}, batch.pop("person", None)
+    if conditions.any_of(config):
+        photo = conditions.apply(batch["photo"], person, stream(keys, CONDITIONS), config)
+        batch = {**batch, "lit": photo}
+    if any(limits.values()):
+        lit = random_light(shown(batch, "photo"), stream(keys, LIGHT), **limits)
+        batch = {**batch, "lit": lit}
     return batch
 
 

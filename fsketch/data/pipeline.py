@@ -19,8 +19,9 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from fsketch.core import images
-from fsketch.data import lazy, read_ahead, records
+from fsketch.data import backdrop, lazy, read_ahead, records
 
+KINDS = ("photo", "sketch", "coarse", "person")
 DRAWN = "drawn"  # the name of a data set without images, see `drawn`
 _DECODED_AT_ONCE = 16  # pairs of one thread, while a set is decoded into memory
 
@@ -31,7 +32,8 @@ class Canvases:
 
     photo uint8[N, S, S, 3], sketch uint8[N, S, S, 1 or 3], box int32[N, 4] = (top, left, height,
     width) of the image on its canvas, id list of N names, identity int32[N]; coarse uint8[N, S, S,
-    C], an offline stage's image of the target, if a method has one.  A set of faces has no sketches
+    C], an offline stage's image of the target, if a method has one; person uint8[N, S, S, 1], where
+    backgrounds are replaced, 255 the person (`backdrop.person`).  A set of faces has no sketches
     (None), a drawn one no photos either; batches then lack them.
     """
 
@@ -41,13 +43,14 @@ class Canvases:
     id: list[str]
     identity: np.ndarray
     coarse: np.ndarray | None = None
+    person: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.id)
 
     @property
     def _arrays(self) -> dict[str, np.ndarray]:
-        kinds = {"photo": self.photo, "sketch": self.sketch, "coarse": self.coarse}
+        kinds = {kind: getattr(self, kind) for kind in KINDS}
         return {kind: array for kind, array in kinds.items() if array is not None}
 
     @property
@@ -84,6 +87,7 @@ class StoredCanvases:
     sketch_channels: int = 1
     image_px: tuple[int, ...] = ()
     coarse: Sequence[np.ndarray] | None = None
+    keyed: bool = False
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -105,7 +109,7 @@ class StoredCanvases:
         channels = {kind: channels[kind] for kind in self.pairs.kinds}
         if self.coarse is not None:
             channels["coarse"] = self.coarse[0].shape[-1]
-        return channels
+        return channels | ({"person": 1} if self.keyed else {})
 
     def take(self, places: Sequence[int]) -> "StoredCanvases":
         """The examples at these places, in this order."""
@@ -125,6 +129,10 @@ class StoredCanvases:
         given = dict(self.pairs.images[place])
         if self.coarse is not None:
             given["coarse"] = self.coarse[place]
+        if self.keyed:
+            given["person"] = backdrop.person(given["photo"])
+            if "sketch" in given:
+                given["sketch"] = backdrop.on_paper(given["sketch"])
         size, canvas = given["photo"].shape[:2], (self.canvas_px, self.canvas_px)
         id = self.id[place]
         if self.image_px and size != tuple(self.image_px):
@@ -143,6 +151,7 @@ class StoredCanvases:
                 f"{id}: {error}; use a larger data.canvas_px and data.crop_px"
             ) from None
         fills = {"photo": self.fill_photo, "sketch": self.fill_sketch}
+        fills["person"] = None if self.fill_photo is None else 0
         if "coarse" in given:
             fills["coarse"] = fills["sketch" if given["coarse"].shape[-1] == 1 else "photo"]
         laid = {kind: images.laid(x, canvas, fill=fills[kind]) for kind, x in given.items()}
@@ -162,7 +171,7 @@ class StoredCanvases:
         for batch in evaluation_batches(self, _DECODED_AT_ONCE):
             for name, array in arrays.items():
                 array[batch["index"]] = batch[name]
-        absent = {kind: None for kind in ("photo", "sketch", "coarse") if kind not in arrays}
+        absent = {kind: None for kind in KINDS if kind not in arrays}
         return Canvases(**arrays, **absent, id=list(self.id), identity=self.identity)
 
 
@@ -185,6 +194,7 @@ def place(
     image_px: tuple[int, ...] = (),
     coarse: Sequence[np.ndarray] | None = None,
     memory_mb: float = math.inf,
+    keyed: bool = False,
 ) -> AnyCanvases:
     """Puts every pair in the middle of a canvas_px square; for the fills see `images.laid`.
 
@@ -192,7 +202,8 @@ def place(
 
     sketch_channels: 1, or 3, where grey sketches are repeated.  image_px: the (height, width) that
     every image must have; () = any.  coarse: uint8[H, W, 1 or 3] for each pair, of its size, with
-    the margin of what it shows: a sketch with 1 channel, a photo with 3.
+    the margin of what it shows: a sketch with 1 channel, a photo with 3.  keyed: join "person", for
+    other backgrounds; black wedges of sketches become paper.
 
     Raises ValueError naming a pair that is larger than the canvas, not of size image_px, or in
     colour with one channel: here, or at its access.
@@ -200,7 +211,7 @@ def place(
     if not len(pairs):
         raise ValueError("split: expected pairs, got no pairs")
     stored = StoredCanvases(
-        pairs, canvas_px, fill_photo, fill_sketch, sketch_channels, image_px, coarse
+        pairs, canvas_px, fill_photo, fill_sketch, sketch_channels, image_px, coarse, keyed
     )
     size_mb = len(stored) * canvas_px**2 * sum(stored.channels.values()) / 2**20
     if size_mb <= memory_mb:
