@@ -47,7 +47,7 @@ import pytest
 from ml_collections import ConfigDict
 from PIL import EpsImagePlugin, Image
 
-from fsketch import methods, prediction, restore
+from fsketch import methods, prediction, restore, train
 from fsketch.configs import embedder, kd, shared
 from fsketch.convert import files
 from fsketch.core import checkpoint
@@ -158,6 +158,15 @@ def tiny_embedder(tmp_path_factory) -> str:
     places.wait()
     places.close()
     return str(workdir)
+
+
+@pytest.fixture(scope="session")
+def trained_kd(tiny, tmp_path_factory) -> pathlib.Path:
+    """The workdir of a tiny KD after two steps, evaluated; to be read or copied."""
+    workdir = tmp_path_factory.mktemp("trained") / "kd"
+    with convolution.plain():
+        train.train(tiny(kd), workdir)
+    return workdir
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from fsketch.configs import cyclegan
 from fsketch.core import checkpoint, parallel, sheets, state
 from fsketch.data import pipeline
 from fsketch.methods import interface
+from fsketch.nets import convolution
 
 
 def test_examples_alone_and_all_at_once_agree(monkeypatch):
@@ -73,7 +74,8 @@ def test_a_run_on_parts_is_restored_without_its_pool_of_parts(tiny, tmp_path):
     config = tiny(cyclegan)
     config.data.part_px = 16
     canvases = evaluate.load_canvases(config.data, "test", canvas_px=config.data.crop_px)
-    fresh = prediction.initial_state(methods.create(config), {}, config, canvases)
+    with convolution.plain():
+        fresh = prediction.initial_state(methods.create(config), {}, config, canvases)
     assert {x.shape[1:3] for x in jax.tree.leaves(fresh.memory) if x.ndim == 4} == {(16, 16)}
     places = checkpoint.open_workdir(tmp_path, keep=1)
     checkpoint.save(places.latest, 0, fresh, restore.meta_data(config, step=0))

@@ -9,8 +9,7 @@ import safetensors.numpy
 from PIL import Image
 from skimage import metrics as skimage_metrics
 
-from fsketch import evaluate, score, train
-from fsketch.configs import kd
+from fsketch import score
 from fsketch.core import errors
 from fsketch.scoring import features, matching, measures, protocols
 
@@ -201,12 +200,6 @@ def test_bad_input_is_refused_with_one_message(copies, capsys, damage, words):
     assert not path.exists()
 
 
-def test_an_output_of_another_format_is_refused_and_starts_no_program(copies, capsys, eps):
-    eps(copies / "far" / "b.png")
-    assert run(copies) == 1
-    assert "far/b.png: expected a whole image file" in capsys.readouterr().err
-
-
 def test_all_problems_are_named_at_once(copies, capsys):
     _truncate(copies)
     (copies / "near" / "c.png").write_bytes(b"no image")
@@ -364,10 +357,8 @@ def test_two_folders_of_one_name_keep_apart(copies, capsys):
     assert list(scores_of(copies, outputs=("a=b",))["outputs"]) == ["a=b"]
 
 
-def test_a_workdir_s_numbers_are_those_of_its_images(tiny, tmp_path, capsys):
-    config = tiny(kd)
-    workdir = tmp_path / "run"
-    train.train(config, workdir)
+def test_a_workdir_s_numbers_are_those_of_its_images(trained_kd, tmp_path, capsys):
+    workdir = shutil.copytree(trained_kd, tmp_path / "run")
     evaluated = json.loads((workdir / "evaluation.json").read_text())
     for direction in ("to_sketch", "to_photo"):
         found = scores_of(tmp_path, f"--direction={direction}", outputs=("run",), truth="")[
@@ -381,6 +372,3 @@ def test_a_workdir_s_numbers_are_those_of_its_images(tiny, tmp_path, capsys):
     assert run(tmp_path, "--direction=to_photo", outputs=("one_way",), truth="") == 1
     told = "expected a direction of the run: to_sketch, got no outputs of direction to_photo"
     assert told in capsys.readouterr().err
-    # Evaluated again, on fewer pairs: no image of the first time is left.
-    assert evaluate.evaluate_workdir(workdir) == evaluated
-    assert len(list((workdir / "outputs" / "to_sketch").iterdir())) == evaluated["num_images"]

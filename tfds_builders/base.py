@@ -41,12 +41,15 @@ class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         }
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
+        info = self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(self.features()),
             supervised_keys=None,
             homepage=self.HOMEPAGE,
             disable_shuffling=True,
         )
+        # TFDS would look for these data on a server, and leave an empty temporary folder each time.
+        info.initialize_from_bucket = lambda: None
+        return info
 
     def checked(self, dl_manager: tfds.download.DownloadManager) -> Any:
         """What `check` returns for the folder; raises DataError with all its problems at once."""

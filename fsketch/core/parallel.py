@@ -42,6 +42,8 @@ def replicate(tree: types.PyTree) -> types.PyTree:
     A pmapped program makes them, so that they are placed like its results: otherwise the step
     compiles once for the first state and again for the second.
     """
+    if not jax.tree.leaves(tree):  # which a pmapped program of several processes does not take
+        return tree
     return _copies(np.zeros(jax.local_device_count()), tree)
 
 

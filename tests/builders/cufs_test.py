@@ -151,23 +151,6 @@ def test_all_has_unique_ids_and_one_identity_in_every_config(
     assert "xm2vts id 266 is left out, as all_267 says" in capsys.readouterr().err
 
 
-def test_the_267_variant_is_named_when_only_266_is_missing(tmp_path, draw_pair):
-    _draw(tmp_path / "in/xm2vts", "xm2vts", draw_pair, without=("266",))
-    text = _error("cufs/xm2vts", tmp_path / "in", tmp_path)
-    assert (
-        text.startswith("1 problem in ")
-        and "xm2vts id 266: expected the ids of splits/xm2vts_train.txt" in text
-    )
-    assert "a known public variant of the lists with 267 training pairs" in text
-    assert "xm2vts_267 and all_267" in text
-    folders = {"data_dir": str(tmp_path / "out"), "manual_dir": str(tmp_path / "in")}
-    builder = sources.prepare("cufs/xm2vts_267", **folders)
-    assert {k: v.num_examples for k, v in builder.info.splits.items()} == {
-        "train": 99,
-        "test": 195,
-    }
-
-
 def test_no_hint_at_267_when_more_is_missing(short_lists, tmp_path, draw_pair):
     draw_pair(tmp_path / "in/xm2vts", "1", 1)
     text = _error("cufs/xm2vts", tmp_path / "in", tmp_path)

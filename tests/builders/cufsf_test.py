@@ -74,23 +74,6 @@ def test_list_order_and_one_identity_in_both_configs(folder, tmp_path, draw_face
     assert Cufsf.name == "cufsf"
 
 
-def test_every_problem_is_in_one_report(folder, tmp_path, draw_pair):
-    (folder / "sketches/00001.png").unlink()
-    for name in ("photos", "sketches"):
-        (folder / name / "00002.png").unlink()
-    draw_pair(folder, "00225", 225)
-    draw_pair(folder, "00003", 3, size=(250, 200))
-    text = _error("cufsf/sc_lmser", folder, tmp_path)
-    assert text.startswith("5 problems in ")
-    for line in (
-        "- photos/00001.png: expected a photo and a sketch for each id, got no sketch with",
-        "- . id 00002: expected the ids of splits/sc_lmser_train.txt and",
-        "- photos/00225.png (id 00225): expected the ids of splits/",
-        "expected 200x250 px (width x height), got 250x200 px",
-    ):
-        assert line in text, line
-
-
 def test_pairs_csv_must_keep_the_split_of_the_config(folder, tmp_path):
     rows = ["id,photo,sketch,split"]
     for split in ("train", "test"):
@@ -102,10 +85,3 @@ def test_pairs_csv_must_keep_the_split_of_the_config(folder, tmp_path):
     assert ". id 00002: expected split test, the official one, got split train in pairs.csv" in text
     folders = {"data_dir": str(tmp_path / "out"), "manual_dir": str(folder)}
     assert sources.load("cufsf/ca_gan", "train", **folders).id == ["00021", "00002"]
-
-
-def test_a_subfolder_of_the_set_s_name_is_read_as_well(folder, tmp_path):
-    (tmp_path / "all").mkdir()
-    folder.rename(tmp_path / "all/cufsf")
-    folders = {"data_dir": str(tmp_path / "out"), "manual_dir": str(tmp_path / "all")}
-    assert len(sources.load("cufsf/sc_lmser", "test", **folders).id) == 3

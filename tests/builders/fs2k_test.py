@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
 from PIL import Image
 
 from fsketch.data import checks, pipeline, sources
@@ -157,27 +156,6 @@ def test_files_that_are_missing_stray_doubled_or_of_another_name(root):
     assert found["sketch/notes.txt"] == ("a stray file or folder", "sketch1 to sketch3")
     assert found["photo/photo1/list.txt"][0] == "no image"
     assert len(found) == 7
-
-
-def test_images_that_cannot_be_taken_as_they_are(root):
-    photo = file(root, "photo", "photo1/image0110", ".jpg")
-    photo.write_bytes(photo.read_bytes()[:-80])
-    Image.new("L", (11, 12)).save(file(root, "sketch", "photo1/image0111", ".jpg"))
-    Image.fromarray(np.zeros((14, 10), np.uint16)).save(
-        file(root, "sketch", "photo2/image0001", ".png")
-    )
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.new("RGB", (16, 11)).save(file(root, "photo", "photo3/image0001", ".JPG"), exif=exif)
-    found = problems(root)
-    assert found["photo/photo1/image0110.jpg"][0].startswith("unreadable")
-    assert found["id photo1_image0111"] == (
-        "photo 12x12 px, sketch 11x12 px",
-        "equal sizes within a pair",
-    )
-    assert found["sketch/sketch2/sketch0001.png"][0] == "16 bits a channel"
-    assert found["photo/photo3/image0001.JPG"][0] == "EXIF orientation 6"
-    assert len(found) == 4
 
 
 def test_alpha_is_dropped_where_opaque_refused_elsewhere_and_white_below_on_demand(root, tmp_path):
@@ -352,17 +330,3 @@ def test_the_published_counts_agree_with_each_other(monkeypatch):
             assert sum(counts) == size and len(counts) == len(annotations.ATTRIBUTES[field])
         hair, color = (annotations.COUNTS[split][f] for f in ("hair", "hair_color"))
         assert color[3] == hair[1]
-
-
-def test_the_real_training_half(shared_data, tmp_path, monkeypatch):
-    monkeypatch.undo()
-    builder = sources.prepare(
-        "fs2k/train_only", data_dir=str(tmp_path), manual_dir=str(shared_data / "fs2k_train")
-    )
-    assert {k: v.num_examples for k, v in builder.info.splits.items()} == {"train": 1058}
-    skip = tfds.decode.SkipDecoding()
-    examples = builder.as_data_source("train", decoders={"photo": skip, "sketch": skip})
-    codes = [{field: int(e[field]) for field in annotations.ATTRIBUTES} for e in examples]
-    for field, counts in annotations.COUNTS["train"].items():
-        numbers = np.bincount([of[field] for of in codes], minlength=len(counts))
-        assert tuple(numbers) == counts, field

@@ -1,7 +1,10 @@
 """Faces in a folder for each person, and TFDS data sets that others prepared."""
 
+import tempfile
+
 import numpy as np
 import pytest
+import tensorflow_datasets as tfds
 from PIL import Image
 
 from fsketch.core import errors
@@ -63,8 +66,8 @@ def test_an_empty_folder_is_refused(tmp_path):
         load(tmp_path)
 
 
-def test_a_tfds_data_set_that_somebody_prepared(tmp_path):
-    import tensorflow_datasets as tfds
+def test_a_tfds_data_set_that_somebody_prepared(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # TFDS leaves a folder there
 
     class Others(tfds.core.GeneratorBasedBuilder):
         """Of another's making."""

@@ -1,3 +1,4 @@
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,9 @@ def test_two_folders_are_all_train_and_say_so(tmp_path, draw_pair, capsys):
     assert "no split folders: all 3 pairs are the split train" in capsys.readouterr().err
 
 
-def test_split_folders(tmp_path, draw_pair):
+def test_split_folders(tmp_path, draw_pair, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     draw_pair(tmp_path / "in/train", "a", 0, **SMALL)
     draw_pair(tmp_path / "in/train", "b", 1, **SMALL)
     draw_pair(tmp_path / "in/test", "c", 2, **SMALL)
@@ -41,6 +44,7 @@ def test_split_folders(tmp_path, draw_pair):
     assert test.id == ["c"] and test.identity.tolist() == [2]
     with pytest.raises(ValueError, match="validation"):
         _load(tmp_path, "validation")
+    assert not list((tmp_path / "temporary").iterdir())
 
 
 def test_pairs_csv_gives_order_split_and_identity(tmp_path, draw_pair, draw_face):

@@ -291,16 +291,16 @@ def test_synthesize_prints_no_control_characters(tmp_path, capsys, monkeypatch):
 def test_many_bad_rows_cost_little_and_are_counted(tmp_path, capsys, row):
     folder = tmp_path / "in"
     folder.mkdir()
-    rows = "".join(f"{row.format(i)}\n" for i in range(100_000))
+    rows = "".join(f"{row.format(i)}\n" for i in range(30_000))
     (folder / "pairs.csv").write_text(f"id,photo,sketch,split\n{rows}")
     start_sec = time.process_time()
     report = sources.check("paired_folder", manual_dir=str(folder))[1]
     with pytest.raises(errors.DataError) as caught:
         report.close()
-    assert time.process_time() - start_sec < 5
+    assert time.process_time() - start_sec < 1.5
     lines = str(caught.value).splitlines()
-    assert len(lines) < 50 and lines[0].startswith(("100,000 problems", "200,000 problems"))
-    assert any(line.strip() in ("and 99,980 more", "and 199,980 more") for line in lines)
+    assert len(lines) < 50 and lines[0].startswith(("30,000 problems", "60,000 problems"))
+    assert any(line.strip() in ("and 29,980 more", "and 59,980 more") for line in lines)
 
 
 def test_one_fault_of_a_table_or_a_folder_is_one_line(tmp_path, capsys):

@@ -32,3 +32,9 @@ def test_replicas_are_equal_and_of_the_leaves_types():
         assert copies[name].dtype == np.asarray(leaf).dtype
         assert (copies[name] == np.asarray(leaf)).all()
     assert parallel.unreplicate(parallel.replicate(tree))["b"] == 7
+
+
+def test_of_nothing_there_is_no_program(monkeypatch):
+    """JAX refuses one for several processes."""
+    monkeypatch.setattr(parallel, "_copies", None)
+    assert parallel.replicate({}) == {}

@@ -90,13 +90,6 @@ def test_a_term_of_weight_zero_is_not_computed():
         state.compute(formulas, {"a": 1.0, "c": 0.0})
 
 
-def test_prefixed_names():
-    assert state.prefixed(critic={"real": 1}, student={"l1": 2}) == {
-        "critic/real": 1,
-        "student/l1": 2,
-    }
-
-
 def test_keys_do_not_depend_on_how_the_batch_is_split():
     keys = parallel.step_keys(3, 7, global_batch=16)
     assert keys.shape == (jax.local_device_count(), 2)

@@ -181,20 +181,6 @@ def test_an_example_depends_on_its_own_key_alone():
     )
 
 
-def test_no_crop_and_no_flip_changes_nothing():
-    keys = jax.random.split(jax.random.key(0), 2)
-    batch = ramp(2, 6)
-    out = augment.random_crop_and_flip(batch, keys, crop_px=6, flip=False)
-    np.testing.assert_array_equal(out["photo"], batch["photo"])
-
-
-def test_scale_touches_images_only():
-    batch = {"photo": jnp.full((1, 2, 2, 3), 255, jnp.uint8), "identity": jnp.array([7])}
-    scaled = augment.scale(batch)
-    assert float(scaled["photo"].max()) == 1.0
-    assert int(scaled["identity"][0]) == 7
-
-
 def test_zoomed_pairs_move_alike_and_stay_on_the_canvas():
     keys = jax.random.split(jax.random.key(1), 64)
     crop = jax.jit(

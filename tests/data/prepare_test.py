@@ -1,7 +1,4 @@
 import json
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -81,19 +78,6 @@ def test_findings_stand_in_their_sections_and_long_lists_are_cut(folder, tmp_pat
     assert stray["section"] == "pairs" and len(stray["places"]) == 7
     assert {"section": "images", "text": "sketches: 7 PNG L"} in report["facts"]
     assert report["notes"][0]["places"] == []
-
-
-def test_a_file_of_another_format_is_a_problem_and_starts_no_program(folder, capsys, eps):
-    eps(folder / "photos/p2.png")
-    code, out = _run(capsys, "paired_folder", f"--manual_dir={folder}")
-    assert code == 1
-    assert "PROBLEM photos/p2.png: expected a whole image file, got unreadable" in out
-    with pytest.raises(
-        errors.DataError, match=r"photos/p2\.png: expected a whole image file, got unreadable"
-    ):
-        sources.prepare(
-            "paired_folder", data_dir=str(folder.parent / "out"), manual_dir=str(folder)
-        )
 
 
 def verify_sections(out: str) -> list[str]:
@@ -222,31 +206,13 @@ def test_a_report_that_cannot_be_written_is_exit_code_2(folder, capsys):
         assert ": expected with --" in capsys.readouterr().err
 
 
-def test_as_a_program_without_tensorflow(folder):
-    code = f"""
-import sys
-from fsketch.data import prepare
-code = prepare.main(["paired_folder", "--manual_dir={folder}", "--check"])
-print(code, {{"tensorflow", "torch"}} & set(sys.modules))
-"""
-    process = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert process.stdout.endswith("0 set()\n"), process.stderr
-
-
 def test_the_real_cuhk_student_set(shared_data, capsys):
-    start_sec = time.monotonic()
     code, out = _run(capsys, "cufs", f"--manual_dir={shared_data / 'cuhk_student'}")
     assert code == 0 and out.startswith("cufs/cuhk: ok, 1 note")
     assert "cuhk: train 88 of 88 ids" in out and "cuhk: test 100 of 100 ids" in out
     assert "the mean photo's eye at (74, 125), expected at (75, 125)" in out
     assert "sketches: 146 JPEG L, 42 JPEG RGB" in out
     assert "70 of 188 photos have black borders of rotation" in out
-    assert time.monotonic() - start_sec < 20
 
 
 def test_the_real_training_half_of_fs2k(shared_data, capsys):

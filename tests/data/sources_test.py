@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -211,7 +210,6 @@ print({'tensorflow', 'torch', 'apache_beam'} & set(sys.modules))
 
 @pytest.mark.skipif(not CUHK.is_dir(), reason="the CUHK student set is not at ../shared/data")
 def test_the_real_cuhk_student_set(tmp_path):
-    start_sec = time.monotonic()
     folders = {"data_dir": str(tmp_path), "manual_dir": str(CUHK)}
     for split, num in (("train", 88), ("test", 100)):
         pairs = sources.load("cufs/cuhk", split, **folders)
@@ -223,4 +221,3 @@ def test_the_real_cuhk_student_set(tmp_path):
         np.testing.assert_array_equal(pairs.photo[3], np.asarray(photo))
         sketch = Image.open(CUHK / "sketches" / f"{pairs.id[3]}.jpg").convert("L")
         np.testing.assert_array_equal(pairs.sketch[3][..., 0], np.asarray(sketch))
-    assert time.monotonic() - start_sec < 20

@@ -274,11 +274,6 @@ def test_each_ablation_trains_exactly_its_terms_and_players(trace, argument, fro
     )
 
 
-def test_the_face_recogniser_is_needed_only_for_an_identity_term():
-    assert methods.needs(experiment.get_config()).keys() == {"face"}
-    assert not methods.needs(experiment.get_config("ablation=no_identity"))
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

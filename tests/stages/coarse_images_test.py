@@ -4,7 +4,6 @@ import re
 import shutil
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -12,7 +11,7 @@ from PIL import Image
 from fsketch import evaluate
 from fsketch.configs import ide, shared
 from fsketch.core import images
-from fsketch.data import augment, coarse, pipeline, sources
+from fsketch.data import coarse, pipeline, sources
 from fsketch.patches import model
 from fsketch.stages import coarse_images
 
@@ -245,16 +244,3 @@ def test_missing_coarse_images_are_named(made, tmp_path):
     with without.unlocked():
         del without.patches
     assert coarse.source(without, tmp_path) is None
-
-
-def test_coarse_moves_with_its_pair():
-    y, x = np.mgrid[:9, :9]
-    photo = np.stack([y, x, y + x], -1)[None].repeat(16, 0).astype(np.float32)
-    batch = {"photo": photo, "sketch": photo[..., :1] + 100, "coarse": photo[..., 1:2] + 200}
-    batch = {name: jnp.asarray(image) for name, image in batch.items()}
-    keys = jax.random.split(jax.random.key(0), 16)
-    out = augment.random_crop_and_flip(batch, keys, crop_px=6, flip=True)
-    np.testing.assert_array_equal(out["coarse"][..., 0], out["photo"][..., 1] + 200)
-    np.testing.assert_array_equal(out["sketch"][..., 0], out["photo"][..., 0] + 100)
-    scaled = augment.scale({"coarse": jnp.full((1, 2, 2, 1), 255, jnp.uint8)})
-    assert float(scaled["coarse"].max()) == 1.0
