@@ -77,10 +77,13 @@ class Studio:
             notes = sorted({note for face in faces for note in face.notes})
             raise NoFaceError(f"no face found but those that --strict skips: {', '.join(notes)}")
         translate = self.translator(direction)
-        return [
-            Portrait(translate(align.aligned(image, face.eyes)), face.eyes, face.notes)
-            for face in kept
-        ]
+        portraits = []
+        for face in kept:
+            made = translate(align.aligned(image, face.eyes))
+            if direction == "to_sketch":
+                made = align.on_paper(made, face.eyes, image.shape[:2])
+            portraits.append(Portrait(made, face.eyes, face.notes))
+        return portraits
 
     def aligned(self, image: np.ndarray, direction: str) -> Portrait:
         """An image uint8[250, 200, 3] that is in the frame already."""

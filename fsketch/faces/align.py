@@ -20,6 +20,7 @@ BACKGROUNDS = ("photo", "paper")
 PAPER = 255
 # Beyond the photo: distance from its edge -> deviation of the blur, both in pixels of the frame.
 BLURS = {0: 0, 6: 2, 20: 6, 50: 16, 100: 32}
+FADE = 10  # pixels of the frame over which a drawing becomes paper beyond the photo
 # Pixels of the frame in which a drawing fades into the background, and its corners' radius.
 SOFT = 26
 RADIUS = 70
@@ -61,6 +62,20 @@ def aligned(image: np.ndarray, eyes: Eyes) -> np.ndarray:
         part = _extended(part, before, after, unit=abs(to_part.step))
         to_part = to_part.seen_from(-before)
     return np.asarray(_sampled(part, to_part, FRAME))
+
+
+def on_paper(drawing: np.ndarray, eyes: Eyes, size: tuple[int, int]) -> np.ndarray:
+    """uint8[250, 200, C]: a drawing in the frame that fades to paper beyond the photo's edge.
+
+    What lies there was made up by `aligned`.  eyes: as for `aligned`.  size: (height, width) of the
+    photo.
+    """
+    to_photo = _to_photo(eyes)
+    rows, columns = np.mgrid[: FRAME[0], : FRAME[1]] + 0.5
+    place = to_photo.origin + to_photo.step * (columns + 1j * rows)
+    inside = (place.real, size[1] - place.real, place.imag, size[0] - place.imag)
+    share = _smooth(1 + np.minimum.reduce(inside) / abs(to_photo.step) / FADE)[..., None]
+    return np.floor(PAPER + share * (drawing - float(PAPER)) + 0.5).astype(np.uint8)
 
 
 def scene(

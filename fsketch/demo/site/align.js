@@ -10,6 +10,7 @@ export const [WIDTH, HEIGHT] = [200, 250];
 const EYES = [[75, 125], [125, 125]];
 const PAPER = 255;
 const BLURS = [[0, 0], [6, 2], [20, 6], [50, 16], [100, 32]];
+const FADE = 10;
 const [SOFT, RADIUS] = [26, 70];
 const { fround } = Math;
 
@@ -69,6 +70,24 @@ export function aligned(photo, eyes) {
     toPart = seenFrom(toPart, before.map((v) => -v));
   }
   return sampled(part, toPart, WIDTH, HEIGHT);
+}
+
+/** A drawing in the frame that fades to paper beyond the edge of the photo with these eyes. */
+export function onPaper(drawing, eyes, photo) {
+  const map = toPhoto(eyes);
+  const unit = Math.hypot(...map.step);
+  const made = { ...drawing, data: drawing.data.slice() };
+  for (let row = 0, i = 0; row < HEIGHT; row++) {
+    for (let column = 0; column < WIDTH; column++) {
+      const [x, y] = mapped(map, [column + 0.5, row + 0.5]);
+      const depth = Math.min(x, photo.width - x, y, photo.height - y);
+      const share = smooth(1 + depth / unit / FADE);
+      for (let c = 0; c < drawing.channels; c++, i++) {
+        made.data[i] = Math.floor(PAPER + share * (drawing.data[i] - PAPER) + 0.5);
+      }
+    }
+  }
+  return made;
 }
 
 /** The image with pixels of its mirror image before and after it, blurred by BLURS. */

@@ -1,6 +1,6 @@
 // Everything slow: loading, finding, aligning, drawing, pasting back.  Called by engine.js.
 
-import { aligned, scene } from "./align.js";
+import { aligned, onPaper, scene } from "./align.js";
 import { find } from "./detector.js";
 import * as nets from "./nets.js";
 import { fromCanvas, toCanvas } from "./raster.js";
@@ -39,7 +39,8 @@ const calls = {
 
   /** An aligned frame of a picture that is not in hand: the sample of the page. */
   async sample({ image, eyes, model }) {
-    return toCanvas(await translated(await session(model.file), aligned(fromCanvas(image), eyes), model));
+    const photo = fromCanvas(image);
+    return toCanvas(await draw(photo, eyes, aligned(photo, eyes), model));
   },
 
   /** The aligned frames of these faces' eyes. */
@@ -67,6 +68,12 @@ function frame(eyes) {
   return frames.get(key);
 }
 
+/** The drawn frame of a photo: a sketch ends where the photo does. */
+async function draw(photo, eyes, aligned, model) {
+  const drawing = await translated(await session(model.file), aligned, model);
+  return model.direction === "to_sketch" ? onPaper(drawing, eyes, photo) : drawing;
+}
+
 async function session(name) {
   if (!models.has(name)) models.set(name, await nets.net(name));
   return models.get(name);
@@ -78,7 +85,7 @@ async function drawn(eyes, model) {
     const key = [pair.flat().join(), model.file].join();
     if (!made.has(key)) {
       say(eyes.length > 1 ? `Drawing face ${i + 1} of ${eyes.length}` : "Drawing", i / eyes.length);
-      made.set(key, await translated(await session(model.file), frame(pair), model));
+      made.set(key, await draw(picture, pair, frame(pair), model));
     }
     results.push(made.get(key));
   }
