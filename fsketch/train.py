@@ -306,30 +306,30 @@ def check(config: ConfigDict) -> None:
     )
     for name in positive:
         if config[name] < 1:
-            raise ValueError(f"{name}: {config[name]}, must be at least 1")
+            raise ValueError(f"{name}: expected at least 1, got {config[name]}")
     devices = jax.device_count()
     if config.batch_size % devices:
         raise ValueError(
-            f"batch_size: {config.batch_size} of method {config.method!r} does not divide over "
-            f"{devices} devices; admitted are multiples of {devices}"
+            f"batch_size: expected a multiple of {devices} devices, got {config.batch_size} "
+            f"for method {config.method!r}"
         )
     if config.batch_size // devices % config.accumulate_steps:
         raise ValueError(
-            f"accumulate_steps: {config.accumulate_steps} parts of the "
-            f"{config.batch_size // devices} pairs of each device; must divide them"
+            f"accumulate_steps: expected a divisor of the {config.batch_size // devices} pairs of "
+            f"each device, got {config.accumulate_steps}"
         )
     optim = config.optim
-    for name, admitted, fits in (
+    for name, expected, fits in (
         ("learning_rate", "more than 0", optim.learning_rate > 0),
         ("decay_from", "0 to 1", 0 <= optim.get("decay_from", 0) <= 1),
         ("ema_rate", "0 to less than 1", 0 <= optim.ema_rate < 1),
     ):
         if not fits:
-            raise ValueError(f"optim.{name}: {optim[name]}; admitted is {admitted}")
+            raise ValueError(f"optim.{name}: expected {expected}, got {optim[name]}")
     augment.check(config.data)
     if config.best_metric and not config.data.validation:
         raise ValueError(
-            f"best_metric: {config.best_metric!r} needs data.validation; set both or neither"
+            f"best_metric: expected '' without data.validation, got {config.best_metric!r}"
         )
 
 

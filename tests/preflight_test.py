@@ -59,7 +59,7 @@ def test_what_can_be_trained_passes_without_a_trained_net(tiny, tmp_path, module
         ({"best_metric": "rank1"}, "best_metric: expected one of .*, got 'rank1'"),
         ({"protocol": "cufs"}, "protocol cufs, image f..: expected 200x250 px.*, got 24x30 px"),
         ({"protocol": "cusf"}, "protocol: expected plain, "),
-        ({"batch_size": 9}, "batch_size: 9 "),
+        ({"batch_size": 9}, "batch_size: expected .*got 9"),
         ({"teacher.taps": ("relu1_2", "relu2_2", "relu9_9")}, "taps: expected 3 of .*relu1_2"),
         ({"teacher.path": "vgg19.safetensors"}, "teacher.path: 'vgg19.safetensors': expected the"),
         ({"start_from": "nowhere"}, "start_from: nowhere: no checkpoint"),
