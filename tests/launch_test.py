@@ -21,7 +21,7 @@ import time
 
 import pytest
 
-from fsketch import programs, synthesize
+from fsketch import own_photos, programs, synthesize
 from fsketch.report import program as report
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -458,6 +458,7 @@ def test_the_code_is_python():
 
 # Of the programs that are called: where their flags are.
 PARSERS = {
+    "sketch": lambda: own_photos.parser("to_sketch"),
     "train": lambda: programs.parser("train"),
     "synthesize": synthesize.parser,
     "report": report.parser,
