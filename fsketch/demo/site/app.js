@@ -252,7 +252,8 @@ async function scaled(image, { width, height }) {
 async function start() {
   $("stale").remove();
   manifest = await (await fetch("manifest.json")).json();
-  choose(manifest.models[0].direction);
+  const sketches = manifest.models.find(({ direction }) => direction === "to_sketch");
+  choose((sketches ?? manifest.models[0]).direction);
   terms($("terms"), manifest.models);
   $("small").textContent = `, with ${(state.model.parameters / 1e6).toFixed(2)} million numbers`;
   const started = engine.call("start", { bytes: manifest.runtime_bytes, model: model() });
