@@ -181,7 +181,7 @@ def test_load_is_found_late():
 def test_export_makes_a_model(kd_run, tmp_path, capsys):
     words = ["--format=zoo", f"--workdir={kd_run}", "--direction=to_sketch", str(tmp_path)]
     assert errors.run(program.main, words) == 2
-    assert "--name: expected a name for the model, got ''" in capsys.readouterr().err
+    assert "--name: expected it for a model of the zoo, got none" in capsys.readouterr().err
     told = [f"--{field}={value}" for field, value in DRAWN.items()]
     assert errors.run(program.main, [*words, "--name=mine", *told, "--summary=Mine."]) == 0
     printed = capsys.readouterr().out.splitlines()
