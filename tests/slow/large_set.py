@@ -6,9 +6,7 @@ FOLDER keeps the set, as many synthetic pairs of 64 x 80 px; it is made by the f
 form runs in a process of its own: a tiny KD trained for some steps, and the training stream read
 without training, by threads and by processes.
 
-On 2 cores, 20 000 pairs (488 MB decoded, 105 MB stored):
-
-    TABLE
+20 000 pairs are 488 MB decoded and 105 MB stored.  Peak memory and pairs/s: not run yet.
 """
 
 import argparse
