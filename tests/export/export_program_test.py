@@ -19,6 +19,12 @@ from fsketch.nets import convolution, mtcnn
 from fsketch.translator import load_translator
 from fsketch.zoo import cards, nets
 
+pytestmark = pytest.mark.skipif(
+    jax.__version_info__ < (0, 10),
+    reason="jax before 0.10: instance normalisation in one pass loses the digits of even images, and "
+    "the comparison refuses the file",
+)
+
 CROP = 32
 
 
