@@ -21,8 +21,8 @@ from fsketch.zoo import cards, nets
 
 pytestmark = pytest.mark.skipif(
     jax.__version_info__ < (0, 10),
-    reason="jax before 0.10: instance normalisation in one pass loses the digits of even images, and "
-    "the comparison refuses the file",
+    reason="jax before 0.10: one-pass instance normalisation loses the digits of even images, so "
+    "the comparison refuses the files",
 )
 
 CROP = 32
