@@ -86,6 +86,7 @@ def test_a_photo_becomes_the_library_s_sketch_and_no_request_leaves(visit, workd
     (face,) = detector.load().find(photo)
     frame = align.aligned(photo, face.eyes)
     sketch = translator.load_translator(workdir, "to_sketch")(frame)
+    sketch = align.on_paper(sketch, face.eyes, photo.shape[:2])
     assert sketch.shape == (250, 200, 1)
     assert_close(shown(page, 0), frame, mean=0.3, most=10)
     assert_close(shown(page, 1), np.broadcast_to(sketch, frame.shape), mean=1, most=20)
