@@ -10,7 +10,7 @@ from jax import lax
 from ml_collections import ConfigDict
 
 # Fields of `config.data`; 0 = off.  `configs/shared.py` says what they mean.
-SHARES = ("backgrounds", "shade", "tint", "noise")  # in [0, 1)
+SHARES = ("backgrounds", "shade", "tint", "noise")  # in [0, 1]
 FIELDS = (*SHARES, "exposure", "blur_px")
 _CELLS = (3, 7, 17)  # blobs of drawn backgrounds, on a side of the image
 _TAPS = 4  # of the blur, on either side of a pixel
