@@ -98,9 +98,10 @@ def get_config() -> ConfigDict:
     # 1, or 3 for sketches in colour (stylised portraits); grey sketches are then repeated.
     config.data.sketch_channels = 1
     config.data.flip = True  # mirror pairs at random
-    # Scale pairs by a random factor in 1 -+ zoom; the canvas must hold crop_px / (1 - zoom), and
-    # crops then start between pixels.
+    # Scale pairs by a random factor in 1 -+ zoom; the canvas must hold what training sees
+    # (crop_px, or part_px) / (1 - zoom), and crops then start between pixels.
     config.data.zoom = 0.0
+    config.data.roll_degrees = 0.0  # turn pairs by up to this angle, either way [ours]
     # Random light on the input photos, drawn for each photo from +- the number: brightness is added
     # (share of the range from black to white); contrast and saturation scale by this share the
     # distances from the photo's mean grey and from each pixel's grey.  Target photos, and the
@@ -115,6 +116,8 @@ def get_config() -> ConfigDict:
     config.data.tint = 0.0  # share by which each colour is stronger or weaker, at most
     config.data.blur_px = 0.0  # deviation of a blur, at most
     config.data.noise = 0.0  # deviation of white noise, as a share of the range, at most
+    config.data.resolution = 0.0  # share of the size lost by scaling down and up, at most
+    config.data.jpeg = 0.0  # 1 - quality of a JPEG file, at most
 
     config.optim = ConfigDict()
     # Adam and its schedule: [secondary: the author's pix2pix; use for KT and KD inferred]
