@@ -118,6 +118,8 @@ def get_config() -> ConfigDict:
     config.data.noise = 0.0  # deviation of white noise, as a share of the range, at most
     config.data.resolution = 0.0  # share of the size lost by scaling down and up, at most
     config.data.jpeg = 0.0  # 1 - quality of a JPEG file, at most
+    # Colour, 3 values from 0 to 255, of the background of photos as targets [ours]; () = their own.
+    config.data.even_background = ()
 
     config.optim = ConfigDict()
     # Adam and its schedule: [secondary: the author's pix2pix; use for KT and KD inferred]

@@ -40,7 +40,7 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
             data, split, canvas_px=canvas_px, coarse_source=coarse_source, keyed=keyed
         )
 
-    train_set = load(data.train, data.canvas_px, keyed=data.backgrounds > 0)
+    train_set = load(data.train, data.canvas_px, keyed=augment.needs_person(data))
     validation_set = load(data.validation, data.crop_px) if data.validation else None
     test_set = load(data.test, data.crop_px)
     checkpoints = checkpoint.open_workdir(workdir, keep=config.keep_checkpoints)

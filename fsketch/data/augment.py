@@ -77,6 +77,11 @@ def check(config: ConfigDict) -> None:
     if not 0 <= config.roll_degrees <= 45:
         raise ValueError(f"data.roll_degrees: expected 0 to 45, got {config.roll_degrees}")
     conditions.check(config)
+    colour = config.even_background
+    if colour and not (len(colour) == 3 and all(0 <= value <= 255 for value in colour)):
+        raise ValueError(
+            f"data.even_background: expected 3 values from 0 to 255, or (), got {tuple(colour)}"
+        )
     if side_px(config) > config.canvas_px * (1 - config.zoom):
         field = "part_px" if config.part_px else "crop_px"
         raise ValueError(
@@ -94,6 +99,11 @@ def check_unlit(config: ConfigDict) -> None:
             )
 
 
+def needs_person(config: ConfigDict) -> bool:
+    """Whether `training` needs to know where in a photo the person is."""
+    return config.backgrounds > 0 or bool(config.even_background)
+
+
 def shown(batch: types.Batch, kind: str) -> jax.Array:
     """The images of a kind as inputs of a net: photos under random conditions, if there are any."""
     return batch["lit"] if kind == "photo" and "lit" in batch else batch[kind]
@@ -107,7 +117,8 @@ def side_px(config: ConfigDict) -> int:
 def training(batch: types.Batch, keys: jax.Array, config: ConfigDict) -> types.Batch:
     """All random changes that `config.data` requests; keys: Key[B], one per example.
 
-    With random light or conditions the batch also holds "lit", the photos under them; see `shown`.
+    With random light or conditions the batch also holds "lit", the photos under them, which
+    are inputs (see `shown`); with data.even_background it is "photo", the target, that changes.
     """
     if not any(kind in batch for kind in PAIR):
         return batch
@@ -129,6 +140,11 @@ def training(batch: types.Batch, keys: jax.Array, config: ConfigDict) -> types.B
     if any(limits.values()):
         lit = random_light(shown(batch, "photo"), stream(keys, LIGHT), **limits)
         batch = {**batch, "lit": lit}
+    if config.even_background:
+        photo = batch["photo"]
+        even = images.from_uint8(jnp.asarray(config.even_background))
+        on_even = even + (person + 1) / 2 * (photo - even)
+        batch = {"lit": photo, **batch, "photo": on_even}
     return batch
 
 

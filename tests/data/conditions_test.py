@@ -12,7 +12,7 @@ from scipy import ndimage
 from fsketch.configs import kd, students
 from fsketch.data import augment, backdrop, conditions, pipeline, records
 
-BLUE = np.array([90, 160, 210], np.uint8)
+BLUE, SKIN = np.array([90, 160, 210], np.uint8), (200, 160, 140)
 
 
 def studio():
@@ -21,7 +21,7 @@ def studio():
     person = ((x - 24) / 13) ** 2 + ((y - 32) / 20) ** 2 < 1
     person |= (y > 45) & (abs(x - 24) < 18)
     grain = np.random.default_rng(0).integers(-6, 7, (60, 48, 3))
-    photo = np.where(person[..., None], [200, 160, 140], BLUE) + grain
+    photo = np.where(person[..., None], SKIN, BLUE) + grain
     photo[30:34, 22:26] = BLUE  # eyes of that colour belong to the person
     photo[x < 3 - y / 6] = 0
     return photo.astype(np.uint8), person
@@ -70,7 +70,7 @@ def batch(data):
         [{"photo": photo, "sketch": sketch}] * 4, augment.PAIR, list("abcd"), np.zeros(4, int)
     )
     canvases = pipeline.place(
-        pairs, canvas_px=64, fill_photo=None, fill_sketch=None, keyed=data.backgrounds > 0
+        pairs, canvas_px=64, fill_photo=None, fill_sketch=None, keyed=augment.needs_person(data)
     )
     return {k: jnp.asarray(v) for k, v in pipeline.for_method(canvases.batch(np.arange(4))).items()}
 
@@ -78,6 +78,10 @@ def batch(data):
 def shown(data, seed=0):
     keys = jax.random.split(jax.random.key(seed), 4)
     return jax.device_get(augment.apply(batch(data), keys, data)[0])
+
+
+def near(photos, colour):
+    return np.linalg.norm((photos + 1) * 127.5 - colour, axis=-1) < 15
 
 
 OFF = dict.fromkeys((*conditions.FIELDS, *augment.LIMITS), 0.0)
@@ -96,13 +100,25 @@ def test_without_conditions_a_batch_is_as_before():
 
 def test_only_the_background_is_replaced_and_it_moves_with_the_photo():
     out = shown(config(**{**OFF, "backgrounds": 1.0}))
-    blue = np.linalg.norm((out["photo"] + 1) * 127.5 - BLUE, axis=-1) < 15
+    blue, skin = (near(out["photo"], c) for c in (BLUE, SKIN))
     same = np.abs(out["lit"] - out["photo"]).max(-1) < 1e-5
-    skin = np.linalg.norm((out["photo"] + 1) * 127.5 - [200, 160, 140], axis=-1) < 15
     inner = ndimage.binary_erosion(skin, np.ones((1, 7, 7)))  # without the soft outline
     assert same[inner].mean() > 0.99 and inner.sum() > 1000
     assert same[blue].mean() < 0.1  # all but the eyes
     assert np.std([image[b].mean() for image, b in zip(out["lit"], blue, strict=True)]) > 0.05
+
+
+def test_target_photos_get_an_even_background_and_inputs_keep_theirs():
+    colour = (100, 150, 200)
+    plain, out = shown(config(**OFF)), shown(config(**OFF, even_background=colour))
+    np.testing.assert_array_equal(out["lit"], plain["photo"])
+    np.testing.assert_array_equal(out["sketch"], shown(config())["sketch"])
+    blue, skin = (near(plain["photo"], c) for c in (BLUE, SKIN))
+    even = np.linalg.norm((out["photo"] + 1) * 127.5 - colour, axis=-1) < 1e-3
+    same = np.abs(out["photo"] - plain["photo"]).max(-1) < 1e-5
+    assert even[blue].mean() > 0.9  # all but the eyes
+    inner = ndimage.binary_erosion(skin, np.ones((1, 7, 7)))  # without the soft outline
+    assert same[inner].mean() > 0.99 and inner.sum() > 1000
 
 
 @pytest.mark.parametrize("name", conditions.FIELDS[1:])
@@ -176,6 +192,7 @@ def test_a_turn_moves_photo_and_sketch_alike_by_its_angle():
     ("fields", "message"),
     [
         ({"backgrounds": 1.5}, r"data.backgrounds: expected a number in \[0, 1\], got 1.5"),
+        ({"even_background": (1, 2)}, r"data.even_background: expected 3 values .*got \(1, 2\)"),
         ({"jpeg": 1.0}, r"data.jpeg: expected a number in \[0, 1\), got 1.0"),
         ({"roll_degrees": 50.0}, r"data.roll_degrees: expected 0 to 45, got 50.0"),
         ({"exposure": -1.0}, r"data.exposure: expected 0 to 4 stops, got -1.0"),
