@@ -11,6 +11,7 @@ from scipy import ndimage
 LEVEL = 0.5  # weight of a difference in luma beside one in chroma: light falls off, colour does not
 DISTANCE = 30.0  # grey levels from the background's colour to the first that is not its
 TOP = 0.3  # share of the height from which the background's colour is taken
+EVEN = 0.85  # share of the border with the background's colour; below it the background is busy
 LEAST = 0.2  # share of a photo that a person fills; below it nothing was told apart
 BLACK = 48  # level that no pixel of a wedge reaches, but for noise
 WEDGE = 1 / 6  # how deep a wedge can be, as a share of the side that it lies across
@@ -33,6 +34,8 @@ def person(photo: np.ndarray) -> np.ndarray:
         np.linalg.norm(chroma - np.median(chroma[seen], 0), axis=-1),
         LEVEL * (luma - np.median(luma[seen])),
     )
+    if (away[seen] < DISTANCE).mean() < EVEN:
+        return np.full((*luma.shape, 1), 255, np.uint8)
     found = np.pad(_connected((away < DISTANCE) | wedge), SMOOTH_PX, mode="edge")
     found = ndimage.binary_opening(ndimage.binary_closing(found, iterations=2), iterations=2)
     found = found[SMOOTH_PX:-SMOOTH_PX, SMOOTH_PX:-SMOOTH_PX] | wedge
