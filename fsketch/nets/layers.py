@@ -151,10 +151,12 @@ class InstanceNorm(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         dtype = self.dtype or x.dtype
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        # Centred first, so that an even image keeps its digits; the rest is one pass over the
-        # pixels.  No gradient flows through this mean: any number may be taken off.
+        # In two passes: the mean square less the squared mean loses all digits on an even image,
+        # and the rounding of a runtime then decides what the net draws.  The second also finds the
+        # error of the mean, since a sum of many equal numbers loses digits too.  No gradient goes
+        # through the first: no shift of x changes the result.
         x = x - lax.stop_gradient(jnp.mean(x, axis=(1, 2), keepdims=True))
-        mean = jnp.mean(x, axis=(1, 2), keepdims=True)  # B x 1 x 1 x C
+        mean = jnp.mean(x, axis=(1, 2), keepdims=True)  # B x 1 x 1 x C, nearly 0
         var = jnp.mean(jnp.square(x), axis=(1, 2), keepdims=True) - jnp.square(mean)
         factor = lax.rsqrt(jnp.maximum(var, 0) + self.epsilon)
         offset = -mean * factor
