@@ -20,8 +20,8 @@ class Pairs(NamedTuple):
 
     name: TFDS builder and configuration.  num_train: training pairs, including held-out ones.
     num_held_out: training pairs held out for validation, 0 = the set has a validation split.
-    canvas_px, crop_px: as in config.data.  num_train counts each style as often as the most frequent
-    one (data/pipeline.py `epoch`).  num_epochs: epochs with batches of one, half of them at
+    With `styles` each of them counts as often as the most frequent one (data/pipeline.py `epoch`).
+    canvas_px, crop_px: as in config.data.  num_epochs: epochs with batches of one, half of them at
     a constant learning rate, half of them at a falling one.
     """
 

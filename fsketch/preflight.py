@@ -75,9 +75,7 @@ class _Checks:
             if not data[field]:
                 continue
             try:
-                canvases = evaluate.load_canvases(
-                    data, data[field], canvas_px=px, styles=named
-                )
+                canvases = evaluate.load_canvases(data, data[field], canvas_px=px, styles=named)
             except errors.DataError:
                 raise
             except ValueError as error:

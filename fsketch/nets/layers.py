@@ -30,7 +30,7 @@ def _scale_init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32
 
 
 def shift(style: jax.Array, *, like: jax.Array) -> jax.Array:
-    """[B, 1, 1, C] in the compact module that calls: a learned shift of the channels of [B, H, W, C].
+    """[B, 1, 1, C]: a shift of the channels of [B, H, W, C], learned by the module that calls.
 
     It depends on float[B, S], the share of each of S styles.  Added after a normalisation, which
     would remove it, it chooses what passes the next ReLU.
