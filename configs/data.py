@@ -20,6 +20,7 @@ class Pairs(NamedTuple):
 
     name: TFDS builder and configuration.  num_train: training pairs, including held-out ones.
     num_held_out: training pairs held out for validation, 0 = the set has a validation split.
+    With `styles` each of them counts as often as the most frequent one (data/pipeline.py `epoch`).
     canvas_px, crop_px: as in config.data.  num_epochs: epochs with batches of one, half of them at
     a constant learning rate, half of them at a falling one.
     """
@@ -31,8 +32,11 @@ class Pairs(NamedTuple):
     metric: str = "ssim"  # metric of the protocol that chooses the best checkpoint
     canvas_px: int = 286  # [secondary: SC_Lmser, SCA-GAN], for 200 x 250 px; other sizes [ours]
     crop_px: int = 256
+    styles: tuple[str, ...] = ()  # those of its sketches, where one student draws in all of them
     num_epochs: int = 200  # [secondary: the author's pix2pix]; on other sets than CUFS [inferred]
 
+
+FS2K = ("fs2k1", "fs2k2", "fs2k3")
 
 PAIRS = {
     # 64 x 80 px; schedule in `_use_procedural`
@@ -45,6 +49,12 @@ PAIRS = {
     "cufsf": Pairs("cufsf/sc_lmser", 250, 8, "cufsf"),
     # Sizes differ, up to 475 x 340 px, and faces are not aligned; 512 suits any net here.
     "fs2k": Pairs("fs2k/all", 1058, 24, "fs2k", "scoot", canvas_px=544, crop_px=512),
+    # Faces aligned to 200 x 250 px by the detector; three styles.  The split held_out is a tenth of
+    # the training half.  Without the test half: --config.data.name=fs2k/train_only_aligned
+    # --config.data.test=held_out.
+    "fs2k_aligned": Pairs("fs2k/aligned", 950, 0, "cufs", styles=FS2K),
+    # CUHK's 80 pairs and the training half of fs2k_aligned, each of the four styles as often.
+    "styles": Pairs("styles", 1250, 0, "cufs", styles=("cuhk", *FS2K)),
     # Pairs of up to 256 px a side.  pairs.csv or the folders define the splits train, validation
     # and test; if all pairs are the split train, cut it, e.g. by
     # --config.data.train=train[20:] --config.data.validation=train[:10]

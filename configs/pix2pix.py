@@ -47,6 +47,7 @@ def get_config(argument: str = "") -> ConfigDict:
     # "instance", "batch" or "none" [paper: batch, with batches of one]
     config.model.norm = "instance"
     config.model.dropout_rate = 0.5  # [paper]
+    config.model.styles = ()  # as in configs/students.py [ours]
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
     shared.add_critic(config)
     config.critic.loss = "non_saturating"  # [paper]
@@ -54,6 +55,7 @@ def get_config(argument: str = "") -> ConfigDict:
         shared.add_direction(config, given.direction.replace("default", "to_sketch"))
         whole = given.pairs == "whole"
         data.use_pairs(config, given.data, whole=whole, direction=config.direction)
+        config.model.styles = data.PAIRS[given.data].styles
     else:
         shared.add_direction(config, given.direction.replace("default", "to_photo"))
         _use_portraits(config, given, argument)

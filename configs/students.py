@@ -58,7 +58,7 @@ def get_config(given: SimpleNamespace) -> ConfigDict:
     """Two students with data, schedule and terms by values of KEYS; without method, unlocked."""
     config = shared.get_config()
     data.use_pairs(config, given.data, whole=given.pairs == "whole")
-    add_translator(config, given.student)
+    add_translator(config, given.student, styles=data.PAIRS[given.data].styles)
     add_transfer(config, given.variant)
     if given.schedule == "quick":
         data.use_quick(config)
@@ -68,7 +68,7 @@ def get_config(given: SimpleNamespace) -> ConfigDict:
     return config
 
 
-def add_translator(config: ConfigDict, student: str) -> None:
+def add_translator(config: ConfigDict, student: str, *, styles: tuple[str, ...] = ()) -> None:
     """Adds a translator of fsketch/nets/students.py in a size of STUDENTS.
 
     "default" is full, or mini on procedural faces [inferred].
@@ -86,6 +86,9 @@ def add_translator(config: ConfigDict, student: str) -> None:
     config.model.skips = False  # from encoder to decoder, as in a U-Net [ours]
     # Extra inputs of the first convolution, for strokes [ours]
     config.model.noise = config.model.detail = False
+    # Styles that a sketch can be drawn in, by an input; () = one.  The data set must name the style
+    # of each sketch, and training sees each style equally often [ours].
+    config.model.styles = styles
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
 
 

@@ -234,11 +234,13 @@ def load_canvases(
     canvas_px: int,
     coarse_source: coarse.Source | None = None,
     keyed: bool = False,
+    styles: Sequence[str] = (),
 ) -> pipeline.AnyCanvases:
     """A split of `config.data` on canvases of this side, or only numbered.
 
     In memory, or decoded when needed, as data.memory_mb says.  With `coarse_source` the coarse
-    image of each pair is joined; keyed: as in `pipeline.place`, which raises if pairs do not fit.
+    image of each pair is joined; keyed and styles: as in `pipeline.place`, which raises if pairs
+    do not fit.
     """
     if data.name == pipeline.DRAWN:
         return pipeline.drawn(split)
@@ -252,6 +254,7 @@ def load_canvases(
         coarse=coarse.read(pairs, coarse_source) if coarse_source else None,
         memory_mb=data.memory_mb,
         keyed=keyed,
+        styles=styles,
     )
 
 
@@ -305,6 +308,7 @@ def evaluate_workdir(
         config.data.test,
         canvas_px=config.data.crop_px,
         coarse_source=coarse.source(config, workdir),
+        styles=prediction.styles(config),
     )
     predict = prediction.predictor(restored.method)(
         parallel.replicate(restored.state), parallel.replicate(restored.frozen)

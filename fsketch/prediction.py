@@ -1,6 +1,6 @@
 """A method's predictions on all devices, and the states and shapes they need."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ def initial_state(
     """
     side = augment.side_px(config.data)
     one = {kind: jnp.zeros((1, side, side, depth)) for kind, depth in canvases.channels.items()}
-    one["identity"] = jnp.zeros((1,), jnp.int32)
+    one |= _about(styles(config))
     key = parallel.initial_key(config.seed)
     try:
         if shapes_only:
@@ -51,10 +51,23 @@ def channels(config: ConfigDict) -> dict[str, int]:
     return depths
 
 
-def blank(height: int, width: int, depths: Mapping[str, int]) -> types.Batch:
-    """One grey pair of this size and these channels, for the shapes of a method."""
+def styles(config: ConfigDict) -> tuple[str, ...]:
+    """The styles that a configuration's net draws in; () = one."""
+    return tuple(config.model.get("styles", ())) if "model" in config else ()
+
+
+def blank(
+    height: int, width: int, depths: Mapping[str, int], styles: Sequence[str] = ()
+) -> types.Batch:
+    """One grey pair of this size, these channels and no style, for the shapes of a method."""
     pair = {kind: jnp.zeros((1, height, width, depth)) for kind, depth in depths.items()}
-    return {**pair, "identity": jnp.zeros((1,), jnp.int32)}
+    return pair | _about(styles)
+
+
+def _about(styles: Sequence[str]) -> types.Batch:
+    """The entries of a batch of one beside its images."""
+    style = {"style": jnp.zeros((1, len(styles)))} if styles else {}
+    return {"identity": jnp.zeros((1,), jnp.int32), **style}
 
 
 def predictor(

@@ -65,7 +65,8 @@ class _Checks:
 
     def _data(self, config: ConfigDict) -> pipeline.AnyCanvases:
         """The validation pairs, or else the test pairs, after all splits were opened."""
-        key = json.dumps([checkpoint.to_json(config.data), config.protocol])
+        named = prediction.styles(config)
+        key = json.dumps([checkpoint.to_json(config.data), config.protocol, named])
         if key in self._opened:
             return self._opened[key]
         data = config.data
@@ -74,7 +75,7 @@ class _Checks:
             if not data[field]:
                 continue
             try:
-                canvases = evaluate.load_canvases(data, data[field], canvas_px=px)
+                canvases = evaluate.load_canvases(data, data[field], canvas_px=px, styles=named)
             except errors.DataError:
                 raise
             except ValueError as error:

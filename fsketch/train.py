@@ -37,7 +37,12 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
 
     def load(split: str, canvas_px: int, *, keyed: bool = False) -> pipeline.AnyCanvases:
         return evaluate.load_canvases(
-            data, split, canvas_px=canvas_px, coarse_source=coarse_source, keyed=keyed
+            data,
+            split,
+            canvas_px=canvas_px,
+            coarse_source=coarse_source,
+            keyed=keyed,
+            styles=prediction.styles(config),
         )
 
     train_set = load(data.train, data.canvas_px, keyed=augment.needs_person(data))

@@ -109,6 +109,12 @@ def shown(batch: types.Batch, kind: str) -> jax.Array:
     return batch["lit"] if kind == "photo" and "lit" in batch else batch[kind]
 
 
+def inputs(batch: types.Batch, kind: str) -> tuple[jax.Array, ...]:
+    """What a net takes that translates images of a kind: `shown`, and for photos the style."""
+    style = (batch["style"],) if kind == "photo" and "style" in batch else ()
+    return shown(batch, kind), *style
+
+
 def side_px(config: ConfigDict) -> int:
     """Side of the images that training sees."""
     return config.part_px or config.crop_px

@@ -1,8 +1,8 @@
 """Which pixels of a studio photo are the person, and which its even background.
 
 The background is what has the colour of the upper border and is connected to the border; black
-wedges that a rotation left are part of it.  On photos before busy backgrounds nothing is found,
-and all of it counts as the person.
+wedges that a rotation left are part of it.  On photos before busy or dark backgrounds nothing is
+found, and all of it counts as the person.
 """
 
 import numpy as np
@@ -11,6 +11,8 @@ from scipy import ndimage
 LEVEL = 0.5  # weight of a difference in luma beside one in chroma: light falls off, colour does not
 DISTANCE = 30.0  # grey levels from the background's colour to the first that is not its
 TOP = 0.3  # share of the height from which the background's colour is taken
+EVEN = 0.95  # share of the border with the background's colour; below it the background is busy
+LIGHT = 100  # luma of a studio's background at least; hair is not told from darker ones
 LEAST = 0.2  # share of a photo that a person fills; below it nothing was told apart
 BLACK = 48  # level that no pixel of a wedge reaches, but for noise
 WEDGE = 1 / 6  # how deep a wedge can be, as a share of the side that it lies across
@@ -33,6 +35,8 @@ def person(photo: np.ndarray) -> np.ndarray:
         np.linalg.norm(chroma - np.median(chroma[seen], 0), axis=-1),
         LEVEL * (luma - np.median(luma[seen])),
     )
+    if (away[seen] < DISTANCE).mean() < EVEN or np.median(luma[seen]) < LIGHT:
+        return np.full((*luma.shape, 1), 255, np.uint8)
     found = np.pad(_connected((away < DISTANCE) | wedge), SMOOTH_PX, mode="edge")
     found = ndimage.binary_opening(ndimage.binary_closing(found, iterations=2), iterations=2)
     found = found[SMOOTH_PX:-SMOOTH_PX, SMOOTH_PX:-SMOOTH_PX] | wedge

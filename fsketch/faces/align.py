@@ -64,6 +64,13 @@ def aligned(image: np.ndarray, eyes: Eyes) -> np.ndarray:
     return np.asarray(_sampled(part, to_part, FRAME))
 
 
+def placed(points: np.ndarray, eyes: Eyes) -> np.ndarray:
+    """Points float[..., 2], (x, y) in a photo with these eyes, in the frame."""
+    to_frame = _to_photo(eyes).inverse()
+    there = to_frame.origin + to_frame.step * (np.asarray(points, np.float64) @ (1, 1j))
+    return np.stack([there.real, there.imag], axis=-1)
+
+
 def on_paper(drawing: np.ndarray, eyes: Eyes, size: tuple[int, int]) -> np.ndarray:
     """uint8[250, 200, C]: a drawing in the frame that fades to paper beyond the photo's edge.
 

@@ -29,6 +29,18 @@ def _scale_init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32
     return 1 + nn.initializers.normal(0.02)(key, shape, dtype)
 
 
+def shift(style: jax.Array, *, like: jax.Array) -> jax.Array:
+    """[B, 1, 1, C]: a shift of the channels of [B, H, W, C], learned by the module that calls.
+
+    It depends on float[B, S], the share of each of S styles.  Added after a normalisation, which
+    would remove it, it chooses what passes the next ReLU.
+    """
+    dense = nn.Dense(
+        like.shape[-1], use_bias=False, dtype=like.dtype, kernel_init=nn.initializers.zeros
+    )
+    return dense(style)[:, None, None]
+
+
 class Conv(nn.Module):
     """Cross-correlation with a square kernel; `kernel` is k x k x Cin x Cout.
 
