@@ -20,14 +20,26 @@ _FIELDS = ("net", "source", "sha256")
 _CHECKSUMS = "crc32"
 
 
-def write(path: str, params: Mapping[str, Any], *, net: str, source: str, sha256: str) -> None:
+def write(
+    path: str,
+    params: Mapping[str, Any],
+    *,
+    net: str,
+    source: str,
+    sha256: str,
+    licence: str = "",
+) -> None:
     """Writes a parameter tree for `net`; source and sha256 identify the original file.
+
+    licence: that of the original file, if it is known.
 
     The tree of a net with running statistics is {"params": ..., "batch_stats": ...}.
     """
     flat = traverse_util.flatten_dict(params, sep="/")
     tensors = {name: np.ascontiguousarray(array) for name, array in flat.items()}
     header = dict(zip(_FIELDS, (net, source, sha256), strict=True))
+    if licence:
+        header["licence"] = licence
     header[_CHECKSUMS] = _checksums(header, tensors)
     writers.write_whole(path, safetensors.numpy.save(tensors, metadata=header))
 

@@ -17,6 +17,7 @@ from fsketch.nets import (
     facenet,
     iresnet,
     mobilefacenet,
+    sface,
     squeezenet,
     stylegan2,
     tinynet,
@@ -110,6 +111,14 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "mobilefacenet": Architecture(embedder=mobilefacenet.MobileFaceNet),
     "mbf": Architecture(embedder=functools.partial(mobilefacenet.MobileFaceNet, 2)),
+    # The identity terms that name maps take conv6, at a quarter of its depth.
+    "sface": Architecture(
+        _of_rgb(facenet.adapt),  # the same scale [code: its ONNX graph]
+        maps=sface.SFaceMaps,
+        embedder=sface.SFace,
+        taps=("conv2", "conv4", "conv6"),
+        deepest=lambda net: "conv14",  # after its PReLU
+    ),
     "stylegan2_ffhq256": Architecture(
         generator=functools.partial(stylegan2.Generator, channel_base=16384)
     ),
