@@ -98,6 +98,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "vgg19": _vgg(vgg.VGG19_DEPTHS),
     "vgg16": _vgg(vgg.VGG16_DEPTHS),
     "vgg_face": _vgg(vgg.VGG16_DEPTHS, _of_rgb(vgg.adapt_face)),
+    "vgg16_hed": _vgg(vgg.VGG16_DEPTHS, _of_rgb(vgg.adapt_hed)),
     "alexnet": Architecture(_imagenet, maps=alexnet.AlexNet),
     # The weights of 1.0 are the authors', for Caffe, those of 1.1 torchvision's.
     "squeezenet_v1.0": _squeezenet("1.0", _of_rgb(squeezenet.adapt), "fire4"),
