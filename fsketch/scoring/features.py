@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fsketch.core import images
+from fsketch.convert import files
+from fsketch.core import images, paths
 from fsketch.frozen import metric_nets, registry
 from fsketch.scoring import cache, face_crops, measures
 
@@ -18,10 +19,14 @@ FLOORS = f"{PIXELS!r} and {HOG!r} (floors, not recognisers)"
 
 
 class Features(NamedTuple):
-    """An extractor; weights: name -> SHA-256 of the files it was made from."""
+    """An extractor; weights: name -> SHA-256 of the files it was made from.
+
+    notes: what is to be told of the images so far.
+    """
 
     extract: Callable[[list[np.ndarray]], np.ndarray]
     weights: dict[str, str]
+    notes: Callable[[], list[str]] = list
 
 
 def pixels(options: measures.Options) -> Features:
@@ -91,11 +96,19 @@ def _hog() -> Callable[[list[np.ndarray]], np.ndarray]:
 
 
 def _recogniser(path: str) -> Features:
-    """Embeddings of a run that trained an embedder, or of converted weights."""
+    """Embeddings of a run that trained an embedder, or of converted weights.
+
+    Those were trained on faces in the template, so that a face is found and aligned first; a run
+    sees an aligned image's crop.
+    """
     try:
         embedder = registry.load("embedder", path)
     except (FileNotFoundError, ValueError) as error:
         raise metric_nets.WeightsError(f"embedder: {error}") from None
+    if path.endswith(".safetensors"):
+        extract = face_crops.OnFaces(embedder)
+        digest = files.source_sha256(paths.expanded(path))
+        return Features(extract, {"embedder": f"{digest} of {path}"}, extract.notes)
     step = json.loads(embedder.spec)["step"]
     return Features(face_crops.on_pictures(embedder), {"embedder": f"step {step} of {path}"})
 
