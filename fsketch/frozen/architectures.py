@@ -112,7 +112,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "mobilefacenet": Architecture(embedder=mobilefacenet.MobileFaceNet),
     "mbf": Architecture(embedder=functools.partial(mobilefacenet.MobileFaceNet, 2)),
-    # The identity terms that name maps take conv6, at a quarter of its depth.
+    # Its map conv4 lies at a quarter of its layers, where IFRP's identity term looks.
     "sface": Architecture(
         _of_rgb(facenet.adapt),  # the same scale [code: its ONNX graph]
         maps=sface.SFaceMaps,

@@ -26,7 +26,7 @@ class Options(NamedTuple):
     """Options of metrics with networks or random subsets."""
 
     weights_dir: str = ""  # folder of converted weights (fsketch convert)
-    embedder: str = ""  # compares identities, see scoring/features.py
+    embedder: str = ""  # compares identities, see scoring/features.py; "" = SFace
     resize: str = "legacy"  # before Inception: "legacy" (pytorch-fid) or "clean" (clean-fid)
     cache_dir: str = ""  # where Inception's features are kept; "" = nowhere
     direction: str = "to_sketch"  # or "to_photo": selects NLDA's probe side
