@@ -38,6 +38,7 @@ def get_config(argument: str = "") -> ConfigDict:
     config.method = "cyclegan"
     data.use_pairs(config, given.data, whole=given.pairs == "whole")
     students.add_translator(config, given.net)
+    data.use_schedule(config, given)
     shared.add_critic(config)
     config.pool_size = 50  # earlier fakes to keep for each critic, 0 = none [paper]
 
@@ -45,12 +46,6 @@ def get_config(argument: str = "") -> ConfigDict:
     config.loss_weights.adversarial = 1.0  # [paper]
     config.loss_weights.cycle = 10.0  # [paper]
     config.loss_weights.identity = 5.0  # [paper: half the cycle weight, where it is used]
-    if given.data == "procedural":
-        config.optim.learning_rate = 2e-4
-        config.critic.width = 32
-    if given.schedule == "quick":
-        data.use_quick(config)
-        data.quicken_critic(config)
     return config.lock()
 
 

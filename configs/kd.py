@@ -70,7 +70,7 @@ def add_teacher(config: ConfigDict, data: str) -> None:
 
 def tiny(argument: str = "") -> ConfigDict:
     """Seconds, for tests."""
-    config = shared.shrink(get_config(argument))
+    config = shared.shrink(get_config(argument or "variant=none"))
     students.shrink(config)
     shared.shrink_teacher(config.teacher, teacher.tiny())
     return config

@@ -48,35 +48,32 @@ def get_config(argument: str = "") -> ConfigDict:
     config.model.norm = "instance"
     config.model.dropout_rate = 0.5  # [paper]
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
-    shared.add_critic(config)
-    config.critic.loss = "non_saturating"  # [paper]
     if given.portraits == "none":
         shared.add_direction(config, given.direction.replace("default", "to_sketch"))
         whole = given.pairs == "whole"
         data.use_pairs(config, given.data, whole=whole, direction=config.direction)
+        data.use_schedule(config, given)
     else:
         shared.add_direction(config, given.direction.replace("default", "to_photo"))
         _use_portraits(config, given, argument)
 
+    if config.data.name.startswith("procedural"):  # for minutes on two CPU cores [inferred]
+        config.model.width, config.model.depth = 32, 5
+        config.data.part_px = 96  # can be halved 5 times
+    if given.schedule == "quick":
+        config.model.width, config.model.depth = 32, 7  # 128 px can be halved 7 times
+    shared.add_critic(config)
+    config.critic.loss = "non_saturating"  # [paper]
     config.loss_weights = ConfigDict()
     config.loss_weights.reconstruction = 100.0  # [paper]
     config.loss_weights.adversarial = 1.0  # [paper]
-    if config.data.name.startswith("procedural"):  # for minutes on two CPU cores [inferred]
-        config.data.canvas_px, config.data.crop_px = 104, 96
-        config.model.width, config.model.depth = 32, 5
-        config.critic.width = 32
-        config.optim.learning_rate = 2e-4
-    if given.schedule == "quick":
-        data.use_quick(config)
-        data.quicken_critic(config)
-        config.model.width, config.model.depth = 32, 7  # 128 px can be halved 7 times
     return config.lock()
 
 
 def _use_portraits(config: ConfigDict, given: SimpleNamespace, argument: str) -> None:
-    if given.data != "procedural" or given.pairs != "held_out":
+    if (given.data, given.pairs, given.schedule) != ("procedural", "held_out", "default"):
         raise ValueError(
-            f"configs/pix2pix.py:{argument}: expected portraits= without data= and pairs="
+            f"configs/pix2pix.py:{argument}: expected portraits= without data=, pairs= and schedule="
         )
     data.add_portraits(config, style.get_config())
     data.use_portraits(config, given.portraits)
@@ -87,6 +84,6 @@ def _use_portraits(config: ConfigDict, given: SimpleNamespace, argument: str) ->
 def tiny() -> ConfigDict:
     """Seconds, for tests."""
     config = shared.shrink(get_config())
-    config.model.width, config.model.depth = 4, 4
+    config.model.width, config.model.depth, config.model.norm = 4, 4, "instance"
     shared.shrink_critic(config)
     return config

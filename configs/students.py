@@ -30,7 +30,7 @@ VARIANTS = {
 KEYS = {
     "data": tuple(data.PAIRS),
     "student": ("default", *STUDENTS),
-    "variant": ("none", *VARIANTS),
+    "variant": ("default", "none", *VARIANTS),
     "schedule": ("default", "quick"),
     "pairs": ("held_out", "whole"),
     "conditions": ("studio", "anywhere"),
@@ -55,13 +55,19 @@ def get_config(given: SimpleNamespace) -> ConfigDict:
     config = shared.get_config()
     data.use_pairs(config, given.data, whole=given.pairs == "whole")
     add_translator(config, given.student)
-    add_transfer(config, given.variant)
+    add_transfer(config, variant_of(given))
+    data.use_schedule(config, given)
     if given.schedule == "quick":
-        data.use_quick(config)
         config.optim.learning_rate = 1e-3  # [ours]
     if given.conditions == "anywhere":
         config.data.update(ANYWHERE)
     return config
+
+
+def variant_of(given: SimpleNamespace) -> str:
+    """The value of `variant`; its default is structured on procedural faces, else none."""
+    default = "structured" if given.data == "procedural" else "none"
+    return given.variant.replace("default", default)
 
 
 def add_translator(config: ConfigDict, student: str) -> None:
@@ -80,6 +86,8 @@ def add_translator(config: ConfigDict, student: str) -> None:
     # "transposed" [secondary] or "nearest" [ours], which leaves no lattice
     config.model.up = "transposed"
     config.model.skips = False  # from encoder to decoder, as in a U-Net [ours]
+    if config.data.name.startswith("procedural"):
+        config.model.up, config.model.skips = "nearest", True
     # Extra inputs of the first convolution, for strokes [ours]
     config.model.noise = config.model.detail = False
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
@@ -108,4 +116,5 @@ def add_transfer(config: ConfigDict, variant: str) -> None:
 
 def shrink(config: ConfigDict) -> None:
     """Sets small students for tests."""
-    config.model.width, config.model.num_blocks = 4, 1
+    config.model.width, config.model.num_blocks, config.model.norm = 4, 1, "instance"
+    config.optim.decay_from, config.optim.ema_rate = 0.5, 0.0
