@@ -73,7 +73,8 @@ def get_config(argument: str = "") -> ConfigDict:
 def _use_portraits(config: ConfigDict, given: SimpleNamespace, argument: str) -> None:
     if (given.data, given.pairs, given.schedule) != ("procedural", "held_out", "default"):
         raise ValueError(
-            f"configs/pix2pix.py:{argument}: expected portraits= without data=, pairs= and schedule="
+            f"configs/pix2pix.py:{argument}: expected portraits= without data=, pairs= and "
+            "schedule="
         )
     data.add_portraits(config, style.get_config())
     data.use_portraits(config, given.portraits)

@@ -86,7 +86,7 @@ def test_a_refusal_names_what_is_expected(argument, message):
 
 
 def test_values_that_exclude_each_other_are_refused():
-    with pytest.raises(ValueError, match="expected portraits= without data=, pairs= and"):
+    with pytest.raises(ValueError, match="expected portraits= without data=, pairs= and schedule="):
         pix2pix.get_config("portraits=fs2k,data=cuhk")
     with pytest.raises(ValueError, match="student: expected mini with faces=procedural, got 'b'"):
         synthdistill.get_config("student=b")

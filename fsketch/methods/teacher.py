@@ -87,8 +87,6 @@ def method(config: ConfigDict) -> interface.Method:
     ) -> types.Predictions:
         del frozen
         player = train_state["teacher"].averaged()
-        return {
-            f"embedding_{kind}": player(images.to_rgb(batch[kind]))[0] for kind in config.kinds
-        }
+        return {f"embedding_{kind}": player(images.to_rgb(batch[kind]))[0] for kind in config.kinds}
 
     return interface.Method(freeze, init, train_step, predict)
