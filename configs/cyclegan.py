@@ -10,6 +10,8 @@ Run        fsketch train --config=configs/cyclegan.py --workdir=runs/cyclegan
                        procedural), medium, small, mini, separable.
            schedule=   default, or quick as in configs/kd.py, at the paper's rate 2e-4 (KD uses
                        1e-3).
+           On procedural rate 1e-3, parts, and critics of half the width, as configs/kd_plus.py
+           and pix2pix.py [ours].
            E.g. configs/cyclegan.py:data=cuhk,net=medium.
 Cost       data=cuhk,net=mini,schedule=quick: 6 minutes of one CPU core for 160 steps.
            data=cuhk,net=full,schedule=quick, bfloat16, 8 parts a step: 133 parts/s on an H200

@@ -14,7 +14,7 @@ Run        fsketch train --config=configs/kd_plus.py --workdir=runs/kd_plus
            E.g. configs/kd_plus.py:data=cuhk,student=small,ablation=no_teacher.
 Cost       data=cuhk,student=small,variant=stroked,schedule=quick,stage=staged: 37 minutes of one
            CPU core for 900 steps, other work beside, 1.6 parts/s; with textured 1.8.  Each critic
-           has 2.77 M parameters, 0.70 M with quick.  Others: not run yet.
+           has 2.77 M parameters, 0.70 M with quick and on procedural.  Others: not run yet.
 Expect     configs/experiments/cuhk_strokes.py, cuhk_light.py, cuhk_textured.py, cuhk_ladder.py,
            cuhk_seeds.py, cuhk_gpu.py.  Others: not run yet.
 """

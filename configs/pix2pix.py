@@ -11,6 +11,8 @@ Run        fsketch train --config=configs/pix2pix.py --workdir=runs/pix2pix
            direction=  to_sketch, to_photo (default with portraits=).
            schedule=   default, or quick as in configs/kd.py, with half the width and the paper's
                        rate 2e-4 (KD and KD+ use 1e-3).
+           On procedural rate 1e-3, parts, and a critic of half the width, as configs/kd_plus.py
+           and cyclegan.py [ours].
            E.g. configs/pix2pix.py:data=cuhk,direction=to_photo.
 Cost       data=cuhk,schedule=quick: 2 minutes of one CPU core for 160 steps; at full width, 8 parts
            a step, 336 parts/s on an H200 shared with other trainings.  Others: not run yet.  The

@@ -16,9 +16,9 @@ STUDENTS = {
 }
 
 # variant= -> weights of our own terms beside the papers' (losses/similarity.py, losses/strokes.py,
-# methods/students.py), tuned on validation pairs.  With any variant the decoder upsamples by
-# nearest neighbours and has skips: transposed convolutions raise FSIM by a lattice in the hair, and
-# texture needs the photo's own pixels.  An `fsim` of 10 scores still higher, but draws ribs along
+# methods/students.py), tuned on validation pairs.  With any variant, and always on procedural faces,
+# the decoder upsamples by nearest neighbours and has skips: transposed convolutions raise FSIM by a
+# lattice in the hair, and texture needs the photo's own pixels.  An `fsim` of 10 scores still higher, but draws ribs along
 # contours.  `stroked` also gives the students noise and local contrast (nets/resnet.py).
 VARIANTS = {
     "structured": {"ssim": 10.0, "fsim": 4.0},
@@ -85,7 +85,8 @@ def add_translator(config: ConfigDict, student: str) -> None:
     config.model.norm = "instance"
     # "transposed" [secondary] or "nearest" [ours], which leaves no lattice
     config.model.up = "transposed"
-    config.model.skips = False  # from encoder to decoder, as in a U-Net [ours]
+    # From encoder to decoder, as in a U-Net [ours]
+    config.model.skips = False
     if config.data.name.startswith("procedural"):
         config.model.up, config.model.skips = "nearest", True
     # Extra inputs of the first convolution, for strokes [ours]
