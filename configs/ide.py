@@ -5,8 +5,9 @@ Paper      Peng et al., "Face photo-sketch synthesis via intra-domain enhancemen
            released code (github.com/shenhaiyoualn/idesketch) [code]; the numbers below are meant
            for it and 88 pairs of the CUHK student set.  Other sets are analogous [inferred].
 Run        fsketch train --config=configs/ide.py --workdir=runs/ide
-           data=       procedural (default; small nets, our weights of the terms), or with --config.data.manual_dir=DIR cuhk,
-                       ar, xm2vts, cufs, cufsf (all images 200 x 250 px).
+           data=       procedural (default; small nets, our weights of the terms), or with
+                       --config.data.manual_dir=DIR cuhk, ar, xm2vts, cufs, cufsf (all images
+                       200 x 250 px).
            critic=     released (default), or paper (the paper's table).
            pairs=      held_out (default), or whole, as in configs/kd.py.
            E.g. configs/ide.py:data=cuhk,critic=paper.

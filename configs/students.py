@@ -16,10 +16,10 @@ STUDENTS = {
 }
 
 # variant= -> weights of our own terms beside the papers' (losses/similarity.py, losses/strokes.py,
-# methods/students.py), tuned on validation pairs.  With any variant, and always on procedural faces,
-# the decoder upsamples by nearest neighbours and has skips: transposed convolutions raise FSIM by a
-# lattice in the hair, and texture needs the photo's own pixels.  An `fsim` of 10 scores still higher, but draws ribs along
-# contours.  `stroked` also gives the students noise and local contrast (nets/resnet.py).
+# methods/students.py), tuned on validation pairs.  With any of them, and always on procedural
+# faces, the decoder upsamples by nearest neighbours and has skips: transposed convolutions raise
+# FSIM by a lattice in the hair, and texture needs the photo's own pixels.  An `fsim` of 10 scores
+# still higher, but draws ribs along contours.  `stroked` also gives the students noise and local contrast (nets/resnet.py).
 VARIANTS = {
     "structured": {"ssim": 10.0, "fsim": 4.0},
     "textured": {"ssim": 8.0, "fsim": 3.0, "texture": 15.0},
