@@ -19,7 +19,8 @@ STUDENTS = {
 # methods/students.py), tuned on validation pairs.  With any of them, and always on procedural
 # faces, the decoder upsamples by nearest neighbours and has skips: transposed convolutions raise
 # FSIM by a lattice in the hair, and texture needs the photo's own pixels.  An `fsim` of 10 scores
-# still higher, but draws ribs along contours.  `stroked` also gives the students noise and local contrast (nets/resnet.py).
+# still higher, but draws ribs along contours.  `stroked` also gives the students noise and local
+# contrast (nets/resnet.py).
 VARIANTS = {
     "structured": {"ssim": 10.0, "fsim": 4.0},
     "textured": {"ssim": 8.0, "fsim": 3.0, "texture": 15.0},
