@@ -131,6 +131,7 @@ def _make_small(config: ConfigDict) -> None:
     config.data.train = "train[:88]"  # as many as the CUHK student set; more make the search longer
     config.data.image_px = (160, 128)
     config.data.canvas_px = config.data.crop_px = 160
+    config.patches.max_iterations = 300  # 100 leave gaps of up to 0.009 on drawn faces
     config.sub_images.px, config.sub_images.stride_px = 64, 16
     config.model.width, config.model.num_blocks = 16, 2
     config.critic.width, config.critic.num_layers = 16, 4

@@ -40,6 +40,6 @@ def tiny() -> ConfigDict:
     """Seconds, for tests."""
     config = shared.shrink(get_config("variant=none"))
     students.shrink(config)
-    for role in TEACHERS:
-        shared.shrink_teacher(config[role], teacher.tiny())
+    for role, seen in TEACHERS.items():
+        shared.shrink_teacher(config[role], teacher.tiny(f"images={seen}"))
     return config
