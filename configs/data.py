@@ -10,6 +10,7 @@ In a data set without a validation split they are training pairs spread over the
 ordered by set and sex: the middle pair of each of `num_held_out` equal parts.
 """
 
+from types import SimpleNamespace
 from typing import NamedTuple
 
 from ml_collections import ConfigDict
@@ -39,8 +40,8 @@ class Pairs(NamedTuple):
 FS2K = ("fs2k1", "fs2k2", "fs2k3")
 
 PAIRS = {
-    # 64 x 80 px; schedule in `_use_procedural`
-    "procedural": Pairs("procedural_faces/small", 400, canvas_px=88, crop_px=80),
+    # 128 x 160 px; schedule in `_use_procedural`
+    "procedural": Pairs("procedural_faces/small", 400, canvas_px=176, crop_px=160),
     "cuhk": Pairs("cufs/cuhk", 88, 8, "cufs"),
     "ar": Pairs("cufs/ar", 80, 8, "cufs"),
     "xm2vts": Pairs("cufs/xm2vts", 100, 8, "cufs"),
@@ -118,40 +119,49 @@ def use_pairs(config: ConfigDict, name: str, *, whole: bool, direction: str = "t
         config.data.train, config.data.validation, config.best_metric = "train", "", ""
 
 
+def use_schedule(config: ConfigDict, given: SimpleNamespace) -> None:
+    """The schedule of arguments `data` and `schedule`; as `use_parts`."""
+    if given.schedule == "quick":
+        use_quick(config)
+    elif given.data == "procedural":
+        use_parts(config, 80)
+
+
 def _use_procedural(config: ConfigDict) -> None:
-    """A schedule for minutes on two CPU cores [inferred]."""
+    """A schedule for minutes on two CPU cores [ours], the same for all methods."""
     config.optim.learning_rate = 1e-3
+    config.optim.decay_from = 0.4
+    config.optim.ema_rate = 0.985
     config.batch_size = 4
     config.num_steps = 1000
     config.eval_every_steps = config.save_every_steps = 250
-    config.eval_batch_size = 16
+
+
+def use_parts(config: ConfigDict, part_px: int) -> None:
+    """Trains on parts of this side, which show more faces than whole crops at the same cost [ours].
+
+    Batch statistics fit both parts and whole images, instance statistics do not, so model.norm is
+    "batch".  After the translator, before `shared.add_critic`.
+    """
+    config.data.part_px = part_px
+    config.data.fill_mirrored = True
+    config.model.norm = "batch"
 
 
 def use_quick(config: ConfigDict) -> None:
-    """schedule=quick: real pairs in less than an hour of one CPU core [ours]; after `use_pairs`.
-
-    Parts of 128 px, four a step, show more faces than whole crops at the same cost.  Batch
-    statistics fit both parts and whole images, instance statistics do not, so model.norm and
-    critic.norm are "batch".
-    """
+    """schedule=quick: real pairs in less than an hour of one CPU core [ours]; as `use_parts`."""
     if config.data.crop_px != 256:
         raise ValueError(
             f"schedule=quick: expected pairs on a canvas of 256 px, got {config.data.crop_px} px "
             f"({config.data.name})"
         )
-    config.data.canvas_px, config.data.part_px = 272, 128
-    config.data.fill_mirrored = True
-    config.model.norm = "batch"
+    use_parts(config, 128)
+    config.data.canvas_px = 272
     config.optim.decay_from = 0.4
     config.optim.ema_rate = 0.985
     config.batch_size = 4
     config.num_steps = 1000
     config.eval_every_steps = config.save_every_steps = 125
-
-
-def quicken_critic(config: ConfigDict) -> None:
-    """Critic settings for `use_quick`."""
-    config.critic.width, config.critic.norm = 32, "batch"
 
 
 def use_drawn_faces(

@@ -157,12 +157,17 @@ def add_teacher(config: ConfigDict, name: str, teacher: ConfigDict) -> None:
 
 
 def add_critic(config: ConfigDict) -> None:
-    """Adds critics that judge patches (nets/patch_critic.py, losses/adversarial.py)."""
+    """Adds critics that judge patches (nets/patch_critic.py, losses/adversarial.py).
+
+    Those of parts have half the width and batch normalisation [ours], as data.use_parts.
+    """
     config.critic = ConfigDict()
     config.critic.width = 64  # channels of the first layer [paper: pix2pix]
     config.critic.num_layers = 3  # of stride 2: 70 x 70 patches [paper: pix2pix]
     config.critic.norm = "instance"  # as model.norm
     config.critic.loss = "lsgan"  # "lsgan", "non_saturating" or "hinge"
+    if config.data.part_px:
+        config.critic.width, config.critic.norm = 32, "batch"
 
 
 def add_direction(config: ConfigDict, direction: str) -> None:
@@ -192,7 +197,8 @@ def shrink(config: ConfigDict) -> ConfigDict:
     config.eval_every_steps = config.save_every_steps = 2
     config.log_every_steps = 1
     config.data.name = "procedural_faces/tiny"
-    config.data.canvas_px, config.data.crop_px = 40, 32
+    config.data.canvas_px, config.data.crop_px, config.data.part_px = 40, 32, 0
+    config.data.fill_mirrored = False
     return config
 
 
@@ -211,3 +217,5 @@ def shrink_teacher(section: ConfigDict, teacher: ConfigDict) -> None:
 def shrink_critic(config: ConfigDict) -> None:
     """Sets small critics for tests."""
     config.critic.width, config.critic.num_layers = 4, 2
+    if "norm" in config.critic:
+        config.critic.norm = "instance"

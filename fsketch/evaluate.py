@@ -167,7 +167,7 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
 
     photo and sketch: "rank1", sketches looking for another photo of their person; {} where no
     person has two pictures.
-    photo alone: "rank1" among photos, "accuracy" and "auc" of verification (`pairs_within`).
+    one of them: "rank1" among these, "accuracy" and "auc" of verification (`pairs_within`).
     student and teacher: "mse" and "cosine" between them, means over pictures; where persons have
     several pictures, also "student_accuracy", "teacher_auc" and so on.
     """
@@ -180,11 +180,11 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
             return result
         verified = {f"{name}_": array for name, array in embeddings.items()}
     else:
-        photo = embeddings["photo"]
+        kinds = [kind for kind in ("photo", "sketch") if kind in embeddings]
+        gallery, probe = embeddings[kinds[0]], embeddings[kinds[-1]]
         if len(np.unique(identity)) < len(identity):
-            probe = embeddings.get("sketch", photo)
-            result["rank1"] = float(retrieval.rank1(probe, photo, identity))
-        verified = {} if "sketch" in embeddings else {"": photo}
+            result["rank1"] = float(retrieval.rank1(probe, gallery, identity))
+        verified = {} if len(kinds) == 2 else {"": gallery}
     first, second, is_same = verification.pairs_within(identity) if verified else ((),) * 3
     for prefix, array in verified.items():
         distance = verification.squared_distance(array[first], array[second])

@@ -77,7 +77,7 @@ def test_an_unknown_word_key_or_value_is_refused_in_every_file(experiment, reque
         ("data=fs3k", "data: expected one of procedural, cuhk, .*fs2k, paired_folder, got 'fs3k'"),
         ("data=ar,data=cuhk", "data: expected once, got 'ar' and 'cuhk'"),
         ("pairs=whole", "pairs=whole: expected data=cuhk, .*fs2k, got data=procedural"),
-        ("schedule=quick", r"expected pairs on a canvas of 256 px, got 80 px \(procedural_faces"),
+        ("schedule=quick", r"expected pairs on a canvas of 256 px, got 160 px \(procedural_faces"),
     ],
 )
 def test_a_refusal_names_what_is_expected(argument, message):
@@ -86,7 +86,7 @@ def test_a_refusal_names_what_is_expected(argument, message):
 
 
 def test_values_that_exclude_each_other_are_refused():
-    with pytest.raises(ValueError, match="expected portraits= without data= and pairs="):
+    with pytest.raises(ValueError, match="expected portraits= without data=, pairs= and schedule="):
         pix2pix.get_config("portraits=fs2k,data=cuhk")
     with pytest.raises(ValueError, match="student: expected mini with faces=procedural, got 'b'"):
         synthdistill.get_config("student=b")
