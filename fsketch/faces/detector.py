@@ -28,8 +28,8 @@ LARGE = 0.25  # a face's side as a share of the canvas: no need to look closer
 THRESHOLDS = (0.6, 0.7, 0.7)  # scores that the three nets must give
 BATCHES = (64, 16)  # crops in a call of the second and the third net
 PROPOSALS = 4 * BATCHES[0]  # that the second net sees at most
-# The net's eyes are so much farther apart and lower than those by which CUFS is aligned, in distances
-# between them: the mean over the 188 photos of CUHK's student set (tests/slow/front_door.py).
+# The net's eyes are so much farther apart and lower than those by which CUFS is aligned, in their
+# distances: the mean over the 188 photos of CUHK's student set (tests/slow/front_door.py).
 WIDER, LOWER = 0.019, 0.017
 
 TINY_PX = 25  # between the eyes: half the frame's distance
