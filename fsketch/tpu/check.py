@@ -83,6 +83,7 @@ def lines(
     roof = chips.roofline(counted.flop, counted.moved, chip)
     yield f"  arithmetic  {counted.flop / 1e12:8.3f} TFLOP  {1e3 * roof.arithmetic_sec:8.2f} ms"
     yield f"  traffic     {counted.moved / 1e9:8.3f} GB     {1e3 * roof.memory_sec:8.2f} ms"
+    yield f"  ({counted.accessed / 1e9:.3f} GB by the compiler's count, on-chip memory included)"
     rate = counted.pairs * wanted.num_chips / roof.seconds
     share = roof.arithmetic_sec / roof.seconds
     yield f"  bound by {roof.bound}: at most {share:.0%} of the peak, {rate:.0f} pairs/s"

@@ -75,10 +75,10 @@ def parse(text: str) -> Slice:
 def devices(wanted: Slice) -> Sequence[jax.Device]:
     """The devices of a slice that is not there, to compile for.
 
-    Raises ModuleNotFoundError without libtpu, ValueError for a slice that it does not know.
+    Raises UsageError without libtpu, ValueError for a slice that it does not know.
     """
     if importlib.util.find_spec("libtpu") is None:
-        raise FileNotFoundError(
+        raise errors.UsageError(
             "tpu-check: expected the package libtpu, the compiler for TPUs (Linux, no TPU needed), "
             "got none; pip install 'fsketch[tpu]'"
         )

@@ -26,14 +26,17 @@ _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 
 
 class Counted(NamedTuple):
-    """One chip's program.  Bytes: moved to and from HBM, and held there.
+    """One chip's program.
 
+    moved: bytes to and from HBM, the sum of the `consumers`.  accessed: bytes by the compiler's own
+    count, on-chip memory included.  arguments, temporary, held (all together): bytes in HBM.
     fits: False if the compiler refused it for memory; then only `held` is known.
     """
 
     pairs: int
     flop: float
     moved: float
+    accessed: float
     arguments: int
     temporary: int
     held: int
@@ -102,18 +105,20 @@ def count(lowered: jax.stages.Lowered, pairs: int, **options: Any) -> Counted:
             raise
         held = int(float(used[1]) * _UNITS[used[2]])
         seconds = time.perf_counter() - start
-        return Counted(pairs, 0, 0, 0, 0, held, False, (), seconds)
+        return Counted(pairs, 0, 0, 0, 0, 0, held, False, (), seconds)
     memory, cost = compiled.memory_analysis(), compiled.cost_analysis()
     arguments, temporary = memory.argument_size_in_bytes, memory.temp_size_in_bytes
     new = memory.output_size_in_bytes - memory.alias_size_in_bytes
+    consumers = hlo.consumers(compiled.as_text())
     return Counted(
         pairs,
         cost["flops"],
+        sum(one.bytes for one in consumers),
         cost["bytes accessed"],
         arguments,
         temporary,
         arguments + temporary + new + memory.generated_code_size_in_bytes,
         True,
-        hlo.consumers(compiled.as_text()),
+        consumers,
         time.perf_counter() - start,
     )

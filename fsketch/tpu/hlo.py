@@ -1,7 +1,7 @@
 """Memory traffic of a compiled program, operation by operation, from its text.
 
-The text is optimised HLO with layouts: `bf16[2,64,64,16]{3,0,2,1:T(8,128)(2,1)S(1)}` has its axes
-from minor to major, the tile that the last axes are padded to, and its memory, S(0) = HBM if absent.
+The text is optimised HLO with layouts: `bf16[2,64,64,16]{3,0,2,1:T(8,128)(2,1)S(1)}` names its axes
+from minor to major, the tile that the last ones are padded to, and its memory (HBM without S).
 An operation reads its operands and writes its result once; what lies in on-chip memory is free.
 """
 
@@ -153,6 +153,8 @@ def _read(
     parameters = [inner for inner in inside.values() if inner.kind == "parameter"]
     total = 0
     for place, name in enumerate(operation.operands):
+        if name in operation.operands[:place]:
+            continue  # read once
         size = padded_bytes(here[name].shape) if name in here else 0
         if place < len(parameters):
             size = min(size, _used(parameters[place].name, inside.values(), size))
@@ -174,12 +176,10 @@ def part(where: str) -> str:
     "jit(f)/transpose(jvp(Student))/translator/Conv_3/mul" -> "Student/translator/Conv, backward".
     """
     backward = "transpose(" in where
-    names = re.findall(r"(?:^|/)(?:\w+\()*([A-Za-z]\w*)\)*(?=/)", where.replace("jvp()", ""))
-    modules = [re.sub(r"_\d+$", "", name) for name in names if name not in _OUTER]
+    inner = where.partition("/")[2].replace("shard_map/", "")
+    names = re.findall(r"(?:^|/)(?:\w+\()*([A-Za-z]\w*)\)*(?=/)", inner)
+    modules = [re.sub(r"_\d+$", "", name) for name in names]
     return "/".join(modules[:3]) + (", backward" if backward else "")
-
-
-_OUTER = ("_fun", "shard_map", "vmap", "jit", "step", "one_device")
 
 
 def by_part(found: Iterable[Consumer]) -> list[tuple[str, int, int]]:
