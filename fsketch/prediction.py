@@ -74,5 +74,14 @@ def predictor(
     method: interface.Method,
 ) -> Callable[[state.TrainState, interface.Frozens], mapping.Predict]:
     """A method's `predict` on all local devices; bind it to (state, frozen), both replicated."""
-    bind = mapping.predictor(lambda held, batch: method.predict(*held, batch))
+    bind = mapping.predictor(_of_a_run(method))
     return lambda train_state, frozen: bind((train_state, frozen))
+
+
+def one_device(method: interface.Method) -> mapping.Function:
+    """What `predictor` runs on each device: ((state, frozen), its part of a batch) -> images."""
+    return mapping.one_device(_of_a_run(method))
+
+
+def _of_a_run(method: interface.Method) -> mapping.Function:
+    return lambda held, batch: method.predict(*held, batch)

@@ -38,6 +38,17 @@ def check(parts: Iterable[tuple[ConfigDict, epath.Path]]) -> None:
         checks.run(config, epath.Path(path))
 
 
+def stand_ins(
+    config: ConfigDict, workdir: epath.Path
+) -> tuple[interface.Method, state.TrainState, interface.Frozens, pipeline.AnyCanvases]:
+    """(method, its state as zeros, its frozen nets, black pairs) of a configuration without data.
+
+    Zeros stand for nets that are not trained yet; raises as `check` for paths that do not exist.
+    """
+    canvases = _with_coarse(config, workdir, _blank(config))
+    return *_Checks()._shapes(config, workdir, canvases), canvases
+
+
 class _Checks:
     """What is known of the stages so far.
 

@@ -91,7 +91,7 @@ class _Training:
         training_log.report(config, host, frozen, num_pairs)
         self.frozen = parallel.replicate(frozen)
         self.state = parallel.replicate(host)
-        self.step_fn = parallel.pmap(_step(method, config.data), donate=(0,))
+        self.step_fn = parallel.pmap(one_device(method, config.data), donate=(0,))
         self.bind = prediction.predictor(method)
 
     def _frozen(self, method: interface.Method) -> interface.Frozens:
@@ -281,8 +281,8 @@ class _Training:
         )
 
 
-def _step(method: interface.Method, data: ConfigDict) -> Callable:
-    """Augmentation, the method's step and the mean of its scalars, for one device."""
+def one_device(method: interface.Method, data: ConfigDict) -> Callable:
+    """Augmentation, the method's step and the mean of its scalars: what the loop pmaps."""
 
     def step(
         train_state: state.TrainState,

@@ -91,7 +91,7 @@ class Setup:
         """A function: how light photos are shown, seed, batch size -> (state after, scalars)."""
         config = self.config.copy_and_resolve_references()
         config.accumulate_steps = num_parts
-        loop_s = train._step(methods.create(config), config.data)
+        loop_s = train.one_device(methods.create(config), config.data)
 
         def step(state, frozen, batch, keys, light):
             def lit(photo, keys, **limits):
