@@ -186,7 +186,9 @@ def add_portraits(config: ConfigDict, network: ConfigDict) -> None:
     section.rotation_deg = 30.0  # largest rotation of a portrait [paper: its ablation]
     section.shift = 0.1  # largest shift, share of the side [inferred]
     section.scale = (0.9, 1.1)  # range of the scale factor [inferred]
-    section.num_angles = 0  # use this many evenly spaced rotations, 11 or 5 [paper]; 0 = any angle
+    # 0 = any angle; 11 = one of -30, -20, -15, -10, -5, 0, 5, 10, 15, 20, 30 [paper]; 5 = every 15
+    # degrees [paper: five; inferred: which]
+    section.num_angles = 0
     section.seed = 0  # for rotation, shift and scale
     section.networks = ""  # a folder with a run for each style; "" = train or reuse our own
     section.network = network

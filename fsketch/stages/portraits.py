@@ -179,12 +179,14 @@ def manifest(
     """All inputs of the portraits; networks: digests by style; seen: names of the seen styles."""
     persons = checks.first_use(row.identity for row in found.rows)
     settings = ("size_px", "crop", "seed", "rotation_deg", "shift", "scale", "num_angles")
+    angles = warp.angles(config.num_angles)
+    turns = {"angles_deg": angles} if angles else {}
     longest = [max(group, key=lambda name: len(name.encode()), default="")
                for group in ([row.id for row in found.rows], networks)]  # fmt: skip
     names.check("@".join(longest), "portraits: an id with a style")
     content = {
         "version": shards.VERSION,
-        "settings": {name: config[name] for name in settings},
+        "settings": {**{name: config[name] for name in settings}, **turns},
         "source": found.digest,
         "styles": list(networks),
         "seen": list(seen),
@@ -255,7 +257,7 @@ def _make_shard(
                 rotation_deg=settings["rotation_deg"],
                 shift=settings["shift"],
                 scale=tuple(settings["scale"]),
-                num_angles=settings["num_angles"],
+                angles_deg=settings.get("angles_deg", ()),
             )
             before = upright[i]
             if style == shards.DRAWN:
