@@ -301,6 +301,8 @@ def load_stylist(workdir: str | os.PathLike) -> tuple[Stylist, str]:
             batch = list(given[start : start + BATCH_SIZE])
             filled = np.stack(batch + batch[-1:] * (BATCH_SIZE - len(batch)))
             turn = number % len(devices)
+            if number == 0 and not apply._cache_size():
+                progress.say(f"compiling the network of style {restored.config.style.image}")
             made = apply(params[turn], jax.device_put(jnp.asarray(filled), devices[turn]))
             parts.append((made, len(batch)))  # asynchronous: the next device starts
         made = [images.to_uint8(made)[:count] for made, count in parts]
