@@ -10,6 +10,7 @@ In a data set without a validation split they are training pairs spread over the
 ordered by set and sex: the middle pair of each of `num_held_out` equal parts.
 """
 
+from types import SimpleNamespace
 from typing import NamedTuple
 
 from ml_collections import ConfigDict
@@ -193,6 +194,13 @@ def add_portraits(config: ConfigDict, network: ConfigDict) -> None:
     section.networks = ""  # a folder with a run for each style; "" = train or reuse our own
     section.network = network
     config.portraits = section
+
+
+def use_portraits_alone(config: ConfigDict, where: str, given: SimpleNamespace) -> None:
+    """`use_portraits` of given.portraits; `where`, for ValueError: the config with its argument."""
+    if given.data != "procedural" or given.pairs != "held_out":
+        raise ValueError(f"{where}: expected portraits= without data= and pairs=")
+    use_portraits(config, given.portraits)
 
 
 def use_portraits(config: ConfigDict, name: str) -> None:

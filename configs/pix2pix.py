@@ -20,8 +20,6 @@ Expect     data=cuhk,schedule=quick at full width on a GPU: configs/experiments/
            SSIM 0.618, PSNR 14.94, FSIM 0.700, Scoot 0.450.  Others: not run yet.
 """
 
-from types import SimpleNamespace
-
 from ml_collections import ConfigDict
 
 from fsketch.configs import data, shared, style
@@ -56,7 +54,10 @@ def get_config(argument: str = "") -> ConfigDict:
         data.use_pairs(config, given.data, whole=whole, direction=config.direction)
     else:
         shared.add_direction(config, given.direction.replace("default", "to_photo"))
-        _use_portraits(config, given, argument)
+        data.add_portraits(config, style.get_config())
+        data.use_portraits_alone(config, f"configs/pix2pix.py:{argument}", given)
+        config.best_metric = f"{config.direction}/ssim"
+        config.model.depth = DEPTHS[config.data.crop_px]
 
     config.loss_weights = ConfigDict()
     config.loss_weights.reconstruction = 100.0  # [paper]
@@ -71,17 +72,6 @@ def get_config(argument: str = "") -> ConfigDict:
         data.quicken_critic(config)
         config.model.width, config.model.depth = 32, 7  # 128 px can be halved 7 times
     return config.lock()
-
-
-def _use_portraits(config: ConfigDict, given: SimpleNamespace, argument: str) -> None:
-    if given.data != "procedural" or given.pairs != "held_out":
-        raise ValueError(
-            f"configs/pix2pix.py:{argument}: expected portraits= without data= and pairs="
-        )
-    data.add_portraits(config, style.get_config())
-    data.use_portraits(config, given.portraits)
-    config.best_metric = f"{config.direction}/ssim"
-    config.model.depth = DEPTHS[config.data.crop_px]
 
 
 def tiny() -> ConfigDict:

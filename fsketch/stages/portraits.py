@@ -16,6 +16,7 @@ A shard is written whole or not at all, so an interrupted stage continues; proce
 turn.  A portrait depends only on (seed, face, style) and the style's network.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -295,14 +296,17 @@ def load_stylist(workdir: str | os.PathLike) -> tuple[Stylist, str]:
     def apply(params: dict, batch: jax.Array) -> jax.Array:
         return net.apply({"params": params}, images.from_uint8(batch), train=False)
 
+    @functools.cache
+    def say_once() -> None:
+        progress.say(f"compiling the network of style {restored.config.style.image}")
+
     def stylise(given: Sequence[np.ndarray]) -> list[np.ndarray]:
+        say_once()
         parts = []
         for number, start in enumerate(range(0, len(given), BATCH_SIZE)):
             batch = list(given[start : start + BATCH_SIZE])
             filled = np.stack(batch + batch[-1:] * (BATCH_SIZE - len(batch)))
             turn = number % len(devices)
-            if number == 0 and not apply._cache_size():
-                progress.say(f"compiling the network of style {restored.config.style.image}")
             made = apply(params[turn], jax.device_put(jnp.asarray(filled), devices[turn]))
             parts.append((made, len(batch)))  # asynchronous: the next device starts
         made = [images.to_uint8(made)[:count] for made, count in parts]
