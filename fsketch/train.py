@@ -252,7 +252,11 @@ class _Training:
         if self.sets.validation is None:
             return
         metrics = evaluate.evaluate(
-            predict, self.sets.validation, batch_size=batch_size, protocol=config.protocol
+            predict,
+            self.sets.validation,
+            batch_size=batch_size,
+            protocol=config.protocol,
+            border_px=config.get("validation_border_px", 0),
         )
         self.writer.scalars_once(step, {f"validation/{k}": v for k, v in metrics.items()})
         progress.say(f"step {step}  validation  {training_log.line(metrics)}")
