@@ -5,7 +5,10 @@ Paper      Zhu et al., "Unpaired Image-to-Image Translation using Cycle-Consiste
            weight half of it, pools of 50 fakes, Adam 2e-4, batches of one, 100 + 100 epochs
            [paper].  No result on faces and sketches is in the paper.
 Run        fsketch train --config=configs/cyclegan.py --workdir=runs/cyclegan
-           data=, pairs=: as in configs/kd.py.
+           data=, pairs=: as in configs/kd.py; or portraits= (procedural, celeba, fs2k, orl): a row
+           of IFRP's comparison, on the portraits, batches and steps of configs/ifrp.py
+           (--config.portraits.manual_dir=DIR).  It also learns to paint photos, in no particular
+           style, so only to_photo/... of its scores says something there.
            net=        translators, as the students of configs/kd.py: full (default except on
                        procedural), medium, small, mini, separable.
            schedule=   default, or quick as in configs/kd.py, at the paper's rate 2e-4 (KD uses
@@ -24,10 +27,11 @@ Expect     data=cuhk,net=full,schedule=quick on a GPU: configs/experiments/cuhk_
 
 from ml_collections import ConfigDict
 
-from fsketch.configs import data, shared, students
+from fsketch.configs import data, shared, students, style
 
 KEYS = {
     "data": tuple(data.PAIRS),
+    "portraits": ("none", *data.PORTRAITS),
     "net": ("default", *students.STUDENTS),
     "schedule": ("default", "quick"),
     "pairs": ("held_out", "whole"),
@@ -38,9 +42,13 @@ def get_config(argument: str = "") -> ConfigDict:
     given = shared.arguments("configs/cyclegan.py", argument, **KEYS)
     config = shared.get_config()
     config.method = "cyclegan"
-    data.use_pairs(config, given.data, whole=given.pairs == "whole")
+    if given.portraits == "none":
+        data.use_pairs(config, given.data, whole=given.pairs == "whole")
+        data.use_schedule(config, given)
+    else:
+        data.add_portraits(config, style.get_config())
+        data.use_portraits_alone(config, f"configs/cyclegan.py:{argument}", given)
     students.add_translator(config, given.net)
-    data.use_schedule(config, given)
     shared.add_critic(config)
     config.pool_size = 50  # earlier fakes to keep for each critic, 0 = none [paper]
 

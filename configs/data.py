@@ -206,11 +206,20 @@ def add_portraits(config: ConfigDict, network: ConfigDict) -> None:
     section.rotation_deg = 30.0  # largest rotation of a portrait [paper: its ablation]
     section.shift = 0.1  # largest shift, share of the side [inferred]
     section.scale = (0.9, 1.1)  # range of the scale factor [inferred]
-    section.num_angles = 0  # use this many evenly spaced rotations, 11 or 5 [paper]; 0 = any angle
+    # 0 = any angle; 11 = one of -30, -20, -15, -10, -5, 0, 5, 10, 15, 20, 30 [paper]; 5 = every 15
+    # degrees [paper: five; inferred: which]
+    section.num_angles = 0
     section.seed = 0  # for rotation, shift and scale
     section.networks = ""  # a folder with a run for each style; "" = train or reuse our own
     section.network = network
     config.portraits = section
+
+
+def use_portraits_alone(config: ConfigDict, where: str, given: SimpleNamespace) -> None:
+    """`use_portraits` of given.portraits; `where`, for ValueError: the config with its argument."""
+    if (given.data, given.pairs, given.schedule) != ("procedural", "held_out", "default"):
+        raise ValueError(f"{where}: expected portraits= without data=, pairs= and schedule=")
+    use_portraits(config, given.portraits)
 
 
 def use_portraits(config: ConfigDict, name: str) -> None:

@@ -43,6 +43,9 @@ def get_config(argument: str = "") -> ConfigDict:
     shared.add_direction(config, "to_sketch")
     add_patches(config)
     _add_nets(config, given.critic)
+    # Cut from every side before validation pairs are scored; test pairs are scored whole, by the
+    # protocol, so that their numbers compare with others' [code]
+    config.validation_border_px = 2
     config.sub_images = ConfigDict()  # the parts of a pair used in a step (methods/ide.py)
     config.sub_images.px = 128  # side in the fine sketch; half of it in the coarse one [code]
     config.sub_images.stride_px = 64  # between parts; one more lies at the far border [code]

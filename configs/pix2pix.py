@@ -22,8 +22,6 @@ Expect     data=cuhk,schedule=quick at full width on a GPU: configs/experiments/
            SSIM 0.618, PSNR 14.94, FSIM 0.700, Scoot 0.450.  Others: not run yet.
 """
 
-from types import SimpleNamespace
-
 from ml_collections import ConfigDict
 
 from fsketch.configs import data, shared, style
@@ -59,7 +57,10 @@ def get_config(argument: str = "") -> ConfigDict:
         data.use_schedule(config, given)
     else:
         shared.add_direction(config, given.direction.replace("default", "to_photo"))
-        _use_portraits(config, given, argument)
+        data.add_portraits(config, style.get_config())
+        data.use_portraits_alone(config, f"configs/pix2pix.py:{argument}", given)
+        config.best_metric = f"{config.direction}/ssim"
+        config.model.depth = DEPTHS[config.data.crop_px]
 
     if config.data.name.startswith("procedural"):  # for minutes on two CPU cores [inferred]
         config.model.width, config.model.depth = 32, 5
@@ -72,18 +73,6 @@ def get_config(argument: str = "") -> ConfigDict:
     config.loss_weights.reconstruction = 100.0  # [paper]
     config.loss_weights.adversarial = 1.0  # [paper]
     return config.lock()
-
-
-def _use_portraits(config: ConfigDict, given: SimpleNamespace, argument: str) -> None:
-    if (given.data, given.pairs, given.schedule) != ("procedural", "held_out", "default"):
-        raise ValueError(
-            f"configs/pix2pix.py:{argument}: expected portraits= without data=, pairs= and "
-            "schedule="
-        )
-    data.add_portraits(config, style.get_config())
-    data.use_portraits(config, given.portraits)
-    config.best_metric = f"{config.direction}/ssim"
-    config.model.depth = DEPTHS[config.data.crop_px]
 
 
 def tiny() -> ConfigDict:

@@ -81,7 +81,7 @@ def add_translator(config: ConfigDict, student: str, *, styles: tuple[str, ...] 
     "default" is full, or mini on procedural faces [inferred].
     """
     if student == "default":
-        student = "mini" if config.data.name.startswith("procedural") else "full"
+        student = "mini" if "procedural" in config.data.name else "full"
     config.model = ConfigDict()
     # `net`: a key of nets/students.py NETS.  `width`: channels of the first layer; 64 and 9 blocks
     # are those of the author's pix2pix generator [secondary; use as a student inferred].

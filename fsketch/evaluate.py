@@ -60,11 +60,13 @@ def evaluate(
     batch_size: int,
     protocol: str,
     folder: epath.Path | None = None,
+    border_px: int = 0,
 ) -> dict[str, float]:
     """Mean metrics over a split: "to_sketch/ssim", "to_photo/...", or those of embeddings.
 
     protocol: a key of `protocols.PROTOCOLS`; ValueError for images of a size it does not admit.
     folder: where given, the images that are compared go there, for `fsketch score`.
+    border_px: pixels at every side that are not compared.
     """
     chosen = protocols.get(protocol)
     scorers: dict[str, protocols.ImageScorer] = {}
@@ -86,7 +88,8 @@ def evaluate(
             if direction not in scorers:
                 ready = measures.ready(chosen.image_metrics, measures.Options())
                 scorers[direction] = protocols.ImageScorer(ready)
-            scorers[direction].add(truth, output)
+            inner = tuple(slice(border_px, side - border_px) for side in truth.shape[:2])
+            scorers[direction].add(truth[inner], output[inner])
             if folder is not None:
                 for name, image in ((kind, truth), (direction, output)):
                     (folder / name).mkdir(exist_ok=True)

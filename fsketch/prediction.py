@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
-from fsketch.core import mapping, parallel, state, types
+from fsketch.core import mapping, parallel, progress, state, types
 from fsketch.data import augment, pipeline
 from fsketch.methods import interface
 
@@ -33,7 +34,8 @@ def initial_state(
     try:
         if shapes_only:
             return jax.eval_shape(method.init, key, frozen, one)
-        return jax.device_get(jax.jit(method.init)(key, frozen, one))
+        with progress.compiling("the initial state"):
+            return jax.device_get(jax.jit(method.init)(key, frozen, one))
     except KeyError as error:
         if error.args[0] in ("photo", "sketch") and error.args[0] not in one:
             raise ValueError(
@@ -73,9 +75,27 @@ def _about(styles: Sequence[str]) -> types.Batch:
 def predictor(
     method: interface.Method,
 ) -> Callable[[state.TrainState, interface.Frozens], mapping.Predict]:
-    """A method's `predict` on all local devices; bind it to (state, frozen), both replicated."""
+    """A method's `predict` on all local devices; bind it to (state, frozen), both replicated.
+
+    The first batch of a shape compiles, which is said.
+    """
     bind = mapping.predictor(_of_a_run(method))
-    return lambda train_state, frozen: bind((train_state, frozen))
+    compiled = set()
+
+    def bound(train_state: state.TrainState, frozen: interface.Frozens) -> mapping.Predict:
+        predict = bind((train_state, frozen))
+
+        def said(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            shapes = frozenset((name, array.shape) for name, array in batch.items())
+            if shapes in compiled:
+                return predict(batch)
+            compiled.add(shapes)
+            with progress.compiling("the predictions"):
+                return predict(batch)
+
+        return said
+
+    return bound
 
 
 def one_device(method: interface.Method) -> mapping.Function:
