@@ -12,8 +12,8 @@ Run        fsketch train --config=configs/ifrp.py --workdir=runs/ifrp
            net=        residual (default; two skips with residual blocks), skips (without the
                        blocks), unet, plain (no skip), or released (the code's).
            transformers=  yes (default), no.
-           E.g. configs/ifrp.py:portraits=celeba,ablation=no_identity,transformers=no.  Baseline:
-           configs/pix2pix.py:portraits=fs2k.
+           E.g. configs/ifrp.py:portraits=celeba,ablation=no_identity,transformers=no.  Baselines:
+           configs/pix2pix.py:portraits=fs2k, configs/cyclegan.py:portraits=fs2k.
            The test split is test_seen; for the others run `fsketch evaluate --split=test_unseen` or
            test_sketches.
            Identity: our recogniser, trained first, at weight 0.1; or, with celeba's default weight

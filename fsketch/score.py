@@ -347,7 +347,6 @@ def main(words: Sequence[str]) -> int:
         embedder=given.embedder,
         resize=given.resize,
         cache_dir=given.cache,
-        direction=given.direction,
         seed=given.seed,
     )
     for flag in ("json", "html"):

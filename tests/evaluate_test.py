@@ -7,7 +7,7 @@ import pytest
 from flax import linen as nn
 
 from fsketch import evaluate, methods, prediction, restore
-from fsketch.configs import cyclegan
+from fsketch.configs import cyclegan, ide
 from fsketch.core import checkpoint, parallel, sheets, state
 from fsketch.data import pipeline
 from fsketch.methods import interface
@@ -68,6 +68,25 @@ def test_what_predicts_no_image_has_no_sheet():
         lambda batch: {"embedding": np.zeros((2, 8))}, faces, num_samples=2, batch_size=2, above={}
     )
     assert sheet is None
+
+
+def test_a_border_is_left_out_of_the_scores():
+    """IDE's code scores validation pairs without 2 px at every side."""
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 20, 20, 1)).astype(np.uint8)
+    photo, box = np.repeat(pixels, 3, -1), np.tile([0, 0, 20, 20], (2, 1))
+    pairs = pipeline.Canvases(photo, pixels, box, ["a", "b"], np.arange(2))
+
+    def predict(batch):
+        framed = np.pad(batch["photo"][:, 2:-2, 2:-2, :1], ((0, 0), (2, 2), (2, 2), (0, 0)))
+        return {"sketch": framed / 127.5 - 1}
+
+    inner, one, none = (
+        evaluate.evaluate(predict, pairs, batch_size=2, protocol="plain", border_px=px)
+        for px in (2, 1, 0)
+    )
+    assert inner["to_sketch/psnr"] == 99 and inner["to_sketch/ssim"] == pytest.approx(1)
+    assert none["to_sketch/psnr"] < one["to_sketch/psnr"] < 20
+    assert ide.get_config("data=cuhk").validation_border_px == 2
 
 
 def test_a_run_on_parts_is_restored_without_its_pool_of_parts(tiny, tmp_path):

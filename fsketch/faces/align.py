@@ -19,7 +19,7 @@ EYES = ((75.0, 125.0), (125.0, 125.0))
 BACKGROUNDS = ("photo", "paper")
 PAPER = 255
 # Beyond the photo: distance from its edge -> deviation of the blur, both in pixels of the frame.
-BLURS = {0: 0, 6: 2, 20: 6, 50: 16, 100: 32}
+BLURS = {0: 0, 5: 3, 15: 10, 40: 30}
 FADE = 10  # pixels of the frame over which a drawing becomes paper beyond the photo
 # Pixels of the frame in which a drawing fades into the background, and its corners' radius.
 SOFT = 26
@@ -47,7 +47,8 @@ def aligned(image: np.ndarray, eyes: Eyes) -> np.ndarray:
     """uint8[250, 200, 3]: the face of a photo uint8[H, W, 3] in the frame.
 
     eyes: float[2, 2], (x, y) of the eye on the left of the upright face and of the other.  Where
-    the frame leaves the photo, it shows the photo's mirror image, the more blurred the farther.
+    the frame leaves the photo, it shows the colours of the photo's edge, the more blurred the
+    farther.
 
     ValueError for other images, and for eyes in the same place.
     """
@@ -74,6 +75,13 @@ def cut(image: np.ndarray, to_photo: Similarity, size: tuple[int, int]) -> np.nd
         part = _extended(part, before, after, unit=abs(to_part.step))
         to_part = to_part.seen_from(-before)
     return np.asarray(_sampled(part, to_part, frame))
+
+
+def placed(points: np.ndarray, eyes: Eyes) -> np.ndarray:
+    """Points float[..., 2], (x, y) in a photo with these eyes, in the frame."""
+    to_frame = _to_photo(eyes).inverse()
+    there = to_frame.origin + to_frame.step * (np.asarray(points, np.float64) @ (1, 1j))
+    return np.stack([there.real, there.imag], axis=-1)
 
 
 def on_paper(drawing: np.ndarray, eyes: Eyes, size: tuple[int, int]) -> np.ndarray:
@@ -184,18 +192,18 @@ def _parts(z: complex) -> tuple[float, float]:
 def _extended(
     image: Image.Image, before: np.ndarray, after: np.ndarray, *, unit: float
 ) -> Image.Image:
-    """The image with (x, y) pixels of its mirror image before and after it, blurred by BLURS.
+    """The image with (x, y) pixels of its edge's colours before and after it, blurred by BLURS.
 
     unit: pixels of the image in one of the frame.
     """
     pads = [*zip(before[::-1], after[::-1], strict=True), (0, 0)]
-    mirrored = np.pad(np.asarray(image), pads, mode="symmetric")
+    grown = np.pad(np.asarray(image), pads, mode="edge")
     beyond = [
         np.maximum(0, np.maximum(b - np.arange(b + n + a), np.arange(b + n + a) - (b + n - 1)))
         for b, n, a in zip(before, image.size, after, strict=True)
     ]
     distance = np.hypot(*np.meshgrid(*beyond)) / unit
-    result, source = mirrored.astype(np.float32), Image.fromarray(mirrored)
+    result, source = grown.astype(np.float32), Image.fromarray(grown)
     for (start, _), (end, sigma) in itertools.pairwise(BLURS.items()):
         blurred = np.asarray(source.filter(ImageFilter.GaussianBlur(sigma * unit)))
         share = np.clip((distance - start) / (end - start), 0, 1)[..., None].astype(np.float32)

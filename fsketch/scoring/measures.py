@@ -29,7 +29,6 @@ class Options(NamedTuple):
     embedder: str = ""  # compares identities, see scoring/features.py; "" = SFace
     resize: str = "legacy"  # before Inception: "legacy" (pytorch-fid) or "clean" (clean-fid)
     cache_dir: str = ""  # where Inception's features are kept; "" = nowhere
-    direction: str = "to_sketch"  # or "to_photo": selects NLDA's probe side
     seed: int = 0
 
 
@@ -132,7 +131,6 @@ def _nlda(preset: str) -> Callable[[Sets, Options], dict[str, Interval]]:
             sets.truth,
             sets.output,
             protocol=nlda.PRESETS[preset],
-            direction=options.direction,
             seed=options.seed,
         )
 

@@ -16,6 +16,7 @@ A shard is written whole or not at all, so an interrupted stage continues; proce
 turn.  A portrait depends only on (seed, face, style) and the style's network.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -179,12 +180,14 @@ def manifest(
     """All inputs of the portraits; networks: digests by style; seen: names of the seen styles."""
     persons = checks.first_use(row.identity for row in found.rows)
     settings = ("size_px", "crop", "seed", "rotation_deg", "shift", "scale", "num_angles")
+    angles = warp.angles(config.num_angles)
+    turns = {"angles_deg": angles} if angles else {}
     longest = [max(group, key=lambda name: len(name.encode()), default="")
                for group in ([row.id for row in found.rows], networks)]  # fmt: skip
     names.check("@".join(longest), "portraits: an id with a style")
     content = {
         "version": shards.VERSION,
-        "settings": {name: config[name] for name in settings},
+        "settings": {**{name: config[name] for name in settings}, **turns},
         "source": found.digest,
         "styles": list(networks),
         "seen": list(seen),
@@ -255,7 +258,7 @@ def _make_shard(
                 rotation_deg=settings["rotation_deg"],
                 shift=settings["shift"],
                 scale=tuple(settings["scale"]),
-                num_angles=settings["num_angles"],
+                angles_deg=settings.get("angles_deg", ()),
             )
             before = upright[i]
             if style == shards.DRAWN:
@@ -293,7 +296,12 @@ def load_stylist(workdir: str | os.PathLike) -> tuple[Stylist, str]:
     def apply(params: dict, batch: jax.Array) -> jax.Array:
         return net.apply({"params": params}, images.from_uint8(batch), train=False)
 
+    @functools.cache
+    def say_once() -> None:
+        progress.say(f"compiling the network of style {restored.config.style.image}")
+
     def stylise(given: Sequence[np.ndarray]) -> list[np.ndarray]:
+        say_once()
         parts = []
         for number, start in enumerate(range(0, len(given), BATCH_SIZE)):
             batch = list(given[start : start + BATCH_SIZE])

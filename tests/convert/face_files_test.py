@@ -1,5 +1,6 @@
 """Face nets from other files than torch's state dicts: ONNX, NVIDIA's pickles, another port."""
 
+import hashlib
 import pathlib
 import pickle
 import sys
@@ -10,11 +11,20 @@ import numpy as np
 import pytest
 from flax import traverse_util
 from golden import embedder_draws as draws
+from jax import lax
 
-from fsketch.convert import face_tables, files, nvidia_pickle, onnx_weights, tables
+from fsketch.convert import (
+    face_tables,
+    files,
+    nvidia_pickle,
+    onnx_weights,
+    program,
+    published,
+    tables,
+)
 from fsketch.core import trees
 from fsketch.frozen import architectures
-from fsketch.nets import iresnet, sface, stylegan2
+from fsketch.nets import iresnet, mtcnn, sface, stylegan2
 
 pytestmark = pytest.mark.usefixtures("full_optimization")
 
@@ -90,12 +100,16 @@ def test_matrices_arrive_as_torch_has_them(onnx, tmp_path):
         make("MatMul", ["x", "w"], ["a"]),
         make("Gemm", ["a", "w", "b"], ["c"], transB=0),
         make("Identity", ["wt"], ["same"]),
-        make("Gemm", ["c", "same"], ["y"], transB=1),
+        make("Gemm", ["c", "same"], ["d"], transB=1),
+        make("MatMul", ["d", "w"], ["e"]),
+        make("Add", ["e", "b"], ["y"]),
     ]
     onnx.save(model(onnx, *nodes, w=w, b=[1, 2, 3], wt=w.T), tmp_path / "m.onnx")
     arrays = onnx_weights.read(str(tmp_path / "m.onnx"))
-    assert arrays.keys() == {"Gemm.0.weight", "Gemm.1.weight", "Gemm.1.bias", "Gemm.2.weight"}
-    for n in range(3):
+    weights = {f"Gemm.{n}.weight" for n in range(4)}
+    assert arrays.keys() == weights | {"Gemm.1.bias", "Gemm.3.bias"}
+    np.testing.assert_array_equal(arrays["Gemm.3.bias"], [1, 2, 3])
+    for n in range(4):
         np.testing.assert_array_equal(arrays[f"Gemm.{n}.weight"], w.T)
 
 
@@ -209,6 +223,47 @@ def test_another_epsilon_is_refused():
     layers = lambda: [("Conv", "conv1", "bn1")]  # noqa: E731
     with pytest.raises(ValueError, match="expected epsilon 1e-05, got 2e-05"):
         face_tables.state_dict_of_onnx(layers, 1e-5)(arrays)
+
+
+def mtcnn_arrays():
+    """Drawn arrays of the three files, as `onnx_weights` reads them."""
+    rng = np.random.default_rng(0)
+    shapes, arrays = published.WEIGHTS["mtcnn"].shapes(), {"pnet": {}, "rnet": {}, "onet": {}}
+    for ours, (key, axes) in face_tables.mtcnn().items():
+        shape = np.take(shapes[ours], np.argsort(axes)) if axes else shapes[ours]
+        file, name = key.split("/")
+        arrays[file][name] = rng.normal(0, 0.2, shape).astype(np.float16).astype(np.float32)
+    return arrays
+
+
+def test_mtcnn_of_swapped_rows_and_columns(tmp_path):
+    """Our second net on an image gives what the published graph gives on the swapped one."""
+    arrays = mtcnn_arrays()
+    names = [str(tmp_path / f"{name}.npz") for name in arrays]
+    for path, content in zip(names, arrays.values(), strict=True):
+        np.savez(path, **content)
+    out = str(tmp_path / "out.safetensors")
+    assert program.main(["mtcnn", *names, out]) == 0
+    digests = [hashlib.sha256(pathlib.Path(name).read_bytes()).hexdigest() for name in names]
+    assert files.source_sha256(out) == " ".join(digests)
+    net, tree = files.read(out)
+    assert net == "mtcnn" and all(leaf.dtype == np.float16 for leaf in jax.tree.leaves(tree))
+
+    image = np.random.default_rng(1).normal(size=(2, 24, 24, 3)).astype(np.float32)
+    a = arrays["rnet"]
+    x = jnp.asarray(image.transpose(0, 3, 2, 1))  # N x C x W x H
+    for n, pad in enumerate(["SAME", "VALID", None]):
+        x = lax.conv(x, a[f"Conv.{n}.weight"], (1, 1), "VALID")
+        x = x + a[f"Conv.{n}.bias"][:, None, None]
+        x = jnp.where(x < 0, a[f"PRelu.{n}.weight"][:, None, None] * x, x)
+        if pad:
+            x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 3, 3), (1, 1, 2, 2), pad)
+    x = x.transpose(0, 2, 3, 1).reshape(2, -1) @ a["Gemm.0.weight"].T + a["Gemm.0.bias"]
+    x = jnp.where(x < 0, a["PRelu.3.weight"] * x, x)
+    box, score = (x @ a[f"Gemm.{n}.weight"].T + a[f"Gemm.{n}.bias"] for n in (1, 2))
+    found = mtcnn.Refinement().apply({"params": tree["refinement"]}, image)
+    np.testing.assert_allclose(found[0], jax.nn.softmax(score)[:, 1], atol=1e-4)
+    np.testing.assert_allclose(found[1], box, rtol=1e-3, atol=1e-2)
 
 
 TINY = (8, 16, 2, 2, 1)  # of stylegan2_tiny.pkl
