@@ -1,7 +1,7 @@
 """fsketch styles --teacher=PATH --data=NAME [--manual_dir=DIR] [STYLE ...]
 
 Ranks style images by their distance from real faces (metrics/style_distance.py), most distinct
-first; IFRP takes its three training styles from the top.  STYLE: a painting of
+first; IFRP takes its three training styles from the top (--config.portraits.num_distinct=3).  STYLE: a painting of
 fsketch/data/synthetic/paintings.py, an image file, or a folder of artworks; default: all paintings.
 
     fsketch styles --paint=DIR       writes the paintings as PNG files
@@ -39,7 +39,14 @@ def grams_of(teacher: state.Frozen, batch: Sequence[np.ndarray]) -> dict[str, np
 def rank(
     teacher: state.Frozen, styles: Sequence[str], photos: Sequence[np.ndarray], *, size_px: int
 ) -> list[tuple[str, float]]:
-    """(style, distance from the faces), most distinct first.
+    """(style, distance from the faces), most distinct first; arguments as for `grams`."""
+    return style_distance.ranked(*grams(teacher, styles, photos, size_px=size_px))
+
+
+def grams(
+    teacher: state.Frozen, styles: Sequence[str], photos: Sequence[np.ndarray], *, size_px: int
+) -> tuple[dict[str, style_distance.Grams], style_distance.Grams]:
+    """(mean Gram matrices by style, those of all photos), each by tap.
 
     teacher: of kind "maps" (frozen/teachers.py).  photos: uint8[H, W, 3] of any size; their centred
     squares are resized to size_px, the side of the style images.
@@ -48,7 +55,7 @@ def rank(
     painted = {
         style: grams_of(teacher, [paintings.load(style, size_px=size_px)]) for style in styles
     }
-    return style_distance.ranked(painted, grams_of(teacher, seen))
+    return painted, grams_of(teacher, seen)
 
 
 def expand(given: Sequence[str]) -> list[str]:
