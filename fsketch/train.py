@@ -256,7 +256,7 @@ class _Training:
             self.sets.validation,
             batch_size=batch_size,
             protocol=config.protocol,
-            border_px=config.get("validation_border_px", 0),
+            border_px=config.validation_border_px if "validation_border_px" in config else 0,
         )
         self.writer.scalars_once(step, {f"validation/{k}": v for k, v in metrics.items()})
         progress.say(f"step {step}  validation  {training_log.line(metrics)}")

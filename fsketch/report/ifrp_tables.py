@@ -4,7 +4,7 @@ Reproduces a table of IFRP's paper (arXiv 1904.04241): trains the missing rows, 
 workdir in DIR, evaluates them on the three test sets and prints them in the paper's order, with the
 paper's numbers in brackets.  The same command continues after an interruption; --dry_run only
 prints the commands.  Flags after -- go to every training, e.g. --config.portraits.manual_dir=FACES;
-use another DIR for other flags.  They must not set loss weights or what else distinguishes the rows.
+use another DIR for other flags.  They must not set loss weights nor what else makes the rows.
 
 The paper's numbers are for its 128 px CelebA faces and artworks [paper]; which rows its tables of
 losses and rotations name is [inferred].  FRR and FCR, in percent, follow metrics/retrieval.py with
