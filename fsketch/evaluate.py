@@ -37,6 +37,13 @@ from fsketch.scoring import matching, measures, protocols
 
 # Rows of a sample sheet: images of the pairs, and images that were made, by kind.
 LABELS = {"photo": "photo", "sketch": "sketch", "coarse": "coarse image"}
+# What stands for a protocol where no images are compared -> the convention.
+EMBEDDINGS = {
+    "embeddings": "rank1: the nearest other picture, by cosine; accuracy, auc: verification of all "
+    "pairs of one person and as many of two, by squared Euclidean distance at length 1, accuracy "
+    "in ten folds with the threshold of the other nine; mse, cosine: student and teacher"
+}
+UNSCORED = {"none": "images are not scored: no metric here judges a style"}
 MADE = {"sketch": "sketch made from the photo", "photo": "photo made from the sketch"}
 
 
@@ -58,17 +65,18 @@ def evaluate(
     canvases: pipeline.AnyCanvases,
     *,
     batch_size: int,
-    protocol: str,
+    protocol: str | None,
     folder: epath.Path | None = None,
     border_px: int = 0,
 ) -> dict[str, float]:
     """Mean metrics over a split: "to_sketch/ssim", "to_photo/...", or those of embeddings.
 
     protocol: a key of `protocols.PROTOCOLS`; ValueError for images of a size it does not admit.
+      None: no images are compared.
     folder: where given, the images that are compared go there, for `fsketch score`.
     border_px: pixels at every side that are not compared.
     """
-    chosen = protocols.get(protocol)
+    names = protocols.get(protocol).image_metrics if protocol else ()
     scorers: dict[str, protocols.ImageScorer] = {}
     embeddings: dict[str, list[np.ndarray]] = {}
     made = predictions(predict, canvases, batch_size=batch_size)
@@ -84,9 +92,10 @@ def evaluate(
                 raise FloatingPointError(f"{id}: fake {kind} is not finite")
             truth = pipeline.cut(example[kind], box)
             output = images.to_uint8(pipeline.cut(outputs[kind], box))
-            check_size(protocol, id, truth.shape[:2])
+            if protocol:
+                check_size(protocol, id, truth.shape[:2])
             if direction not in scorers:
-                ready = measures.ready(chosen.image_metrics, measures.Options())
+                ready = measures.ready(names, measures.Options())
                 scorers[direction] = protocols.ImageScorer(ready)
             inner = tuple(slice(border_px, side - border_px) for side in truth.shape[:2])
             scorers[direction].add(truth[inner], output[inner])
@@ -261,10 +270,11 @@ def load_canvases(
 def report(config: ConfigDict, metrics: dict[str, float], *, step: int, num_images: int) -> dict:
     """Metrics with everything needed to compare them: protocol, N, data, versions."""
     packages = ("fsketch", "jax", "jaxlib", "flax", "numpy")
+    ((protocol, convention),) = _convention(config, metrics).items()
     return {
         "metrics": metrics,
-        "protocol": config.protocol,
-        "convention": protocols.get(config.protocol).about,
+        "protocol": protocol,
+        "convention": convention,
         "num_images": num_images,
         "data": config.data.name,
         "prepared": prepared_name(config.data),
@@ -273,6 +283,15 @@ def report(config: ConfigDict, metrics: dict[str, float], *, step: int, num_imag
         "step": step,
         "versions": {name: metadata.version(name) for name in packages},
     }
+
+
+def _convention(config: ConfigDict, metrics: Mapping[str, float]) -> dict[str, str]:
+    """The protocol's name and what it says."""
+    if "style" in config:
+        return UNSCORED
+    if not any("/" in name for name in metrics):
+        return EMBEDDINGS
+    return {config.protocol: protocols.get(config.protocol).about}
 
 
 def prepared_name(data: ConfigDict) -> str:
@@ -318,7 +337,7 @@ def evaluate_workdir(
         predict,
         canvases,
         batch_size=mapping.local_batch(config.eval_batch_size),
-        protocol=config.protocol,
+        protocol=None if "style" in config else config.protocol,
         folder=exchange.begin(folder) if is_first else None,
     )
     result = report(config, metrics, step=restored.step, num_images=len(canvases))

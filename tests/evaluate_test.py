@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from etils import epath
 from flax import linen as nn
 
 from fsketch import evaluate, methods, prediction, restore
-from fsketch.configs import cyclegan, ide
+from fsketch.configs import cyclegan, embedder, ide, kd, style
 from fsketch.core import checkpoint, parallel, sheets, state
 from fsketch.data import pipeline
 from fsketch.methods import interface
@@ -108,3 +109,34 @@ def test_a_run_on_parts_is_restored_without_its_pool_of_parts(tiny, tmp_path):
     whole = prediction.blank(32, 32, prediction.channels(config))
     made = jax.eval_shape(restored.method.predict, restored.state, {}, whole)
     assert made["sketch"].shape == (1, 32, 32, 1) and made["photo"].shape == (1, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "metrics", "protocol", "told"),
+    [
+        (kd, {"to_sketch/ssim": 0.5}, "plain", "SSIM Gaussian"),
+        (embedder, {"rank1": 0.5, "auc": 0.9}, "embeddings", "nearest other picture, by cosine"),
+        (style, {}, "none", "not scored"),
+    ],
+)
+def test_a_report_tells_the_convention_of_its_own_metrics(experiment, metrics, protocol, told):
+    config = experiment.tiny()
+    config.data.name = pipeline.DRAWN  # no data set to look up
+    found = evaluate.report(config, metrics, step=1, num_images=2)
+    assert found["protocol"] == protocol and told in found["convention"]
+    assert ("SSIM" in found["convention"]) == ("to_sketch/ssim" in metrics)
+
+
+def test_without_a_protocol_images_are_written_and_not_scored(tmp_path):
+    pixels = np.zeros((2, 20, 20, 3), np.uint8)
+    box = np.tile([0, 0, 20, 20], (2, 1))
+    pairs = pipeline.Canvases(pixels, pixels[..., :1], box, ["a", "b"], np.arange(2))
+    made = evaluate.evaluate(
+        lambda batch: {"sketch": np.ones((2, 20, 20, 3))},
+        pairs,
+        batch_size=2,
+        protocol=None,
+        folder=epath.Path(tmp_path),
+    )
+    assert made == {}
+    assert sorted(path.name for path in (tmp_path / "to_sketch").iterdir()) == ["a.png", "b.png"]
