@@ -7,7 +7,7 @@ on CPU nor on the batch size or the number of devices, to the bit (prediction.py
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 
 import jax
@@ -24,19 +24,15 @@ from fsketch.core import (
     mapping,
     parallel,
     progress,
-    sheets,
     state,
     types,
     writers,
 )
 from fsketch.data import augment, coarse, pipeline, sources
-from fsketch.data.synthetic import paintings
 from fsketch.methods import interface
 from fsketch.metrics import retrieval, verification
 from fsketch.scoring import matching, measures, protocols
 
-# Rows of a sample sheet: images of the pairs, and images that were made, by kind.
-LABELS = {"photo": "photo", "sketch": "sketch", "coarse": "coarse image"}
 # What stands for a protocol where no images are compared -> the convention.
 EMBEDDINGS = {
     "embeddings": "rank1: the nearest other picture, by cosine; accuracy, auc: verification of all "
@@ -44,7 +40,6 @@ EMBEDDINGS = {
     "in ten folds with the threshold of the other nine; mse, cosine: student and teacher"
 }
 UNSCORED = {"none": "images are not scored: no metric here judges a style"}
-MADE = {"sketch": "sketch made from the photo", "photo": "photo made from the sketch"}
 
 
 def predictions(
@@ -203,40 +198,6 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
         result[f"{prefix}accuracy"] = verification.accuracy(distance, is_same).mean
         result[f"{prefix}auc"] = verification.auc(distance, is_same)
     return result
-
-
-def sample_sheet(
-    predict: mapping.Predict,
-    canvases: pipeline.AnyCanvases,
-    *,
-    num_samples: int,
-    batch_size: int,
-    above: Mapping[str, Sequence[np.ndarray]],
-) -> np.ndarray | None:
-    """A contact sheet of the first pairs, by labelled row; None if no images are predicted.
-
-    Rows: those `above`, e.g. the style image; then photos, sketches and coarse images, as far as
-    the pairs have them; then what was made.
-    """
-    first = canvases.take(range(min(num_samples, len(canvases))))
-    rows = {label: [] for label in (*LABELS.values(), *MADE.values())}
-    for example, outputs in predictions(predict, first, batch_size=batch_size):
-        box = example["box"]
-        for kind in first.channels:
-            rows[LABELS[kind]].append(pipeline.cut(example[kind], box))
-        for kind in MADE.keys() & outputs.keys():
-            rows[MADE[kind]].append(images.to_uint8(pipeline.cut(outputs[kind], box)))
-    if not any(rows[label] for label in MADE.values()):
-        return None
-    return sheets.sheet({**above, **{label: row for label, row in rows.items() if row}})
-
-
-def style_row(config: ConfigDict) -> dict[str, list[np.ndarray]]:
-    """A row for `sample_sheet`: the image that a style network learns from; none for others."""
-    if "style" not in config:
-        return {}
-    size_px, seed = config.data.crop_px, config.style.seed
-    return {"style": [paintings.load(config.style.image, size_px=size_px, seed=seed)]}
 
 
 def load_canvases(
