@@ -114,6 +114,11 @@ def test_baselines_see_the_portraits_of_ifrp(baseline, portraits):
     assert made["photo"].shape == pair["photo"].shape
 
 
+@pytest.mark.parametrize(("portraits", "seed"), [("celeba", 1), ("fs2k", 0), ("procedural", 0)])
+def test_ifrp_at_the_paper_s_size_has_the_seed_of_its_code(portraits, seed):
+    assert ifrp.get_config(f"portraits={portraits}").seed == seed
+
+
 def test_the_docstring_is_a_lab_record(experiment):
     for field in ("Paper ", "Run ", "Cost ", "Expect "):
         assert field in experiment.__doc__, field
