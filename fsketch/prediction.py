@@ -55,11 +55,11 @@ def channels(config: ConfigDict) -> dict[str, int]:
 
 def styles(config: ConfigDict) -> tuple[str, ...]:
     """The styles that a configuration's net draws in; () = one."""
-    return tuple(config.model.get("styles", ())) if "model" in config else ()
+    return tuple(config.model.styles) if "model" in config and "styles" in config.model else ()
 
 
 def blank(
-    height: int, width: int, depths: Mapping[str, int], styles: Sequence[str] = ()
+    height: int, width: int, depths: Mapping[str, int], *, styles: Sequence[str] = ()
 ) -> types.Batch:
     """One grey pair of this size, these channels and no style, for the shapes of a method."""
     pair = {kind: jnp.zeros((1, height, width, depth)) for kind, depth in depths.items()}

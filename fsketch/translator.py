@@ -89,7 +89,9 @@ def directions(restored: Any) -> list[str]:
 
     crop = restored.config.data.crop_px
     config = restored.config
-    blank = prediction.blank(crop, crop, prediction.channels(config), prediction.styles(config))
+    blank = prediction.blank(
+        crop, crop, prediction.channels(config), styles=prediction.styles(config)
+    )
     made = jax.eval_shape(restored.method.predict, restored.state, restored.frozen, blank)
     return [name for name, (_, target) in images.DIRECTIONS.items() if target in made]
 

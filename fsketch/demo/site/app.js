@@ -238,7 +238,7 @@ async function example(started) {
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   sample.show(photo, await scaled(drawn, photo), ["Photo", "Sketch"]);
   sample.sweep(100, 50, 1600);
-  $("sample-note").textContent = `Drawn just now on your device, in ${seconds} seconds. The face is made by a program.`;
+  $("sample-note").textContent = `Drawn just now on your device, in ${seconds} seconds. Photo: NASA.`;
 }
 
 async function scaled(image, { width, height }) {
