@@ -13,6 +13,8 @@ Run        fsketch train --config=configs/cyclegan.py --workdir=runs/cyclegan
                        procedural), medium, small, mini, separable.
            schedule=   default, or quick as in configs/kd.py, at the paper's rate 2e-4 (KD uses
                        1e-3).
+           On procedural rate 1e-3, parts, and critics of half the width, as configs/kd_plus.py
+           and pix2pix.py [ours].
            E.g. configs/cyclegan.py:data=cuhk,net=medium.
 Cost       data=cuhk,net=mini,schedule=quick: 6 minutes of one CPU core for 160 steps.
            data=cuhk,net=full,schedule=quick, bfloat16, 8 parts a step: 133 parts/s on an H200
@@ -46,6 +48,8 @@ def get_config(argument: str = "") -> ConfigDict:
         data.add_portraits(config, style.get_config())
         data.use_portraits_alone(config, f"configs/cyclegan.py:{argument}", given)
     students.add_translator(config, given.net)
+    if given.portraits == "none":
+        data.use_schedule(config, given)
     shared.add_critic(config)
     config.pool_size = 50  # earlier fakes to keep for each critic, 0 = none [paper]
 
@@ -53,12 +57,6 @@ def get_config(argument: str = "") -> ConfigDict:
     config.loss_weights.adversarial = 1.0  # [paper]
     config.loss_weights.cycle = 10.0  # [paper]
     config.loss_weights.identity = 5.0  # [paper: half the cycle weight, where it is used]
-    if "procedural" in config.data.name:
-        config.optim.learning_rate = 2e-4
-        config.critic.width = 32
-    if given.schedule == "quick":
-        data.use_quick(config)
-        data.quicken_critic(config)
     return config.lock()
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "convert": ("convert.program:main", "published weights to *.safetensors"),
     "verify": ("verify_faces:main", "face verification on published sets or your own pairs"),
     "benchmark": ("benchmark:main", "time and memory of a training step on this machine"),
+    "tpu-check": ("tpu.check:main", "what a TPU makes of an experiment, by its compiler"),
     "styles": ("styles:main", "rank style images by their distance from faces"),
 }
 

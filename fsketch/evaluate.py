@@ -7,7 +7,7 @@ on CPU nor on the batch size or the number of devices, to the bit (prediction.py
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 
 import jax
@@ -174,7 +174,7 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
 
     photo and sketch: "rank1", sketches looking for another photo of their person; {} where no
     person has two pictures.
-    photo alone: "rank1" among photos, "accuracy" and "auc" of verification (`pairs_within`).
+    one of them: "rank1" among these, "accuracy" and "auc" of verification (`pairs_within`).
     student and teacher: "mse" and "cosine" between them, means over pictures; where persons have
     several pictures, also "student_accuracy", "teacher_auc" and so on.
     """
@@ -187,11 +187,11 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
             return result
         verified = {f"{name}_": array for name, array in embeddings.items()}
     else:
-        photo = embeddings["photo"]
+        kinds = [kind for kind in ("photo", "sketch") if kind in embeddings]
+        gallery, probe = embeddings[kinds[0]], embeddings[kinds[-1]]
         if len(np.unique(identity)) < len(identity):
-            probe = embeddings.get("sketch", photo)
-            result["rank1"] = float(retrieval.rank1(probe, photo, identity))
-        verified = {} if "sketch" in embeddings else {"": photo}
+            result["rank1"] = float(retrieval.rank1(probe, gallery, identity))
+        verified = {} if len(kinds) == 2 else {"": gallery}
     first, second, is_same = verification.pairs_within(identity) if verified else ((),) * 3
     for prefix, array in verified.items():
         distance = verification.squared_distance(array[first], array[second])
@@ -207,11 +207,13 @@ def load_canvases(
     canvas_px: int,
     coarse_source: coarse.Source | None = None,
     keyed: bool = False,
+    styles: Sequence[str] = (),
 ) -> pipeline.AnyCanvases:
     """A split of `config.data` on canvases of this side, or only numbered.
 
     In memory, or decoded when needed, as data.memory_mb says.  With `coarse_source` the coarse
-    image of each pair is joined; keyed: as in `pipeline.place`, which raises if pairs do not fit.
+    image of each pair is joined; keyed and styles: as in `pipeline.place`, which raises if pairs
+    do not fit.
     """
     if data.name == pipeline.DRAWN:
         return pipeline.drawn(split)
@@ -225,6 +227,7 @@ def load_canvases(
         coarse=coarse.read(pairs, coarse_source) if coarse_source else None,
         memory_mb=data.memory_mb,
         keyed=keyed,
+        styles=styles,
     )
 
 
@@ -288,6 +291,7 @@ def evaluate_workdir(
         config.data.test,
         canvas_px=config.data.crop_px,
         coarse_source=coarse.source(config, workdir),
+        styles=prediction.styles(config),
     )
     predict = prediction.predictor(restored.method)(
         parallel.replicate(restored.state), parallel.replicate(restored.frozen)

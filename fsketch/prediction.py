@@ -1,6 +1,6 @@
 """A method's predictions on all devices, and the states and shapes they need."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,7 @@ def initial_state(
     """
     side = augment.side_px(config.data)
     one = {kind: jnp.zeros((1, side, side, depth)) for kind, depth in canvases.channels.items()}
-    one["identity"] = jnp.zeros((1,), jnp.int32)
+    one |= _about(styles(config))
     key = parallel.initial_key(config.seed)
     try:
         if shapes_only:
@@ -53,10 +53,23 @@ def channels(config: ConfigDict) -> dict[str, int]:
     return depths
 
 
-def blank(height: int, width: int, depths: Mapping[str, int]) -> types.Batch:
-    """One grey pair of this size and these channels, for the shapes of a method."""
+def styles(config: ConfigDict) -> tuple[str, ...]:
+    """The styles that a configuration's net draws in; () = one."""
+    return tuple(config.model.styles) if "model" in config and "styles" in config.model else ()
+
+
+def blank(
+    height: int, width: int, depths: Mapping[str, int], *, styles: Sequence[str] = ()
+) -> types.Batch:
+    """One grey pair of this size, these channels and no style, for the shapes of a method."""
     pair = {kind: jnp.zeros((1, height, width, depth)) for kind, depth in depths.items()}
-    return {**pair, "identity": jnp.zeros((1,), jnp.int32)}
+    return pair | _about(styles)
+
+
+def _about(styles: Sequence[str]) -> types.Batch:
+    """The entries of a batch of one beside its images."""
+    style = {"style": jnp.zeros((1, len(styles)))} if styles else {}
+    return {"identity": jnp.zeros((1,), jnp.int32), **style}
 
 
 def predictor(
@@ -66,7 +79,7 @@ def predictor(
 
     The first batch of a shape compiles, which is said.
     """
-    bind = mapping.predictor(lambda held, batch: method.predict(*held, batch))
+    bind = mapping.predictor(_of_a_run(method))
     compiled = set()
 
     def bound(train_state: state.TrainState, frozen: interface.Frozens) -> mapping.Predict:
@@ -83,3 +96,12 @@ def predictor(
         return said
 
     return bound
+
+
+def one_device(method: interface.Method) -> mapping.Function:
+    """What `predictor` runs on each device: ((state, frozen), its part of a batch) -> images."""
+    return mapping.one_device(_of_a_run(method))
+
+
+def _of_a_run(method: interface.Method) -> mapping.Function:
+    return lambda held, batch: method.predict(*held, batch)

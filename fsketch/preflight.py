@@ -38,6 +38,17 @@ def check(parts: Iterable[tuple[ConfigDict, epath.Path]]) -> None:
         checks.run(config, epath.Path(path))
 
 
+def stand_ins(
+    config: ConfigDict, workdir: epath.Path
+) -> tuple[interface.Method, state.TrainState, interface.Frozens, pipeline.AnyCanvases]:
+    """(method, its state as zeros, its frozen nets, black pairs) of a configuration without data.
+
+    Zeros stand for nets that are not trained yet; raises as `check` for paths that do not exist.
+    """
+    canvases = _with_coarse(config, workdir, _blank(config))
+    return *_Checks()._shapes(config, workdir, canvases), canvases
+
+
 class _Checks:
     """What is known of the stages so far.
 
@@ -65,7 +76,8 @@ class _Checks:
 
     def _data(self, config: ConfigDict) -> pipeline.AnyCanvases:
         """The validation pairs, or else the test pairs, after all splits were opened."""
-        key = json.dumps([checkpoint.to_json(config.data), config.protocol])
+        named = prediction.styles(config)
+        key = json.dumps([checkpoint.to_json(config.data), config.protocol, named])
         if key in self._opened:
             return self._opened[key]
         data = config.data
@@ -74,7 +86,7 @@ class _Checks:
             if not data[field]:
                 continue
             try:
-                canvases = evaluate.load_canvases(data, data[field], canvas_px=px)
+                canvases = evaluate.load_canvases(data, data[field], canvas_px=px, styles=named)
             except errors.DataError:
                 raise
             except ValueError as error:

@@ -58,10 +58,15 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
 
     def load(split: str, canvas_px: int, *, keyed: bool = False) -> pipeline.AnyCanvases:
         return evaluate.load_canvases(
-            data, split, canvas_px=canvas_px, coarse_source=coarse_source, keyed=keyed
+            data,
+            split,
+            canvas_px=canvas_px,
+            coarse_source=coarse_source,
+            keyed=keyed,
+            styles=prediction.styles(config),
         )
 
-    train_set = load(data.train, data.canvas_px, keyed=data.backgrounds > 0)
+    train_set = load(data.train, data.canvas_px, keyed=augment.needs_person(data))
     validation_set = load(data.validation, data.crop_px) if data.validation else None
     test_set = load(data.test, data.crop_px)
     checkpoints = checkpoint.open_workdir(workdir, keep=config.keep_checkpoints)
@@ -108,7 +113,7 @@ class _Training:
         training_log.report(config, host, frozen, num_pairs)
         self.frozen = parallel.replicate(frozen)
         self.state = parallel.replicate(host)
-        self.step_fn = parallel.pmap(_step(method, config.data), donate=(0,))
+        self.step_fn = parallel.pmap(one_device(method, config.data), donate=(0,))
         self.bind = prediction.predictor(method)
 
     def _frozen(self, method: interface.Method) -> interface.Frozens:
@@ -325,8 +330,8 @@ class _Training:
         )
 
 
-def _step(method: interface.Method, data: ConfigDict) -> Callable:
-    """Augmentation, the method's step and the mean of its scalars, for one device."""
+def one_device(method: interface.Method, data: ConfigDict) -> Callable:
+    """Augmentation, the method's step and the mean of its scalars: what the loop pmaps."""
 
     def step(
         train_state: state.TrainState,

@@ -75,10 +75,13 @@ def test_an_unknown_word_key_or_value_is_refused_in_every_file(experiment, reque
         ("cuhk,word", "'cuhk' is now data=cuhk"),
         ("word", "e.g. data=...; got 'word'; the keys are data, student, "),
         ("size=small", "expected one of the keys data, student, variant, .*, got 'size'"),
-        ("data=fs3k", "data: expected one of procedural, cuhk, .*fs2k, paired_folder, got 'fs3k'"),
+        (
+            "data=fs3k",
+            "data: expected one of procedural, cuhk, .*styles, paired_folder, got 'fs3k'",
+        ),
         ("data=ar,data=cuhk", "data: expected once, got 'ar' and 'cuhk'"),
         ("pairs=whole", "pairs=whole: expected data=cuhk, .*fs2k, got data=procedural"),
-        ("schedule=quick", r"expected pairs on a canvas of 256 px, got 80 px \(procedural_faces"),
+        ("schedule=quick", r"expected pairs on a canvas of 256 px, got 160 px \(procedural_faces"),
     ],
 )
 def test_a_refusal_names_what_is_expected(argument, message):
@@ -88,7 +91,9 @@ def test_a_refusal_names_what_is_expected(argument, message):
 
 def test_values_that_exclude_each_other_are_refused():
     for config in (cyclegan, pix2pix):
-        with pytest.raises(ValueError, match="expected portraits= without data= and pairs="):
+        with pytest.raises(
+            ValueError, match="expected portraits= without data=, pairs= and schedule="
+        ):
             config.get_config("portraits=fs2k,data=cuhk")
     with pytest.raises(ValueError, match="student: expected mini with faces=procedural, got 'b'"):
         synthdistill.get_config("student=b")

@@ -506,6 +506,7 @@ def test_embeddings_by_hand():
     near = np.array([[1.0, 0], [1, 0.1], [0, 1], [0.1, 1]] * 3)
     alone = evaluate.embedding_metrics({"photo": near}, identity)
     assert alone == {"rank1": 1.0, "accuracy": 1.0, "auc": 1.0}
+    assert evaluate.embedding_metrics({"sketch": near}, identity) == alone
     both = {"photo": near, "sketch": near}
     assert evaluate.embedding_metrics(both, identity) == {"rank1": 1.0}
     assert evaluate.embedding_metrics(both, np.arange(12)) == {}  # nobody could be found

@@ -9,7 +9,7 @@ import { transformed } from "./transform.js";
 export const [WIDTH, HEIGHT] = [200, 250];
 const EYES = [[75, 125], [125, 125]];
 const PAPER = 255;
-const BLURS = [[0, 0], [6, 2], [20, 6], [50, 16], [100, 32]];
+const BLURS = [[0, 0], [5, 3], [15, 10], [40, 30]];
 const FADE = 10;
 const [SOFT, RADIUS] = [26, 70];
 const { fround } = Math;
@@ -53,7 +53,7 @@ function sampled(image, { origin: [x, y], step: [a, b] }, width, height, filter 
   return transformed(image, width, height, [a, -b, x, b, a, y], filter);
 }
 
-/** The face of a photo in the frame; beyond the photo its mirror image, the more blurred the farther. */
+/** The face of a photo in the frame; beyond the photo the colours of its edge, the more blurred the farther. */
 export function aligned(photo, eyes) {
   const map = toPhoto(eyes);
   const [low, high] = reach(map, 4);
@@ -90,37 +90,34 @@ export function onPaper(drawing, eyes, photo) {
   return made;
 }
 
-/** The image with pixels of its mirror image before and after it, blurred by BLURS. */
+/** The image with pixels of its edge's colours before and after it, blurred by BLURS. */
 function extended(image, before, after, unit) {
   const { channels } = image;
   const size = [image.width, image.height];
   const [width, height] = size.map((px, k) => before[k] + px + after[k]);
-  const mirrored = blank(width, height, channels);
-  const inside = (i, px) => {
-    const k = ((i % (2 * px)) + 2 * px) % (2 * px);
-    return k < px ? k : 2 * px - 1 - k;
-  };
+  const grown = blank(width, height, channels);
+  const inside = (i, px) => Math.min(Math.max(i, 0), px - 1);
   const distance = new Float64Array(width * height);
   const beyond = (i, k) => Math.max(0, before[k] - i, i - (before[k] + size[k] - 1));
   for (let y = 0, o = 0; y < height; y++) {
     const row = inside(y - before[1], size[1]) * size[0];
     for (let x = 0; x < width; x++, o++) {
       const i = (row + inside(x - before[0], size[0])) * channels;
-      for (let c = 0; c < channels; c++) mirrored.data[o * channels + c] = image.data[i + c];
+      for (let c = 0; c < channels; c++) grown.data[o * channels + c] = image.data[i + c];
       distance[o] = Math.hypot(beyond(x, 0), beyond(y, 1)) / unit;
     }
   }
-  const made = Float32Array.from(mirrored.data);
+  const made = Float32Array.from(grown.data);
   for (let k = 1; k < BLURS.length; k++) {
     const [[start], [end, sigma]] = [BLURS[k - 1], BLURS[k]];
-    const blurred = gaussian(mirrored, sigma * unit).data;
+    const blurred = gaussian(grown, sigma * unit).data;
     for (let i = 0; i < made.length; i++) {
       const share = (distance[Math.floor(i / channels)] - start) / (end - start);
       if (share <= 0) continue;
       made[i] += fround(fround(Math.min(share, 1)) * fround(blurred[i] - made[i]));
     }
   }
-  return { ...mirrored, data: Uint8Array.from(made, rounded) };
+  return { ...grown, data: Uint8Array.from(made, rounded) };
 }
 
 /** How far each pixel of the frame is from the frame's edge, whose corners are round. */
