@@ -15,11 +15,14 @@ Run        fsketch train --config=configs/kd.py --workdir=runs/kd
                        1.11 M, mini (16, 4) 0.35 M, 2 % more with a variant; separable (64, 9;
                        depthwise separable blocks) 1.99 M.  Adapters to the teacher's shapes are
                        extra and not needed after training.
-           variant=    our own: structured adds SSIM and FSIM to the loss; textured also adds the
-                       teacher's Gram matrices; stroked also adds the roughness of strokes, and its
-                       students see noise and local contrast; all have skips from encoder to
-                       decoder.
-           schedule=   default, or quick: parts of 128 px on a mirrored canvas (pairs of 256 px).
+           variant=    none (default except on procedural; the papers' terms alone), or our own:
+                       structured (default on procedural) adds SSIM and FSIM to the loss; textured
+                       also adds the teacher's Gram matrices; stroked also adds the roughness of
+                       strokes, and its students see noise and local contrast.  Ours enlarge by
+                       nearest neighbours and have skips from encoder to decoder, as have all
+                       students of procedural faces.
+           schedule=   default (on procedural: parts of 80 px), or quick: parts of 128 px on a
+                       mirrored canvas (pairs of 256 px).
            pairs=      held_out (default), or whole: also trains on the validation pairs and uses
                        the last checkpoint, for a run with a settled schedule.
            conditions= studio (default), or anywhere: photos before other backgrounds, darker
@@ -70,7 +73,7 @@ def add_teacher(config: ConfigDict, data: str) -> None:
 
 def tiny(argument: str = "") -> ConfigDict:
     """Seconds, for tests."""
-    config = shared.shrink(get_config(argument))
+    config = shared.shrink(get_config(argument or "variant=none"))
     students.shrink(config)
     shared.shrink_teacher(config.teacher, teacher.tiny())
     return config

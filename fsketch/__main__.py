@@ -21,12 +21,17 @@ COMMANDS = {
     "models": ("models:main", "the models that ship, with their cards"),
     "synthesize": ("synthesize:main", "sketches of photos, or photos of sketches, by a run"),
     "score": ("score:main", "score folders of images by a named protocol"),
+    "study": (
+        "scoring.study.program:main",
+        "people choose between methods: a page, statistics",
+    ),
     "export": ("export.program:main", "a run as a file for other runtimes: ONNX, StableHLO"),
     "demo": ("demo.program:main", "own photos in a browser: a page served on this machine"),
     "report": ("report.program:main", "compare runs; `report seeds`, `report ifrp`: tables"),
     "convert": ("convert.program:main", "published weights to *.safetensors"),
     "verify": ("verify_faces:main", "face verification on published sets or your own pairs"),
     "benchmark": ("benchmark:main", "time and memory of a training step on this machine"),
+    "tpu-check": ("tpu.check:main", "what a TPU makes of an experiment, by its compiler"),
     "styles": ("styles:main", "rank style images by their distance from faces"),
 }
 

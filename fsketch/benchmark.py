@@ -125,7 +125,7 @@ def timed(
     repeats: int,
 ) -> tuple[float, list[float]]:
     """(seconds of the first step with compilation, seconds of each of `repeats` later steps)."""
-    step = parallel.pmap(train._step(methods.create(config), config.data), donate=(0,))
+    step = parallel.pmap(train.one_device(methods.create(config), config.data), donate=(0,))
     holder = [parallel.replicate(jax.device_get(fresh))]
     nets = parallel.replicate(frozen)
     keys = parallel.step_keys(0, 1, global_batch=config.batch_size)

@@ -12,7 +12,7 @@ import numpy as np
 from etils import epath
 from ml_collections import ConfigDict
 
-from fsketch import evaluate, methods, prediction, restore, train, warm_start
+from fsketch import evaluate, methods, prediction, restore, train_check, warm_start
 from fsketch.core import checkpoint, errors, state, trees
 from fsketch.data import coarse, pipeline
 from fsketch.data.synthetic import paintings
@@ -38,6 +38,17 @@ def check(parts: Iterable[tuple[ConfigDict, epath.Path]]) -> None:
         checks.run(config, epath.Path(path))
 
 
+def stand_ins(
+    config: ConfigDict, workdir: epath.Path
+) -> tuple[interface.Method, state.TrainState, interface.Frozens, pipeline.AnyCanvases]:
+    """(method, its state as zeros, its frozen nets, black pairs) of a configuration without data.
+
+    Zeros stand for nets that are not trained yet; raises as `check` for paths that do not exist.
+    """
+    canvases = _with_coarse(config, workdir, _blank(config))
+    return *_Checks()._shapes(config, workdir, canvases), canvases
+
+
 class _Checks:
     """What is known of the stages so far.
 
@@ -51,7 +62,7 @@ class _Checks:
 
     def run(self, config: ConfigDict, workdir: epath.Path) -> None:
         """Checks one stage."""
-        train.check(config)
+        train_check.check(config)
         measures.ready(protocols.get(config.protocol).image_metrics, measures.Options())
         if "portraits" in config and config.portraits.faces and not config.data.manual_dir:
             canvases = self._portraits(config, workdir)
@@ -65,7 +76,8 @@ class _Checks:
 
     def _data(self, config: ConfigDict) -> pipeline.AnyCanvases:
         """The validation pairs, or else the test pairs, after all splits were opened."""
-        key = json.dumps([checkpoint.to_json(config.data), config.protocol])
+        named = prediction.styles(config)
+        key = json.dumps([checkpoint.to_json(config.data), config.protocol, named])
         if key in self._opened:
             return self._opened[key]
         data = config.data
@@ -74,7 +86,7 @@ class _Checks:
             if not data[field]:
                 continue
             try:
-                canvases = evaluate.load_canvases(data, data[field], canvas_px=px)
+                canvases = evaluate.load_canvases(data, data[field], canvas_px=px, styles=named)
             except errors.DataError:
                 raise
             except ValueError as error:
@@ -95,7 +107,7 @@ class _Checks:
             portraits.given_networks(settings, styles)
         for style in () if settings.networks else styles.values():
             nested = portraits.network(settings, style, "")
-            train.check(nested)
+            train_check.check(nested)
             self._shapes(nested, workdir, _blank(nested))
         return _blank(config)
 

@@ -88,7 +88,10 @@ def directions(restored: Any) -> list[str]:
     from fsketch import prediction  # see `load_translator`
 
     crop = restored.config.data.crop_px
-    blank = prediction.blank(crop, crop, prediction.channels(restored.config))
+    config = restored.config
+    blank = prediction.blank(
+        crop, crop, prediction.channels(config), styles=prediction.styles(config)
+    )
     made = jax.eval_shape(restored.method.predict, restored.state, restored.frozen, blank)
     return [name for name, (_, target) in images.DIRECTIONS.items() if target in made]
 

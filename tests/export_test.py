@@ -67,7 +67,7 @@ def test_the_student_is_one_program_for_all_platforms(parts):
 
 def test_a_training_step_is_one_program_for_all_platforms(parts):
     method, frozen, start, batch, config = parts
-    step = train._step(method, config.data)
+    step = train.one_device(method, config.data)
     mesh = Mesh(np.asarray(jax.devices()[:1]), ("device",))
     # pmap cannot be exported; the same function runs unchanged under shard_map.
     mapped = functools.partial(

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from fsketch.core import images, parallel, types
+from fsketch.core import images, parallel, platforms, types
 
 # (fixed arrays, batch of images in [-1, 1]) -> images by name.
 Function = Callable[[types.PyTree, types.Batch], types.Predictions]
@@ -15,20 +15,22 @@ Function = Callable[[types.PyTree, types.Batch], types.Predictions]
 Predict = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 
-def predictor(function: Function) -> Callable[[types.PyTree], Predict]:
-    """`function` for batches of uint8 images; bind it to its fixed arrays, replicated.
+def one_device(function: Function) -> Function:
+    """`function` for one device's batch of uint8 images; other arrays are passed on as they are."""
 
-    Other arrays of a batch are passed on as they are.
-    """
-
-    def one_device(fixed: types.PyTree, batch: types.Batch) -> types.Predictions:
+    def mapped(fixed: types.PyTree, batch: types.Batch) -> types.Predictions:
         def one_example(example: types.Batch) -> types.Predictions:
             alone = jax.tree.map(lambda x: _scaled(x[None]), example)
             return jax.tree.map(lambda x: x[0], function(fixed, alone))
 
         return _each(one_example)(batch)
 
-    program = parallel.pmap(one_device)
+    return mapped
+
+
+def predictor(function: Function) -> Callable[[types.PyTree], Predict]:
+    """`one_device` on all local devices, in numpy; bind it to its fixed arrays, replicated."""
+    program = parallel.pmap(one_device(function))
 
     def bind(fixed: types.PyTree) -> Predict:
         return lambda batch: parallel.join(program(fixed, parallel.split(batch)))
@@ -47,7 +49,7 @@ def _each(function: Callable[[types.Batch], types.Predictions]) -> Callable:
     depend on the batch size: XLA sums larger batches in another order.
     """
     one_by_one = functools.partial(jax.lax.map, function)
-    return one_by_one if jax.default_backend() == "cpu" else jax.vmap(function)
+    return one_by_one if platforms.is_cpu() else jax.vmap(function)
 
 
 def local_batch(batch_size: int) -> int:

@@ -6,7 +6,7 @@ batch is split.
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import jax
 import numpy as np
@@ -22,9 +22,17 @@ def initial_key(seed: int) -> jax.Array:
     return jax.random.fold_in(jax.random.key(seed), INITIALISATION)
 
 
-def pmap(function: Callable, *, donate: tuple[int, ...] = ()) -> Callable:
-    """`function` on all devices at once; `donate` names arguments whose memory may be reused."""
-    return jax.pmap(function, axis_name=types.AXIS, donate_argnums=donate)
+def pmap(
+    function: Callable,
+    *,
+    donate: tuple[int, ...] = (),
+    devices: Sequence[jax.Device] | None = None,
+) -> Callable:
+    """`function` on all devices at once; `donate` names arguments whose memory may be reused.
+
+    devices: those of a slice that need not be there, for a program that is compiled and not run.
+    """
+    return jax.pmap(function, axis_name=types.AXIS, donate_argnums=donate, devices=devices)
 
 
 def here(function: Callable, fixed: types.PyTree) -> Callable:

@@ -12,7 +12,7 @@ import optax
 from flax import linen as nn
 from flax import struct
 
-from fsketch.core import types
+from fsketch.core import platforms, types
 
 Aux = Any
 
@@ -160,8 +160,8 @@ def _in_parts(
 
     grads, (stats, _) = jax.eval_shape(gradient, params, *jax.tree.map(lambda x: x[0], parts))
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), (grads, stats))
-    on_cpu = jax.default_backend() == "cpu"
-    total, aux = jax.lax.scan(one, zeros, parts, unroll=num_parts if on_cpu else 1)
+    unroll = num_parts if platforms.is_cpu() else 1
+    total, aux = jax.lax.scan(one, zeros, parts, unroll=unroll)
     grads, stats = jax.tree.map(lambda leaf: leaf / num_parts, total)
     aux = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]) if x.ndim > 1 else x.mean(), aux)
     return grads, (stats, aux)

@@ -106,7 +106,7 @@ def of(restored: restore.Restored, direction: str, *, name: str) -> Source:
     source, target = DIRECTIONS[direction]
     depths = prediction.channels(restored.config)
     crop = restored.config.data.crop_px
-    blank = prediction.blank(crop, crop, depths)
+    blank = prediction.blank(crop, crop, depths, styles=prediction.styles(restored.config))
     made = jax.eval_shape(restored.method.predict, restored.state, restored.frozen, blank)
     if target not in made:
         offered = [name for name, (_, kind) in DIRECTIONS.items() if kind in made]
