@@ -7,7 +7,7 @@ on CPU nor on the batch size or the number of devices, to the bit (prediction.py
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 
 import jax
