@@ -144,7 +144,7 @@ async function draw() {
     if (state.view === "scene") {
       after = pixels(await engine.call("scene", { eyes: pairs, model: model(), background: state.background }));
     } else {
-      const columns = Math.ceil(Math.sqrt(1.5 * picked.length));
+      const columns = Math.ceil(Math.sqrt((innerWidth < 820 ? 0.7 : 1.5) * picked.length));
       after = sheet((await engine.call("draw", { eyes: pairs, model: model() })).map(pixels), columns);
       before = sheet(picked.map((i) => state.frames[i]), columns);
     }
