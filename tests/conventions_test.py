@@ -28,7 +28,7 @@ FLOORS = {
     "data.sources": 4, "data.faces": 4, "data.pipeline": 4, "data.coarse": 4, "data.augment": 4,
     "data.prepare": 5,
     "frozen": 5, "methods": 6, "prediction": 7, "scoring": 7, "restore": 8, "warm_start": 8,
-    "training_log": 8, "train_check": 8, "evaluate": 9, "sample_sheets": 9.5, "train": 10,
+    "training_log": 8, "evaluate": 9, "train_check": 9, "sample_sheets": 9.5, "train": 10,
     "stages": 11, "prepare": 12, "preflight": 12, "experiment": 13, "tpu": 13,
     "score": 12, "translator": 12, "image_jobs": 12, "styles": 12, "verify_faces": 12,
     "benchmark": 12, "synthesize": 13, "zoo": 13, "models": 14, "studio": 14, "export": 14,
