@@ -53,7 +53,7 @@ def channels(config: ConfigDict) -> dict[str, int]:
     return depths
 
 
-def styles(config: ConfigDict, direction: str = "to_sketch") -> tuple[str, ...]:
+def styles(config: ConfigDict, *, direction: str = "to_sketch") -> tuple[str, ...]:
     """The styles that a configuration's net draws in; () = one, as always for photos."""
     if direction != "to_sketch" or "model" not in config or "styles" not in config.model:
         return ()

@@ -77,7 +77,7 @@ def load_translator(
             f"direction: expected {' or '.join(offered) or 'none'} for {workdir}, a run of method "
             f"{restored.config.method!r}, got {direction!r}"
         )
-    styles = prediction.styles(restored.config, direction)
+    styles = prediction.styles(restored.config, direction=direction)
     style = hands.chosen(style, styles, of=f"{workdir}, {direction}")
     first_stage = None
     if "patches" in restored.config:

@@ -113,7 +113,7 @@ def of(restored: restore.Restored, direction: str, *, name: str, style: str = ""
     name: what its file calls the run.  Raises UsageError for a direction that the run does not
     translate in, ValueError for a style that it does not have.
     """
-    styles = prediction.styles(restored.config, direction)
+    styles = prediction.styles(restored.config, direction=direction)
     style = hands.chosen(style, styles, of=f"{name}, {direction}")
     shares = hands.shares(style, styles)
     source, target = DIRECTIONS[direction]
