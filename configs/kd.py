@@ -30,8 +30,8 @@ Run        fsketch train --config=configs/kd.py --workdir=runs/kd
            E.g. configs/kd.py:data=cuhk,ablation=no_mutual,student=small.
            Teacher: our recogniser, trained first, or converted weights; the papers' is probably
            VGG-19 [inferred]: --config.teacher.path=vgg19.safetensors.
-Cost       procedural: 543 seconds of processor time, 4.5 minutes of two CPU cores: 100 s draw
-           faces, 200 s train the teacher, 1.9 GB; on one core of a busy machine.
+Cost       procedural: 543 seconds of processor time, 4.5 minutes of two CPU cores: some 90 s to
+           draw faces, 200 s for the teacher, 1.9 GB; run on one core of a busy machine.
            data=cuhk,student=small,variant=structured,schedule=quick: 33 minutes of one CPU core,
            2.2 parts/s, 2.2 GB; with student=full: 0.8 parts/s on two cores, 3.4 GB.  Real
            pairs without quick, student=separable: not run yet.
