@@ -180,9 +180,11 @@ export function scene(photo, drawn, background) {
   return made;
 }
 
-/** Pillow's product of two levels, and its mean of two with a mask. */
-const divided = (sum) => (((sum + 128) >> 8) + sum + 128) >> 8;
-const mixed = (below, above, mask) => divided(below * (255 - mask) + above * mask);
+/** Pillow's paste with a mask. */
+function mixed(below, above, mask) {
+  const sum = below * (255 - mask) + above * mask + 128;
+  return ((sum >> 8) + sum) >> 8;
+}
 
 /** Sets a part into the picture; beyond the head it is multiplied with the ground. */
 function blend(made, ground, part, [left, top], share, head) {
@@ -193,7 +195,7 @@ function blend(made, ground, part, [left, top], share, head) {
       const [mask, cover] = [rounded(255 * share[i]), rounded(255 * head[i])];
       for (let c = 0; c < 3; c++) {
         const level = part.data[i * channels + (channels === 1 ? 0 : c)];
-        const ink = mixed(divided(level * ground[o + c]), level, cover);
+        const ink = mixed(Math.trunc((level * ground[o + c]) / 255), level, cover);
         made.data[o + c] = mixed(made.data[o + c], ink, mask);
       }
     }
