@@ -33,11 +33,13 @@ def folder(tmp_path, monkeypatch, draw_face, draw_pair):
     monkeypatch.setattr(annotations, "SIZES", {"train": len(STYLES), "test": 1})
     monkeypatch.setattr(aligned.detector, "load", Finder)
     half, entries = tmp_path / "in" / "fs2k", []
+    for role in ("photo", "sketch"):
+        for source in (1, 2, 3):
+            (half / role / f"{role}{source}").mkdir(parents=True)
     for number, style in enumerate(STYLES):
         image = draw_face(number, size=SIZE, eyes=EYES)
-        for role, name, pixels in (("photo", "image", image), ("sketch", "sketch", image[..., 2])):
+        for role, name, pixels in (("photo", "image", image), ("sketch", "sketch", image[..., 0])):
             place = half / role / f"{role}1"
-            place.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(place / f"{name}{number:04d}.png")
         entries.append({
             "image_name": f"photo1/image{number:04d}", "skin_color": [50, 60] if number else [3, 4],
@@ -76,7 +78,7 @@ def test_photo_and_sketch_are_moved_alike_and_who_has_no_face_is_counted(folder,
     ]  # fmt: skip
     inside = draw_face(2, size=SIZE, eyes=EYES)[10:260, 10:210].astype(int)
     assert np.abs(train.photo[1] - inside).max() <= 1
-    assert np.abs(train.sketch[1][..., 0] - inside[..., 2])[20:-20, 20:-20].max() <= 1
+    assert np.abs(train.sketch[1][..., 0] - inside[..., 0])[20:-20, 20:-20].max() <= 1
     builder = sources.prepare(name, data_dir=str(folder.parent / "out"), manual_dir=str(half))
     points = [example["skin_point"].tolist() for example in builder.as_data_source("train")]
     assert points == [[-1, -1]] + [[40, 50]] * 4
