@@ -44,11 +44,12 @@ def get_config(argument: str = "") -> ConfigDict:
     config.method = "cyclegan"
     if given.portraits == "none":
         data.use_pairs(config, given.data, whole=given.pairs == "whole")
-        data.use_schedule(config, given)
     else:
         data.add_portraits(config, style.get_config())
         data.use_portraits_alone(config, f"configs/cyclegan.py:{argument}", given)
     students.add_translator(config, given.net)
+    if given.portraits == "none":
+        data.use_schedule(config, given)
     shared.add_critic(config)
     config.pool_size = 50  # earlier fakes to keep for each critic, 0 = none [paper]
 

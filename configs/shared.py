@@ -187,7 +187,8 @@ def add_embedder(config: ConfigDict, net: str, **constructor: object) -> None:
 def add_generator(config: ConfigDict) -> None:
     """Adds the generator that draws faces for data.name "drawn" (fsketch/frozen/generators.py)."""
     config.generator = ConfigDict()
-    # Converted weights (*.safetensors) of stylegan2_ffhq256 or stylegan2_256; "" = procedural
+    # Converted weights (*.safetensors) of stylegan2_ffhq256, stylegan2_256 or dcgan_digiface;
+    # "" = procedural
     config.generator.path = ""
 
 

@@ -25,20 +25,22 @@ from fsketch.core import (
     mapping,
     parallel,
     progress,
-    sheets,
     state,
     types,
     writers,
 )
 from fsketch.data import augment, coarse, pipeline, sources
-from fsketch.data.synthetic import paintings
 from fsketch.methods import interface
 from fsketch.metrics import retrieval, verification
 from fsketch.scoring import matching, measures, protocols
 
-# Rows of a sample sheet: images of the pairs, and images that were made, by kind.
-LABELS = {"photo": "photo", "sketch": "sketch", "coarse": "coarse image"}
-MADE = {"sketch": "sketch made from the photo", "photo": "photo made from the sketch"}
+# What stands for a protocol where no images are compared -> the convention.
+EMBEDDINGS = {
+    "embeddings": "rank1: the nearest other picture, by cosine; accuracy, auc: verification of all "
+    "pairs of one person and as many of two, by squared Euclidean distance at length 1, accuracy "
+    "in ten folds with the threshold of the other nine; mse, cosine: student and teacher"
+}
+UNSCORED = {"none": "images are not scored: no metric here judges a style"}
 
 
 def predictions(
@@ -85,17 +87,18 @@ def score(
     canvases: pipeline.AnyCanvases,
     *,
     batch_size: int,
-    protocol: str,
+    protocol: str | None,
     folder: epath.Path | None = None,
     border_px: int = 0,
 ) -> Scores:
     """The scores of a split.
 
     protocol: a key of `protocols.PROTOCOLS`; ValueError for images of a size it does not admit.
+      None: no images are compared.
     folder: where given, the images that are compared go there, for `fsketch score`.
     border_px: pixels at every side that are not compared.
     """
-    chosen = protocols.get(protocol)
+    names = protocols.get(protocol).image_metrics if protocol else ()
     scorers: dict[str, protocols.ImageScorer] = {}
     embeddings: dict[str, list[np.ndarray]] = {}
     made = predictions(predict, canvases, batch_size=batch_size)
@@ -111,9 +114,10 @@ def score(
                 raise FloatingPointError(f"{id}: fake {kind} is not finite")
             truth = pipeline.cut(example[kind], box)
             output = images.to_uint8(pipeline.cut(outputs[kind], box))
-            check_size(protocol, id, truth.shape[:2])
+            if protocol:
+                check_size(protocol, id, truth.shape[:2])
             if direction not in scorers:
-                ready = measures.ready(chosen.image_metrics, measures.Options())
+                ready = measures.ready(names, measures.Options())
                 scorers[direction] = protocols.ImageScorer(ready)
             inner = tuple(slice(border_px, side - border_px) for side in truth.shape[:2])
             scorers[direction].add(truth[inner], output[inner])
@@ -229,40 +233,6 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
     return result
 
 
-def sample_sheet(
-    predict: mapping.Predict,
-    canvases: pipeline.AnyCanvases,
-    *,
-    num_samples: int,
-    batch_size: int,
-    above: Mapping[str, Sequence[np.ndarray]],
-) -> np.ndarray | None:
-    """A contact sheet of the first pairs, by labelled row; None if no images are predicted.
-
-    Rows: those `above`, e.g. the style image; then photos, sketches and coarse images, as far as
-    the pairs have them; then what was made.
-    """
-    first = canvases.take(range(min(num_samples, len(canvases))))
-    rows = {label: [] for label in (*LABELS.values(), *MADE.values())}
-    for example, outputs in predictions(predict, first, batch_size=batch_size):
-        box = example["box"]
-        for kind in first.channels:
-            rows[LABELS[kind]].append(pipeline.cut(example[kind], box))
-        for kind in MADE.keys() & outputs.keys():
-            rows[MADE[kind]].append(images.to_uint8(pipeline.cut(outputs[kind], box)))
-    if not any(rows[label] for label in MADE.values()):
-        return None
-    return sheets.sheet({**above, **{label: row for label, row in rows.items() if row}})
-
-
-def style_row(config: ConfigDict) -> dict[str, list[np.ndarray]]:
-    """A row for `sample_sheet`: the image that a style network learns from; none for others."""
-    if "style" not in config:
-        return {}
-    size_px, seed = config.data.crop_px, config.style.seed
-    return {"style": [paintings.load(config.style.image, size_px=size_px, seed=seed)]}
-
-
 def load_canvases(
     data: ConfigDict,
     split: str,
@@ -297,10 +267,11 @@ def load_canvases(
 def report(config: ConfigDict, metrics: dict[str, float], *, step: int, num_images: int) -> dict:
     """Metrics with everything needed to compare them: protocol, N, data, versions."""
     packages = ("fsketch", "jax", "jaxlib", "flax", "numpy")
+    ((protocol, convention),) = _convention(config, metrics).items()
     return {
         "metrics": metrics,
-        "protocol": config.protocol,
-        "convention": protocols.get(config.protocol).about,
+        "protocol": protocol,
+        "convention": convention,
         "num_images": num_images,
         "data": config.data.name,
         "prepared": prepared_name(config.data),
@@ -309,6 +280,15 @@ def report(config: ConfigDict, metrics: dict[str, float], *, step: int, num_imag
         "step": step,
         "versions": {name: metadata.version(name) for name in packages},
     }
+
+
+def _convention(config: ConfigDict, metrics: Mapping[str, float]) -> dict[str, str]:
+    """The protocol's name and what it says."""
+    if "style" in config:
+        return UNSCORED
+    if not any("/" in name for name in metrics):
+        return EMBEDDINGS
+    return {config.protocol: protocols.get(config.protocol).about}
 
 
 def prepared_name(data: ConfigDict) -> str:
@@ -356,7 +336,7 @@ def evaluate_workdir(
         predict,
         canvases,
         batch_size=mapping.local_batch(config.eval_batch_size),
-        protocol=config.protocol,
+        protocol=None if "style" in config else config.protocol,
         folder=exchange.begin(folder) if is_first else None,
     )
     metrics = {**scored.means(), **scored.others}

@@ -53,15 +53,15 @@ def channels(config: ConfigDict) -> dict[str, int]:
     return depths
 
 
-def styles(config: ConfigDict, direction: str = "to_sketch") -> tuple[str, ...]:
+def styles(config: ConfigDict, *, direction: str = "to_sketch") -> tuple[str, ...]:
     """The styles that a configuration's net draws in; () = one, as always for photos."""
-    if direction != "to_sketch" or "model" not in config:
+    if direction != "to_sketch" or "model" not in config or "styles" not in config.model:
         return ()
-    return tuple(config.model.get("styles", ()))
+    return tuple(config.model.styles)
 
 
 def blank(
-    height: int, width: int, depths: Mapping[str, int], styles: Sequence[str] = ()
+    height: int, width: int, depths: Mapping[str, int], *, styles: Sequence[str] = ()
 ) -> types.Batch:
     """One grey pair of this size, these channels and no style, for the shapes of a method."""
     pair = {kind: jnp.zeros((1, height, width, depth)) for kind, depth in depths.items()}

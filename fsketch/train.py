@@ -15,7 +15,16 @@ import numpy as np
 from etils import epath
 from ml_collections import ConfigDict
 
-from fsketch import evaluate, methods, prediction, restore, train_check, training_log, warm_start
+from fsketch import (
+    evaluate,
+    methods,
+    prediction,
+    restore,
+    sample_sheets,
+    train_check,
+    training_log,
+    warm_start,
+)
 from fsketch.core import (
     checkpoint,
     mapping,
@@ -245,12 +254,12 @@ class _Training:
         batch_size = mapping.local_batch(config.eval_batch_size)
         # Sheets show test pairs only where no others are held out: eyes tune on them, too.
         shown = self.sets.test if self.sets.validation is None else self.sets.validation
-        sheet = evaluate.sample_sheet(
+        sheet = sample_sheets.sample_sheet(
             predict,
             shown,
             num_samples=config.num_samples,
             batch_size=batch_size,
-            above=evaluate.style_row(config),
+            above=sample_sheets.style_row(config),
         )
         if sheet is not None:
             self.writer.samples(step, sheet)
@@ -261,7 +270,7 @@ class _Training:
             self.sets.validation,
             batch_size=batch_size,
             protocol=config.protocol,
-            border_px=config.get("validation_border_px", 0),
+            border_px=config.validation_border_px if "validation_border_px" in config else 0,
         )
         self.writer.scalars_once(step, {f"validation/{k}": v for k, v in metrics.items()})
         progress.say(f"step {step}  validation  {training_log.line(metrics)}")

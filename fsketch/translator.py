@@ -77,7 +77,7 @@ def load_translator(
             f"direction: expected {' or '.join(offered) or 'none'} for {workdir}, a run of method "
             f"{restored.config.method!r}, got {direction!r}"
         )
-    styles = prediction.styles(restored.config, direction)
+    styles = prediction.styles(restored.config, direction=direction)
     style = hands.chosen(style, styles, of=f"{workdir}, {direction}")
     first_stage = None
     if "patches" in restored.config:
@@ -94,7 +94,9 @@ def directions(restored: Any) -> list[str]:
 
     crop = restored.config.data.crop_px
     config = restored.config
-    blank = prediction.blank(crop, crop, prediction.channels(config), prediction.styles(config))
+    blank = prediction.blank(
+        crop, crop, prediction.channels(config), styles=prediction.styles(config)
+    )
     made = jax.eval_shape(restored.method.predict, restored.state, restored.frozen, blank)
     return [name for name, (_, target) in images.DIRECTIONS.items() if target in made]
 

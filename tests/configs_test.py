@@ -75,7 +75,10 @@ def test_an_unknown_word_key_or_value_is_refused_in_every_file(experiment, reque
         ("cuhk,word", "'cuhk' is now data=cuhk"),
         ("word", "e.g. data=...; got 'word'; the keys are data, student, "),
         ("size=small", "expected one of the keys data, student, variant, .*, got 'size'"),
-        ("data=fs3k", "data: expected one of procedural, cuhk, .*fs2k, paired_folder, got 'fs3k'"),
+        (
+            "data=fs3k",
+            "data: expected one of procedural, cuhk, .*styles, paired_folder, got 'fs3k'",
+        ),
         ("data=ar,data=cuhk", "data: expected once, got 'ar' and 'cuhk'"),
         ("pairs=whole", "pairs=whole: expected data=cuhk, .*fs2k, got data=procedural"),
         ("schedule=quick", r"expected pairs on a canvas of 256 px, got 160 px \(procedural_faces"),
@@ -109,6 +112,11 @@ def test_baselines_see_the_portraits_of_ifrp(baseline, portraits):
         lambda key: method.predict(method.init(key, {}, pair), {}, pair), jax.random.key(0)
     )
     assert made["photo"].shape == pair["photo"].shape
+
+
+@pytest.mark.parametrize(("portraits", "seed"), [("celeba", 1), ("fs2k", 0), ("procedural", 0)])
+def test_ifrp_at_the_paper_s_size_has_the_seed_of_its_code(portraits, seed):
+    assert ifrp.get_config(f"portraits={portraits}").seed == seed
 
 
 def test_the_docstring_is_a_lab_record(experiment):

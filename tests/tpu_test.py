@@ -13,7 +13,7 @@ from fsketch import prediction, train
 from fsketch.configs import kd
 from fsketch.core import errors, parallel, platforms
 from fsketch.nets import convolution
-from fsketch.tpu import check, chips, compiled, hlo
+from fsketch.tpu import check, chips, compiled, hlo, table
 
 needs_libtpu = pytest.mark.skipif(
     importlib.util.find_spec("libtpu") is None, reason="needs libtpu: pip install 'fsketch[tpu]'"
@@ -134,7 +134,7 @@ def counted(pairs, held, *, arguments=0):
     ],
 )
 def test_the_largest_batch_fills_the_memory(counts, expected):
-    assert check.largest(counts, 100) == expected
+    assert compiled.largest(counts, 100) == expected
 
 
 def test_a_report_names_the_bound_and_the_consumers():
@@ -156,6 +156,30 @@ def test_a_report_names_the_bound_and_the_consumers():
     assert "does not fit: needs 20.00 GiB of 16" in "\n".join(
         check.lines("train", chips.parse("v5e"), refused, top=1)
     )
+
+
+def test_a_table_goes_on_from_the_rows_it_has(monkeypatch, tmp_path):
+    made = []
+
+    def row(config, pairs, wanted, program, *, full):
+        made.append((config, program, full))
+        numbers = counted(pairs, 2 * 2**30, arguments=2**30)._asdict()
+        numbers |= {"fits": config != "configs/kt.py:data=cuhk"}
+        del numbers["consumers"]
+        return {"config": config, "slice": wanted.name, "program": program, **numbers}
+
+    monkeypatch.setattr(table, "row", row)
+    v5e = [chips.parse("v5e")]
+    file = str(tmp_path / "rows.json")
+    table.make(file, v5e, ["predict"], full=False)
+    text = table.make(file, v5e, ["predict", "train"], full=True)
+    count = len(table.RUNS)
+    assert [program for _, program, _ in made] == ["predict"] * count + ["train"] * count
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    assert len(rows) == 2 + 2 * count
+    told = ["v5e", "predict", "`kd.py:data=cuhk`", "16", "1.00", "5.1", "1.0", "1.2"]
+    assert [*told, "arithmetic", "2.0", "240"] in rows
+    assert ["v5e", "train", "`kt.py:data=cuhk`", "16", *"-----", "2.0: does not fit", "-"] in rows
 
 
 def test_without_libtpu_one_message_says_how_to_install_it(monkeypatch, capsys):

@@ -89,8 +89,8 @@ def source_sha256(path: str) -> str:
 
 
 def read_arrays(path: str) -> dict[str, np.ndarray]:
-    """The arrays by name of a published file: npz, safetensors, pth, pt, caffemodel, onnx, pkl or
-    h5.
+    """The arrays by name of a published file: npz, safetensors, pth, pt, tar, caffemodel, onnx,
+    pkl or h5; a tar is torch's under another name.
 
     ValueError for other formats, damaged files and files that hold anything else.
     """
@@ -99,6 +99,7 @@ def read_arrays(path: str) -> dict[str, np.ndarray]:
         ".safetensors": lambda path: _read_safetensors(path)[1],
         ".pth": torch_weights.read,
         ".pt": torch_weights.read,
+        ".tar": torch_weights.read,
         ".caffemodel": caffe_weights.read,
         ".onnx": onnx_weights.read,
         ".pkl": nvidia_pickle.read,

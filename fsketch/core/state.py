@@ -70,6 +70,16 @@ class Frozen(struct.PyTreeNode):
     def __call__(self, image: jax.Array) -> Any:
         return self.net.apply(self.variables, self.adapt(image))
 
+    def computing_in(self, dtype: str) -> "Frozen":
+        """The net with parameters and images rounded to this type; itself for float32."""
+        if dtype == "float32":
+            return self
+        rounded = jax.tree.map(lambda x: x.astype(dtype), self.variables["params"])
+        return self.replace(
+            variables={**self.variables, "params": rounded},
+            adapt=lambda image: self.adapt(image).astype(dtype),
+        )
+
 
 class TrainState(struct.PyTreeNode):
     """All that changes while training: step int32[], players by role, memory (image pools)."""

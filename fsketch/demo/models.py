@@ -26,7 +26,7 @@ def of_run(workdir: str, *, checkpoint: str = "best") -> list[pages.Model]:
     name = os.path.basename(os.path.abspath(workdir))
     made = []
     for direction in translator.directions(restored):
-        styles = prediction.styles(restored.config, direction) or ("",)
+        styles = prediction.styles(restored.config, direction=direction) or ("",)
         in_styles = {
             style: sources.of(restored, direction, name=name, style=style) for style in styles
         }

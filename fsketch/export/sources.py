@@ -113,13 +113,13 @@ def of(restored: restore.Restored, direction: str, *, name: str, style: str = ""
     name: what its file calls the run.  Raises UsageError for a direction that the run does not
     translate in, ValueError for a style that it does not have.
     """
-    styles = prediction.styles(restored.config, direction)
+    styles = prediction.styles(restored.config, direction=direction)
     style = hands.chosen(style, styles, of=f"{name}, {direction}")
     shares = hands.shares(style, styles)
     source, target = DIRECTIONS[direction]
     depths = prediction.channels(restored.config)
     crop = restored.config.data.crop_px
-    blank = prediction.blank(crop, crop, depths, prediction.styles(restored.config))
+    blank = prediction.blank(crop, crop, depths, styles=prediction.styles(restored.config))
     made = jax.eval_shape(restored.method.predict, restored.state, restored.frozen, blank)
     if target not in made:
         offered = [name for name, (_, kind) in DIRECTIONS.items() if kind in made]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageFilter
 
 FRAME = (250, 200)  # height, width
 EYES = ((75.0, 125.0), (125.0, 125.0))
@@ -24,6 +24,9 @@ FADE = 10  # pixels of the frame over which a drawing becomes paper beyond the p
 # Pixels of the frame in which a drawing fades into the background, and its corners' radius.
 SOFT = 26
 RADIUS = 70
+# An ellipse about the head: its centre, half axes and soft rim.  Beyond it a drawing's ink is laid
+# on the background, whose light its paper would not match.
+HEAD = ((100, 132), (84, 114), 26)
 
 Eyes = Sequence[Sequence[float]] | np.ndarray
 
@@ -115,7 +118,8 @@ def scene(
     if background not in BACKGROUNDS:
         raise ValueError(f"background: expected one of {BACKGROUNDS}, got {background!r}")
     sheet = image if background == "photo" else np.full_like(image, PAPER)
-    result = Image.fromarray(np.ascontiguousarray(sheet))
+    ground = Image.fromarray(np.ascontiguousarray(sheet))
+    result = ground.copy()
     earlier: list[Similarity] = []
     for drawing, eyes in drawn:
         _check(drawing, (1, 3), size=FRAME)
@@ -124,15 +128,19 @@ def scene(
         low, high = np.clip(low, 0, result.size), np.clip(high, 0, result.size)
         width, height = high - low
         if min(width, height) > 0:
-            depth = _depths(to_photo, low, (height, width))
+            depth = _placed(_depth(), to_photo, low, (height, width))
             share = _smooth(depth / SOFT)
             for other in earlier:
-                others = _depths(other, low, (height, width))
+                others = _placed(_depth(), other, low, (height, width))
                 share *= _smooth(0.5 + (depth - others) / SOFT)
             mask = Image.fromarray(np.round(255 * share).astype(np.uint8))
             face = Image.fromarray(np.broadcast_to(drawing, (*FRAME, 3)).copy())
             face, to_face = _shrunk(face, to_photo.seen_from(low).inverse())
-            result.paste(_sampled(face, to_face, (height, width)), tuple(low.tolist()), mask)
+            face = _sampled(face, to_face, (height, width))
+            ink = ImageChops.multiply(face, ground.crop((*low, *high)))
+            head = _placed(_head(), to_photo, low, (height, width))
+            ink.paste(face, mask=Image.fromarray(np.round(255 * head).astype(np.uint8)))
+            result.paste(ink, tuple(low.tolist()), mask)
         earlier.append(to_photo)
     return np.asarray(result)
 
@@ -221,9 +229,21 @@ def _depth() -> Image.Image:
     return Image.fromarray(np.maximum(RADIUS - outside, 0).astype(np.float32))
 
 
-def _depths(to_photo: Similarity, corner: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """`_depth` at the pixels of a part of the photo from `corner` (x, y), 0 beyond the frame."""
-    return np.asarray(_sampled(_depth(), to_photo.seen_from(corner).inverse(), size))
+@functools.cache
+def _head() -> Image.Image:
+    """1 where the frame shows the head, 0 beyond its rim; mode F."""
+    (x, y), (across, down), rim = HEAD
+    rows, columns = np.mgrid[: FRAME[0], : FRAME[1]] + 0.5
+    away = np.hypot((columns - x) / across, (rows - y) / down)
+    return Image.fromarray(_smooth((1 - away) * across / rim).astype(np.float32))
+
+
+def _placed(
+    level: Image.Image, to_photo: Similarity, corner: np.ndarray, size: tuple[int, int]
+) -> np.ndarray:
+    """A level of the frame's pixels at those of a part of the photo from `corner` (x, y), 0 beyond
+    the frame."""
+    return np.asarray(_sampled(level, to_photo.seen_from(corner).inverse(), size))
 
 
 def _smooth(x: np.ndarray) -> np.ndarray:

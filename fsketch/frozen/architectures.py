@@ -14,6 +14,7 @@ from flax import linen as nn
 from fsketch.core import images
 from fsketch.nets import (
     alexnet,
+    dcgan,
     facenet,
     iresnet,
     mobilefacenet,
@@ -120,6 +121,7 @@ ARCHITECTURES: dict[str, Architecture] = {
         taps=("conv2", "conv4", "conv6"),
         deepest=lambda net: "conv14",  # after its PReLU
     ),
+    "dcgan_digiface": Architecture(generator=dcgan.Generator),
     "stylegan2_ffhq256": Architecture(
         generator=functools.partial(stylegan2.Generator, channel_base=16384)
     ),

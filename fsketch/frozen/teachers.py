@@ -45,7 +45,7 @@ class Teacher(nn.Module):
         maps = _chosen(self.net(image), self.taps, len(NAMES))
         rms = self.variable("constants", "rms", jnp.ones, (len(NAMES),))
         return {
-            name: maps[tap] / rms.value[i]
+            name: (maps[tap] / rms.value[i]).astype(maps[tap].dtype)
             for i, (name, tap) in enumerate(zip(NAMES, self.taps, strict=True))
         }
 

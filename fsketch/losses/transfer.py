@@ -28,10 +28,29 @@ def distance(maps: Sequence[jax.Array], targets: Sequence[jax.Array]) -> jax.Arr
         raise ValueError(f"maps: expected {len(targets)}, one per target, got {len(maps)}")
     for one, other in zip(maps, targets, strict=True):
         chex.assert_equal_shape([one, other])
-    return sum(
-        jnp.square(one.astype(jnp.float32) - other).mean()
-        for one, other in zip(maps, targets, strict=True)
-    )
+    return sum(_mean_square(one, other) for one, other in zip(maps, targets, strict=True))
+
+
+@jax.custom_vjp
+def _mean_square(one: jax.Array, other: jax.Array) -> jax.Array:
+    return _forward(one, other)[0]
+
+
+def _forward(one: jax.Array, other: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
+    """Keeps the difference in the narrower type; autodiff would keep it in float32."""
+    difference = one.astype(jnp.float32) - other.astype(jnp.float32)
+    narrower = min((one.dtype, other.dtype), key=lambda kind: kind.itemsize)
+    kinds = jnp.empty(0, one.dtype), jnp.empty(0, other.dtype)
+    return jnp.square(difference).mean(), (difference.astype(narrower), *kinds)
+
+
+def _backward(kept: tuple[jax.Array, ...], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
+    difference, one, other = kept
+    slope = gradient / difference.size * (2 * difference.astype(jnp.float32))
+    return slope.astype(one.dtype), -slope.astype(other.dtype)
+
+
+_mean_square.defvjp(_forward, _backward)
 
 
 def mimic(student: types.Taps, teacher: types.Taps) -> jax.Array:
@@ -52,8 +71,9 @@ def mutual(student: types.Taps, peer: types.Taps) -> jax.Array:
     parameters, so one joint distance that both lower has the same gradients.
     """
     peer = {name: lax.stop_gradient(peer[name]) for name in peer}
+    # Encoder first in both, so that a compiler sees that both students' differences are the same.
     return distance(_pick(student, ENCODER), _pick(peer, DECODER)) + distance(
-        _pick(student, DECODER), _pick(peer, ENCODER)
+        _pick(peer, ENCODER), _pick(student, DECODER)
     )
 
 

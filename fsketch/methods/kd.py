@@ -45,7 +45,7 @@ def method(config: ConfigDict) -> interface.Method:
         return students.freeze(config, needs(config), batches)
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
-        return state.create(**students.create(key, config, _teachers(frozen), batch))
+        return state.create(**students.create(key, config, _teachers(config, frozen), batch))
 
     def train_step(
         train_state: state.TrainState,
@@ -53,7 +53,7 @@ def method(config: ConfigDict) -> interface.Method:
         batch: types.Batch,
         keys: types.Key,
     ) -> tuple[state.TrainState, types.Scalars]:
-        return students.train_step(train_state, _teachers(frozen), batch, keys, config)
+        return students.train_step(train_state, _teachers(config, frozen), batch, keys, config)
 
     return interface.Method(freeze, init, train_step, students.predict)
 
@@ -67,7 +67,7 @@ def method_plus(config: ConfigDict) -> interface.Method:
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
         student_key, *critic_keys = jax.random.split(key, 3)
-        players = students.create(student_key, config, _teachers(frozen), batch)
+        players = students.create(student_key, config, _teachers(config, frozen), batch)
         for (critic, student), critic_key in zip(CRITICS.items(), critic_keys, strict=True):
             source, target = students.ROLES[student]
             example = critics.pair(batch, source, batch[target])
@@ -84,7 +84,7 @@ def method_plus(config: ConfigDict) -> interface.Method:
             params: dict, batch: types.Batch, keys: types.Key
         ) -> tuple[jax.Array, tuple[dict, tuple]]:
             outputs, stats = students.apply(train_state.players, params, batch, keys)
-            teachers = _teachers(frozen)
+            teachers = _teachers(config, frozen)
             maps = students.teacher_features(teachers, batch)
             pairs, terms = {}, {}
             for critic, role in CRITICS.items():
@@ -119,6 +119,9 @@ def method_plus(config: ConfigDict) -> interface.Method:
     return interface.Method(freeze, init, train_step, students.predict)
 
 
-def _teachers(frozen: interface.Frozens) -> students.Teachers:
+def _teachers(config: ConfigDict, frozen: interface.Frozens) -> students.Teachers:
     """The one teacher sees both domains."""
-    return {domain: frozen["teacher"] for domain in students.DOMAINS} if frozen else {}
+    if not frozen:
+        return {}
+    teacher = frozen["teacher"].computing_in(config.model.dtype)
+    return dict.fromkeys(students.DOMAINS, teacher)

@@ -32,7 +32,12 @@ def method(config: ConfigDict) -> interface.Method:
     """See the module's docstring; the fields are those of configs/kt.py."""
 
     def teachers(frozen: interface.Frozens) -> students.Teachers:
-        return {domain: frozen[role] for domain, role in TEACHERS.items() if role in frozen}
+        dtype = config.model.dtype
+        return {
+            domain: frozen[role].computing_in(dtype)
+            for domain, role in TEACHERS.items()
+            if role in frozen
+        }
 
     def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
         return students.freeze(config, needs(config), batches)

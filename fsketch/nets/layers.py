@@ -267,8 +267,14 @@ def max_pool(
 
 @jax.custom_vjp
 def _halving_max_pool(x: jax.Array) -> jax.Array:
-    (a, b), (c, d) = _blocks(x)
-    return jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))
+    def by_blocks(x: jax.Array) -> jax.Array:
+        (a, b), (c, d) = _blocks(x)
+        return jnp.maximum(jnp.maximum(a, b), jnp.maximum(c, d))
+
+    # On TPU blocks are another layout, and the whole map is copied into it.
+    return lax.platform_dependent(
+        x, cpu=by_blocks, default=lambda x: nn.max_pool(x, (2, 2), (2, 2))
+    )
 
 
 def _blocks(x: jax.Array) -> list[list[jax.Array]]:

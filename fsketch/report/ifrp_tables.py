@@ -4,7 +4,7 @@ Reproduces a table of IFRP's paper (arXiv 1904.04241): trains the missing rows, 
 workdir in DIR, evaluates them on the three test sets and prints them in the paper's order, with the
 paper's numbers in brackets.  The same command continues after an interruption; --dry_run only
 prints the commands.  Flags after -- go to every training, e.g. --config.portraits.manual_dir=FACES;
-use another DIR for other flags.  They must not set loss weights, which distinguish the rows.
+use another DIR for other flags.  They must not set loss weights nor what else makes the rows.
 
 The paper's numbers are for its 128 px CelebA faces and artworks [paper]; which rows its tables of
 losses and rotations name is [inferred].  FRR and FCR, in percent, follow metrics/retrieval.py with
@@ -277,11 +277,18 @@ def main(words: Sequence[str]) -> int:
     parser.path("--json", metavar="FILE", help="write all numbers as JSON")
     given = parser.parse_args(words[:end])
     parent = Path(given.parent)
-    if any(flag.startswith("--config.loss_weights") for flag in flags):
-        raise errors.UsageError(
-            "flags after --: expected no --config.loss_weights, which distinguish the rows"
-        )
     table = TABLES[given.table]
+    fixed = {
+        "--config.loss_weights",
+        *(flag.split("=")[0] for row in table.rows for flag in row.flags),
+    }
+    if "--config.portraits.train_styles" in fixed:
+        fixed.add("--config.portraits.num_distinct")
+    for name in sorted(fixed):
+        if any(flag.startswith(name) for flag in flags):
+            raise errors.UsageError(
+                f"flags after --: expected no {name}, which distinguishes the rows"
+            )
     found: dict[str, Any] = {}
     for row in table.rows:
         if not row.config:

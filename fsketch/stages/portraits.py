@@ -36,7 +36,7 @@ from fsketch import restore, train
 from fsketch.core import checkpoint, images, names, progress, trees, writers
 from fsketch.data import checks, faces, shards, warp
 from fsketch.data.synthetic import paintings
-from fsketch.stages import default_nets, folders
+from fsketch.stages import default_nets, distinct_styles, folders
 
 PORTRAITS = "stylized_faces/prepared"  # the data set that reads a folder of them
 FACES_PER_SHARD = 64
@@ -53,9 +53,11 @@ def stylised_portraits(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     another configuration, other photos or other networks never use them; they may be deleted at
     any time.
     """
-    settings = config.portraits
     parent = epath.Path(workdir).absolute().parent
-    found = find_faces(settings, data_dir=config.data.data_dir)
+    found = find_faces(config.portraits, data_dir=config.data.data_dir)
+    if config.portraits.num_distinct:
+        config = _with_distinct_styles(config, found, parent)
+    settings = config.portraits
     styles, seen = styles_of(settings)
     networks = _networks(config, found, styles, parent)
     stylists = {name: load_stylist(path) for name, path in networks.items()}
@@ -64,6 +66,21 @@ def stylised_portraits(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     config = config.copy_and_resolve_references()
     with config.unlocked():
         config.data.name, config.data.manual_dir = PORTRAITS, str(folder)
+    return config
+
+
+def _with_distinct_styles(config: ConfigDict, found: faces.Faces, parent: epath.Path) -> ConfigDict:
+    """The configuration with the `num_distinct` styles farthest from faces for training."""
+    settings = config.portraits
+    styles, _ = styles_of(settings)
+    plain = [shards.PLAIN] if shards.PLAIN in settings.train_styles else []
+    candidates = [style for name, style in styles.items() if name != shards.PLAIN]
+    nested = network(settings, candidates[0], "")
+    far = distinct_styles.farthest(settings, found, candidates, nested, parent)
+    config = config.copy_and_resolve_references()
+    with config.unlocked():
+        config.portraits.train_styles = (*plain, *far)
+        config.portraits.test_styles = tuple(s for s in styles.values() if s not in (*plain, *far))
     return config
 
 

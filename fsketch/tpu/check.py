@@ -1,11 +1,12 @@
 """fsketch tpu-check: what a TPU will make of an experiment, by its compiler, without a TPU.
 
     fsketch tpu-check --config=configs/kd.py [--topology=v5e:2x4] [--batch=16]
+    fsketch tpu-check --table=tpu.json --topology=v5e,v5p,v6e     all methods, as Markdown
 
 Compiles the training step and `predict` for each topology by libtpu (extra `tpu`), and prints FLOP
 and memory traffic of one chip's program, the times that they take at the chip's published peaks
-(the roofline; a real step takes longer), memory, and what moves most bytes.  Compiling takes
-minutes.  FLOP and bytes are the compiler's; times are predictions.
+(the roofline; a real step takes longer), memory, and what moves most bytes.  Compiling takes half a
+minute, with --full minutes.  FLOP and bytes are the compiler's; times are predictions.
 """
 
 import argparse
@@ -15,9 +16,7 @@ import jax
 import tabulate
 
 from fsketch.core import arguments, config_files, errors, progress
-from fsketch.tpu import chips, compiled, hlo
-
-GIB = 2**30
+from fsketch.tpu import chips, compiled, hlo, table
 
 
 def main(given: Sequence[str]) -> int:
@@ -27,6 +26,10 @@ def main(given: Sequence[str]) -> int:
     slices = [chips.parse(text) for text in args.topology or ["v5e"]]
     jax.config.update("jax_platforms", "cpu")  # nothing runs, also where there is a TPU
     devices = {wanted: chips.devices(wanted) for wanted in slices}
+    if args.table:
+        programs = args.program or compiled.PROGRAMS
+        print(table.make(args.table, slices, programs, full=args.full))
+        return 0
     config = config_files.load(name, fields)
     if "stages" in config:
         raise errors.UsageError(
@@ -40,7 +43,7 @@ def main(given: Sequence[str]) -> int:
             for pairs in batches(args.batch, config.batch_size, wanted.num_chips):
                 progress.say(f"compiling {program} for {wanted.name}, {pairs} pairs a chip")
                 lowered = run.lowered(program, pairs, devices[wanted])
-                counts.append(compiled.count(lowered, pairs))
+                counts.append(compiled.count(lowered, pairs, full=args.full))
                 print("\n".join(lines(program, wanted, counts[-1], top=args.top)), flush=True)
             print(largest_line(counts, chips.CHIPS[wanted.chip]))
     return 0
@@ -55,6 +58,11 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     result.several("--batch", commas=True, metavar="N", help="pairs a chip; default: the config's")
     result.several("--program", commas=True, known=compiled.PROGRAMS, help="default: both")
+    result.add_argument(
+        "--full", action="store_true",
+        help="compile with all optimisations, ten times as long, for a few percent of the traffic",
+    )  # fmt: skip
+    result.path("--table", metavar="FILE", help="all methods; keeps rows in FILE and adds to them")
     result.add_argument("--top", type=int, default=12, help="consumers to print")
     return result
 
@@ -76,7 +84,7 @@ def lines(
         f"\n{program}, {wanted.name} ({wanted.num_chips} x {wanted.chip} on {hosts}), "
         f"{counted.pairs} pairs a chip, compiled in {counted.seconds:.0f} s"
     )
-    memory = f"{counted.held / GIB:.2f} GiB of {chip.hbm_gib:g}"
+    memory = f"{counted.held / compiled.GIB:.2f} GiB of {chip.hbm_gib:g}"
     if not counted.fits:
         yield f"  does not fit: needs {memory}"
         return
@@ -88,8 +96,8 @@ def lines(
     share = roof.arithmetic_sec / roof.seconds
     yield f"  bound by {roof.bound}: at most {share:.0%} of the peak, {rate:.0f} pairs/s"
     yield (
-        f"  memory      {memory}: arguments {counted.arguments / GIB:.2f}, temporary "
-        f"{counted.temporary / GIB:.2f}"
+        f"  memory      {memory}: arguments {counted.arguments / compiled.GIB:.2f}, temporary "
+        f"{counted.temporary / compiled.GIB:.2f}"
     )
     total = sum(one.bytes for one in counted.consumers)
     for title, rows in (
@@ -113,25 +121,8 @@ def told(one: hlo.Consumer) -> str:
     return f"{one.operation.kind} {shape[:44]}{'...' * (len(shape) > 44)} {path[-60:]}"
 
 
-def largest(counts: Sequence[compiled.Counted], hbm_bytes: float) -> int:
-    """The most pairs that fit, if memory grows by the same number of bytes with each pair.
-
-    By the largest two batches; by one alone what is no argument counts as the pairs'.
-    """
-    ordered = sorted(counts, key=lambda one: one.pairs)
-    high = ordered[-1]
-    if len(ordered) > 1:
-        low = ordered[-2]
-        each = (high.held - low.held) / (high.pairs - low.pairs)
-    else:
-        each = (high.held - high.arguments) / high.pairs
-    if each <= 0:
-        return high.pairs
-    return max(0, int((hbm_bytes - (high.held - each * high.pairs)) // each))
-
-
 def largest_line(counts: Sequence[compiled.Counted], chip: chips.Chip) -> str:
     """The largest batch, by one compiled batch or by two."""
     basis = " and ".join(str(one.pairs) for one in sorted(counts, key=lambda one: one.pairs)[-2:])
-    pairs = largest(counts, chip.hbm_gib * GIB)
+    pairs = compiled.largest(counts, chip.hbm_gib * compiled.GIB)
     return f"  largest batch: about {pairs} pairs a chip, by the memory of {basis} pairs"

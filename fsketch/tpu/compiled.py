@@ -7,7 +7,7 @@ They are the functions that training and evaluation pmap (`train.one_device`,
 import re
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,7 @@ from fsketch.data import pipeline
 from fsketch.tpu import hlo
 
 PROGRAMS = ("train", "predict")
+GIB = 2**30
 _USED = re.compile(r"Used ([\d.]+)([KMG]) of ([\d.]+)([KMG]) hbm")
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30}
 
@@ -94,9 +95,10 @@ def _shapes(tree: types.PyTree, number: int) -> types.PyTree:
     )
 
 
-def count(lowered: jax.stages.Lowered, pairs: int, **options: Any) -> Counted:
-    """Compiles a program, for minutes, and counts it; options: of the compiler."""
+def count(lowered: jax.stages.Lowered, pairs: int, *, full: bool = False) -> Counted:
+    """Compiles a program and counts it; full: with all optimisations, as on a TPU, for minutes."""
     start = time.perf_counter()
+    options = {} if full else {"exec_time_optimization_effort": -1.0}
     try:
         compiled = lowered.compile(compiler_options=options)
     except jax.errors.JaxRuntimeError as error:
@@ -122,3 +124,20 @@ def count(lowered: jax.stages.Lowered, pairs: int, **options: Any) -> Counted:
         consumers,
         time.perf_counter() - start,
     )
+
+
+def largest(counts: Sequence[Counted], hbm_bytes: float) -> int:
+    """The most pairs that fit, if memory grows by the same number of bytes with each pair.
+
+    By the largest two batches; by one alone what is no argument counts as the pairs'.
+    """
+    ordered = sorted(counts, key=lambda one: one.pairs)
+    high = ordered[-1]
+    if len(ordered) > 1:
+        low = ordered[-2]
+        each = (high.held - low.held) / (high.pairs - low.pairs)
+    else:
+        each = (high.held - high.arguments) / high.pairs
+    if each <= 0:
+        return high.pairs
+    return max(0, int((hbm_bytes - (high.held - each * high.pairs)) // each))

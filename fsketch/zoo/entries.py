@@ -118,7 +118,7 @@ def write_entry(
         command=_command(epath.Path(workdir)),
         version=fsketch.__version__,
         date=f"{datetime.date.today()}",
-        styles=list(prediction.styles(restored.config, direction)),
+        styles=list(prediction.styles(restored.config, direction=direction)),
         folder=epath.Path(out),
     )
     differences = []

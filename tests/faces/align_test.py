@@ -84,7 +84,7 @@ def test_a_sketch_ends_where_the_photo_does():
 def test_the_way_there_and_back():
     frame = align.aligned(PHOTO, EYES)
     back = align.scene(PHOTO, [(frame, EYES)]).astype(float)
-    face = np.s_[60:175, 180:268]
+    face = np.s_[75:140, 195:255]
     assert -10 * np.log10(np.mean((back[face] - PHOTO[face]) ** 2) / 255**2) > 35
     np.testing.assert_array_equal(back[:, 330:], PHOTO[:, 330:])
 
@@ -99,6 +99,16 @@ def test_a_drawing_lies_at_its_face_alone_and_leaves_no_box(background):
     outside[76:324, 126:324] = False
     assert (sheet[outside] == (120 if background == "photo" else 255)).all()
     assert max(np.abs(np.diff(sheet, axis=axis)).max() for axis in (0, 1)) <= 16
+
+
+def test_beyond_the_head_only_ink_is_laid_on_the_photo():
+    photo = np.full((*align.FRAME, 3), 100, np.uint8)
+    drawing = np.full((*align.FRAME, 1), 255, np.uint8)
+    drawing[:40] = 51  # a fifth of the paper's light
+    found = align.scene(photo, [(drawing, align.EYES)])
+    assert (found[80:190, 75:125] == 255).all()
+    assert (found[50:, :16] == 100).all() and (found[247:] == 100).all()
+    assert (found[31:34, 54:57] == 20).all()
 
 
 @pytest.mark.parametrize("distance", [6, 50, 110])
@@ -116,10 +126,11 @@ def test_of_two_drawings_each_keeps_its_face():
         (np.full((*align.FRAME, 1), level, np.uint8), np.add(align.EYES, (x, 25)))
         for level, x in ((50, 20), (200, 140))
     ]
+    photo = np.zeros((300, 400, 3), np.uint8)
     for order in (drawn, drawn[::-1]):
-        row = align.scene(np.zeros((300, 400, 3), np.uint8), order)[150, :, 0].astype(int)
+        row = align.scene(photo, order, background="paper")[150, :, 0].astype(int)
         assert (row[60:160] == 50).all() and (row[200:290] == 200).all()
-        assert (np.diff(row[60:290]) >= 0).all()  # and nothing of the photo between them
+        assert (np.diff(row[60:290]) >= 0).all()  # and nothing of the paper between them
 
 
 def test_a_drawing_beyond_the_photo_leaves_it():

@@ -66,3 +66,32 @@ def test_maps_in_bfloat16_are_compared_in_float32():
     assert value.dtype == jnp.float32
     expected = np.square(np.asarray(one, np.float64) - np.asarray(other, np.float64)).mean()
     assert float(value) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("kinds", [("float32", "float32"), ("bfloat16", "bfloat16"),
+                                   ("float32", "bfloat16")])  # fmt: skip
+def test_the_gradient_is_that_of_autodiff_from_differences_in_the_narrower_type(kinds):
+    rng = np.random.default_rng(0)
+    one, other = (jnp.asarray(rng.normal(size=(2, 8, 8, 4)), kind) for kind in kinds)
+    value, pull = jax.vjp(lambda a, b: transfer.distance([a], [b]), one, other)
+    kept = {leaf.dtype.name for leaf in jax.tree.leaves(pull) if leaf.size == one.size}
+    assert kept == {min(kinds)}
+    expected = jax.grad(lambda a, b: 3 * jnp.square(a - b).mean(), (0, 1))(
+        one.astype(jnp.float32), other.astype(jnp.float32)
+    )
+    rtol = 1e-6 if kinds[1] == "float32" else 2**-7  # rounded twice
+    for found, right, kind in zip(pull(jnp.full_like(value, 3)), expected, kinds, strict=True):
+        assert found.dtype.name == kind
+        np.testing.assert_allclose(found.astype(jnp.float32), right, rtol=rtol)
+
+
+def test_both_students_share_one_difference():
+    """So that a program computes and keeps it once."""
+    one, other = taps(1.0), taps(2.0)
+    text = (
+        jax.jit(lambda a, b: transfer.mutual(a, b) + transfer.mutual(b, a))
+        .lower(one, other)
+        .compile()
+        .as_text()
+    )
+    assert text.count(" subtract(") == 6  # of each pair of maps, not of each and back

@@ -12,6 +12,7 @@ const PAPER = 255;
 const BLURS = [[0, 0], [5, 3], [15, 10], [40, 30]];
 const FADE = 10;
 const [SOFT, RADIUS] = [26, 70];
+const HEAD = { centre: [100, 132], half: [84, 114], rim: 26 };
 const { fround } = Math;
 
 const mapped = ({ origin: [x, y], step: [a, b] }, [u, v]) => [x + a * u - b * v, y + b * u + a * v];
@@ -134,6 +135,19 @@ function edgeDepth() {
   return depth;
 }
 
+/** 1 where the frame shows the head, 0 beyond its rim. */
+function headShare() {
+  const share = blank(WIDTH, HEIGHT, 1, Float32Array);
+  const { centre, half, rim } = HEAD;
+  for (let y = 0, o = 0; y < HEIGHT; y++) {
+    for (let x = 0; x < WIDTH; x++, o++) {
+      const away = Math.hypot((x + 0.5 - centre[0]) / half[0], (y + 0.5 - centre[1]) / half[1]);
+      share.data[o] = smooth((1 - away) * half[0] / rim);
+    }
+  }
+  return share;
+}
+
 const smooth = (value) => {
   const x = Math.min(Math.max(value, 0), 1);
   return x * x * (3 - 2 * x);
@@ -143,7 +157,8 @@ const smooth = (value) => {
 export function scene(photo, drawn, background) {
   const { width, height } = photo;
   const made = background === "paper" ? filled(width, height, 3, PAPER) : { ...photo, data: photo.data.slice() };
-  const depth = edgeDepth();
+  const ground = made.data.slice();
+  const [depth, head] = [edgeDepth(), headShare()];
   const earlier = [];
   for (const { eyes, frame } of drawn) {
     const map = toPhoto(eyes);
@@ -151,14 +166,14 @@ export function scene(photo, drawn, background) {
     const [low, high] = bounds;
     const size = [high[0] - low[0], high[1] - low[1]];
     if (Math.min(...size) > 0) {
-      const depths = (to) => sampled(depth, inverse(seenFrom(to, low)), ...size, "bilinear").data;
-      const own = depths(map);
+      const levels = (level, to) => sampled(level, inverse(seenFrom(to, low)), ...size, "bilinear").data;
+      const own = levels(depth, map);
       const share = Float32Array.from(own, (d) => smooth(d / SOFT));
       for (const other of earlier) {
-        depths(other).forEach((d, i) => (share[i] *= smooth(0.5 + (own[i] - d) / SOFT)));
+        levels(depth, other).forEach((d, i) => (share[i] *= smooth(0.5 + (own[i] - d) / SOFT)));
       }
       const [face, toFace] = fitting(frame, inverse(seenFrom(map, low)));
-      blend(made, sampled(face, toFace, ...size), low, share);
+      blend(made, ground, sampled(face, toFace, ...size), low, share, levels(head, map));
     }
     earlier.push(map);
   }
@@ -166,16 +181,22 @@ export function scene(photo, drawn, background) {
 }
 
 /** Pillow's paste with a mask. */
-function blend(made, part, [left, top], share) {
+function mixed(below, above, mask) {
+  const sum = below * (255 - mask) + above * mask + 128;
+  return ((sum >> 8) + sum) >> 8;
+}
+
+/** Sets a part into the picture; beyond the head it is multiplied with the ground. */
+function blend(made, ground, part, [left, top], share, head) {
   const { channels } = part;
   for (let y = 0, i = 0; y < part.height; y++) {
     let o = ((top + y) * made.width + left) * 3;
     for (let x = 0; x < part.width; x++, i++, o += 3) {
-      const mask = rounded(255 * share[i]);
+      const [mask, cover] = [rounded(255 * share[i]), rounded(255 * head[i])];
       for (let c = 0; c < 3; c++) {
         const level = part.data[i * channels + (channels === 1 ? 0 : c)];
-        const sum = made.data[o + c] * (255 - mask) + level * mask + 128;
-        made.data[o + c] = ((sum >> 8) + sum) >> 8;
+        const ink = mixed(Math.trunc((level * ground[o + c]) / 255), level, cover);
+        made.data[o + c] = mixed(made.data[o + c], ink, mask);
       }
     }
   }
