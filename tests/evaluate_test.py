@@ -141,11 +141,11 @@ def test_each_style_has_scores_of_its_own():
     options = {"batch_size": 2, "protocol": "plain"}
     scored = evaluate.score(predict, pairs, **options)
     found = evaluate.by_style(scored, drawn_in)
-    assert {style: scores.pop("images") for style, scores in found.items()} == {"ink": 2, "pen": 3}
-    for style, scores in found.items():
-        places = [place for place, name in enumerate(drawn_in) if name == style]
+    assert {hand: scores.pop("images") for hand, scores in found.items()} == {"ink": 2, "pen": 3}
+    for hand, scores in found.items():
+        places = [place for place, name in enumerate(drawn_in) if name == hand]
         own = pairs.take(places)
-        assert own.drawn_in == [style] * len(places)
+        assert own.drawn_in == [hand] * len(places)
         assert scores == pytest.approx(evaluate.evaluate(predict, own, **options))
     assert found["ink"]["to_sketch/psnr"] == 99 > found["pen"]["to_sketch/psnr"]
     assert evaluate.by_style(scored, ()) == evaluate.by_style(scored, ["ink"] * 5) == {}
