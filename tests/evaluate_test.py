@@ -132,6 +132,29 @@ def test_a_border_is_left_out_of_the_scores():
     assert ide.get_config("data=cuhk").validation_border_px == 2
 
 
+def test_each_style_has_scores_of_its_own():
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 20, 20, 1)).astype(np.uint8)
+    photo, box = np.repeat(pixels, 3, -1), np.tile([0, 0, 20, 20], (5, 1))
+    pixels[[1, 3]] = 255 - pixels[[1, 3]]
+    drawn_in = ["ink", "pen", "ink", "pen", "pen"]
+    pairs = pipeline.Canvases(photo, pixels, box, list("abcde"), np.arange(5), drawn_in=drawn_in)
+
+    def predict(batch):
+        return {"sketch": batch["photo"][..., :1] / 127.5 - 1}
+
+    options = {"batch_size": 2, "protocol": "plain"}
+    scored = evaluate.score(predict, pairs, **options)
+    found = evaluate.by_style(scored, drawn_in)
+    assert {hand: scores.pop("images") for hand, scores in found.items()} == {"ink": 2, "pen": 3}
+    for hand, scores in found.items():
+        places = [place for place, name in enumerate(drawn_in) if name == hand]
+        own = pairs.take(places)
+        assert own.drawn_in == [hand] * len(places)
+        assert scores == pytest.approx(evaluate.evaluate(predict, own, **options))
+    assert found["ink"]["to_sketch/psnr"] == 99 > found["pen"]["to_sketch/psnr"]
+    assert evaluate.by_style(scored, ()) == evaluate.by_style(scored, ["ink"] * 5) == {}
+
+
 def test_a_run_on_parts_is_restored_without_its_pool_of_parts(tiny, tmp_path):
     config = tiny(cyclegan)
     config.data.part_px = 16

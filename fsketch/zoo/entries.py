@@ -168,13 +168,19 @@ def _scores(workdir: epath.Path, direction: str, *, step: int) -> list[dict[str,
     report = json.loads(path.read_text()) if path.exists() else {"step": None}
     if report["step"] != step:
         return []
-    metrics = {
-        name.partition("/")[2]: round(value, 4)
-        for name, value in report["metrics"].items()
-        if name.startswith(f"{direction}/") and value is not None
-    }
-    where = {"protocol": report["protocol"], "data": report["data"], "images": report["num_images"]}
-    return [{**where, **metrics}]
+
+    def row(data: str, images: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        own = {
+            name.partition("/")[2]: round(value, 4)
+            for name, value in metrics.items()
+            if name.startswith(f"{direction}/") and value is not None
+        }
+        return {"protocol": report["protocol"], "data": data, "images": images, **own}
+
+    rows = [row(report["data"], report["num_images"], report["metrics"])]
+    for style, scores in report.get("by_style", {}).items():
+        rows.append(row(f"{report['data']}, style {style}", scores["images"], scores))
+    return rows
 
 
 def _command(workdir: epath.Path) -> str:
