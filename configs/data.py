@@ -10,6 +10,7 @@ In a data set without a validation split they are training pairs spread over the
 ordered by set and sex: the middle pair of each of `num_held_out` equal parts.
 """
 
+from types import SimpleNamespace
 from typing import NamedTuple
 
 from ml_collections import ConfigDict
@@ -20,6 +21,7 @@ class Pairs(NamedTuple):
 
     name: TFDS builder and configuration.  num_train: training pairs, including held-out ones.
     num_held_out: training pairs held out for validation, 0 = the set has a validation split.
+    With `styles` each of them counts as often as the most frequent one (data/pipeline.py `epoch`).
     canvas_px, crop_px: as in config.data.  num_epochs: epochs with batches of one, half of them at
     a constant learning rate, half of them at a falling one.
     """
@@ -31,12 +33,15 @@ class Pairs(NamedTuple):
     metric: str = "ssim"  # metric of the protocol that chooses the best checkpoint
     canvas_px: int = 286  # [secondary: SC_Lmser, SCA-GAN], for 200 x 250 px; other sizes [ours]
     crop_px: int = 256
+    styles: tuple[str, ...] = ()  # those of its sketches, where one student draws in all of them
     num_epochs: int = 200  # [secondary: the author's pix2pix]; on other sets than CUFS [inferred]
 
 
+FS2K = ("fs2k1", "fs2k2", "fs2k3")
+
 PAIRS = {
-    # 64 x 80 px; schedule in `_use_procedural`
-    "procedural": Pairs("procedural_faces/small", 400, canvas_px=88, crop_px=80),
+    # 128 x 160 px; schedule in `_use_procedural`
+    "procedural": Pairs("procedural_faces/small", 400, canvas_px=176, crop_px=160),
     "cuhk": Pairs("cufs/cuhk", 88, 8, "cufs"),
     "ar": Pairs("cufs/ar", 80, 8, "cufs"),
     "xm2vts": Pairs("cufs/xm2vts", 100, 8, "cufs"),
@@ -45,6 +50,12 @@ PAIRS = {
     "cufsf": Pairs("cufsf/sc_lmser", 250, 8, "cufsf"),
     # Sizes differ, up to 475 x 340 px, and faces are not aligned; 512 suits any net here.
     "fs2k": Pairs("fs2k/all", 1058, 24, "fs2k", "scoot", canvas_px=544, crop_px=512),
+    # Faces aligned to 200 x 250 px by the detector; three styles.  The split held_out is a tenth of
+    # the training half.  Without the test half: --config.data.name=fs2k/train_only_aligned
+    # --config.data.test=held_out.
+    "fs2k_aligned": Pairs("fs2k/aligned", 950, 0, "cufs", styles=FS2K),
+    # CUHK's 80 pairs and the training half of fs2k_aligned, each of the four styles as often.
+    "styles": Pairs("styles", 1250, 0, "cufs", styles=("cuhk", *FS2K)),
     # Pairs of up to 256 px a side.  pairs.csv or the folders define the splits train, validation
     # and test; if all pairs are the split train, cut it, e.g. by
     # --config.data.train=train[20:] --config.data.validation=train[:10]
@@ -108,40 +119,49 @@ def use_pairs(config: ConfigDict, name: str, *, whole: bool, direction: str = "t
         config.data.train, config.data.validation, config.best_metric = "train", "", ""
 
 
+def use_schedule(config: ConfigDict, given: SimpleNamespace) -> None:
+    """The schedule of arguments `data` and `schedule`; as `use_parts`."""
+    if given.schedule == "quick":
+        use_quick(config)
+    elif given.data == "procedural":
+        use_parts(config, 80)
+
+
 def _use_procedural(config: ConfigDict) -> None:
-    """A schedule for minutes on two CPU cores [inferred]."""
+    """A schedule for minutes on two CPU cores [ours], the same for all methods."""
     config.optim.learning_rate = 1e-3
+    config.optim.decay_from = 0.4
+    config.optim.ema_rate = 0.985
     config.batch_size = 4
     config.num_steps = 1000
     config.eval_every_steps = config.save_every_steps = 250
-    config.eval_batch_size = 16
+
+
+def use_parts(config: ConfigDict, part_px: int) -> None:
+    """Trains on parts of this side, which show more faces than whole crops at the same cost [ours].
+
+    Batch statistics fit both parts and whole images, instance statistics do not, so model.norm is
+    "batch".  After the translator, before `shared.add_critic`.
+    """
+    config.data.part_px = part_px
+    config.data.fill_mirrored = True
+    config.model.norm = "batch"
 
 
 def use_quick(config: ConfigDict) -> None:
-    """schedule=quick: real pairs in less than an hour of one CPU core [ours]; after `use_pairs`.
-
-    Parts of 128 px, four a step, show more faces than whole crops at the same cost.  Batch
-    statistics fit both parts and whole images, instance statistics do not, so model.norm and
-    critic.norm are "batch".
-    """
+    """schedule=quick: real pairs in less than an hour of one CPU core [ours]; as `use_parts`."""
     if config.data.crop_px != 256:
         raise ValueError(
             f"schedule=quick: expected pairs on a canvas of 256 px, got {config.data.crop_px} px "
             f"({config.data.name})"
         )
-    config.data.canvas_px, config.data.part_px = 272, 128
-    config.data.fill_mirrored = True
-    config.model.norm = "batch"
+    use_parts(config, 128)
+    config.data.canvas_px = 272
     config.optim.decay_from = 0.4
     config.optim.ema_rate = 0.985
     config.batch_size = 4
     config.num_steps = 1000
     config.eval_every_steps = config.save_every_steps = 125
-
-
-def quicken_critic(config: ConfigDict) -> None:
-    """Critic settings for `use_quick`."""
-    config.critic.width, config.critic.norm = 32, "batch"
 
 
 def use_drawn_faces(
@@ -182,15 +202,27 @@ def add_portraits(config: ConfigDict, network: ConfigDict) -> None:
     # la Muse (test).
     section.train_styles = ("scream", "candy", "mosaic")
     section.test_styles = ("waves", "feathers", "pencil", "shapes", "swirls", "facets", "glass")
+    # Train on this many of both lists, the farthest from the training faces, and test on the rest
+    # [paper: 3, from its candidates]; 0 = as the lists say, the names of the paper's choice.
+    section.num_distinct = 0
     section.drawn = True  # drawn sketches of the test faces, if any, are the split test_sketches
     section.rotation_deg = 30.0  # largest rotation of a portrait [paper: its ablation]
     section.shift = 0.1  # largest shift, share of the side [inferred]
     section.scale = (0.9, 1.1)  # range of the scale factor [inferred]
-    section.num_angles = 0  # use this many evenly spaced rotations, 11 or 5 [paper]; 0 = any angle
+    # 0 = any angle; 11 = one of -30, -20, -15, -10, -5, 0, 5, 10, 15, 20, 30 [paper]; 5 = every 15
+    # degrees [paper: five; inferred: which]
+    section.num_angles = 0
     section.seed = 0  # for rotation, shift and scale
     section.networks = ""  # a folder with a run for each style; "" = train or reuse our own
     section.network = network
     config.portraits = section
+
+
+def use_portraits_alone(config: ConfigDict, where: str, given: SimpleNamespace) -> None:
+    """`use_portraits` of given.portraits; `where`, for ValueError: the config with its argument."""
+    if (given.data, given.pairs, given.schedule) != ("procedural", "held_out", "default"):
+        raise ValueError(f"{where}: expected portraits= without data=, pairs= and schedule=")
+    use_portraits(config, given.portraits)
 
 
 def use_portraits(config: ConfigDict, name: str) -> None:

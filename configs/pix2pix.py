@@ -11,6 +11,8 @@ Run        fsketch train --config=configs/pix2pix.py --workdir=runs/pix2pix
            direction=  to_sketch, to_photo (default with portraits=).
            schedule=   default, or quick as in configs/kd.py, with half the width and the paper's
                        rate 2e-4 (KD and KD+ use 1e-3).
+           On procedural rate 1e-3, parts, and a critic of half the width, as configs/kd_plus.py
+           and cyclegan.py [ours].
            E.g. configs/pix2pix.py:data=cuhk,direction=to_photo.
 Cost       data=cuhk,schedule=quick: 2 minutes of one CPU core for 160 steps; at full width, 8 parts
            a step, 336 parts/s on an H200 shared with other trainings.  Others: not run yet.  The
@@ -19,8 +21,6 @@ Expect     data=cuhk,schedule=quick at full width on a GPU: configs/experiments/
            portraits=fs2k and orl: ifrp_fs2k.py, ifrp_orl.py.  160 steps of 4 at rate 1e-3:
            SSIM 0.618, PSNR 14.94, FSIM 0.700, Scoot 0.450.  Others: not run yet.
 """
-
-from types import SimpleNamespace
 
 from ml_collections import ConfigDict
 
@@ -47,46 +47,37 @@ def get_config(argument: str = "") -> ConfigDict:
     # "instance", "batch" or "none" [paper: batch, with batches of one]
     config.model.norm = "instance"
     config.model.dropout_rate = 0.5  # [paper]
+    config.model.styles = ()  # as in configs/students.py [ours]
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
-    shared.add_critic(config)
-    config.critic.loss = "non_saturating"  # [paper]
     if given.portraits == "none":
         shared.add_direction(config, given.direction.replace("default", "to_sketch"))
         whole = given.pairs == "whole"
         data.use_pairs(config, given.data, whole=whole, direction=config.direction)
+        config.model.styles = data.PAIRS[given.data].styles
+        data.use_schedule(config, given)
     else:
         shared.add_direction(config, given.direction.replace("default", "to_photo"))
-        _use_portraits(config, given, argument)
+        data.add_portraits(config, style.get_config())
+        data.use_portraits_alone(config, f"configs/pix2pix.py:{argument}", given)
+        config.best_metric = f"{config.direction}/ssim"
+        config.model.depth = DEPTHS[config.data.crop_px]
 
+    if config.data.name.startswith("procedural"):  # for minutes on two CPU cores [inferred]
+        config.model.width, config.model.depth = 32, 5
+        config.data.part_px = 96  # can be halved 5 times
+    if given.schedule == "quick":
+        config.model.width, config.model.depth = 32, 7  # 128 px can be halved 7 times
+    shared.add_critic(config)
+    config.critic.loss = "non_saturating"  # [paper]
     config.loss_weights = ConfigDict()
     config.loss_weights.reconstruction = 100.0  # [paper]
     config.loss_weights.adversarial = 1.0  # [paper]
-    if config.data.name.startswith("procedural"):  # for minutes on two CPU cores [inferred]
-        config.data.canvas_px, config.data.crop_px = 104, 96
-        config.model.width, config.model.depth = 32, 5
-        config.critic.width = 32
-        config.optim.learning_rate = 2e-4
-    if given.schedule == "quick":
-        data.use_quick(config)
-        data.quicken_critic(config)
-        config.model.width, config.model.depth = 32, 7  # 128 px can be halved 7 times
     return config.lock()
-
-
-def _use_portraits(config: ConfigDict, given: SimpleNamespace, argument: str) -> None:
-    if given.data != "procedural" or given.pairs != "held_out":
-        raise ValueError(
-            f"configs/pix2pix.py:{argument}: expected portraits= without data= and pairs="
-        )
-    data.add_portraits(config, style.get_config())
-    data.use_portraits(config, given.portraits)
-    config.best_metric = f"{config.direction}/ssim"
-    config.model.depth = DEPTHS[config.data.crop_px]
 
 
 def tiny() -> ConfigDict:
     """Seconds, for tests."""
     config = shared.shrink(get_config())
-    config.model.width, config.model.depth = 4, 4
+    config.model.width, config.model.depth, config.model.norm = 4, 4, "instance"
     shared.shrink_critic(config)
     return config

@@ -98,9 +98,10 @@ def get_config() -> ConfigDict:
     # 1, or 3 for sketches in colour (stylised portraits); grey sketches are then repeated.
     config.data.sketch_channels = 1
     config.data.flip = True  # mirror pairs at random
-    # Scale pairs by a random factor in 1 -+ zoom; the canvas must hold crop_px / (1 - zoom), and
-    # crops then start between pixels.
+    # Scale pairs by a random factor in 1 -+ zoom; the canvas must hold what training sees
+    # (crop_px, or part_px) / (1 - zoom), and crops then start between pixels.
     config.data.zoom = 0.0
+    config.data.roll_degrees = 0.0  # turn pairs by up to this angle, either way [ours]
     # Random light on the input photos, drawn for each photo from +- the number: brightness is added
     # (share of the range from black to white); contrast and saturation scale by this share the
     # distances from the photo's mean grey and from each pixel's grey.  Target photos, and the
@@ -115,6 +116,10 @@ def get_config() -> ConfigDict:
     config.data.tint = 0.0  # share by which each colour is stronger or weaker, at most
     config.data.blur_px = 0.0  # deviation of a blur, at most
     config.data.noise = 0.0  # deviation of white noise, as a share of the range, at most
+    config.data.resolution = 0.0  # share of the size lost by scaling down and up, at most
+    config.data.jpeg = 0.0  # 1 - quality of a JPEG file, at most
+    # Colour, 3 values from 0 to 255, of the background of photos as targets [ours]; () = their own.
+    config.data.even_background = ()
 
     config.optim = ConfigDict()
     # Adam and its schedule: [secondary: the author's pix2pix; use for KT and KD inferred]
@@ -152,12 +157,17 @@ def add_teacher(config: ConfigDict, name: str, teacher: ConfigDict) -> None:
 
 
 def add_critic(config: ConfigDict) -> None:
-    """Adds critics that judge patches (nets/patch_critic.py, losses/adversarial.py)."""
+    """Adds critics that judge patches (nets/patch_critic.py, losses/adversarial.py).
+
+    Those of parts have half the width and batch normalisation [ours], as data.use_parts.
+    """
     config.critic = ConfigDict()
     config.critic.width = 64  # channels of the first layer [paper: pix2pix]
     config.critic.num_layers = 3  # of stride 2: 70 x 70 patches [paper: pix2pix]
     config.critic.norm = "instance"  # as model.norm
     config.critic.loss = "lsgan"  # "lsgan", "non_saturating" or "hinge"
+    if config.data.part_px:
+        config.critic.width, config.critic.norm = 32, "batch"
 
 
 def add_direction(config: ConfigDict, direction: str) -> None:
@@ -177,7 +187,8 @@ def add_embedder(config: ConfigDict, net: str, **constructor: object) -> None:
 def add_generator(config: ConfigDict) -> None:
     """Adds the generator that draws faces for data.name "drawn" (fsketch/frozen/generators.py)."""
     config.generator = ConfigDict()
-    # Converted weights (*.safetensors) of stylegan2_ffhq256 or stylegan2_256; "" = procedural
+    # Converted weights (*.safetensors) of stylegan2_ffhq256, stylegan2_256 or dcgan_digiface;
+    # "" = procedural
     config.generator.path = ""
 
 
@@ -187,7 +198,8 @@ def shrink(config: ConfigDict) -> ConfigDict:
     config.eval_every_steps = config.save_every_steps = 2
     config.log_every_steps = 1
     config.data.name = "procedural_faces/tiny"
-    config.data.canvas_px, config.data.crop_px = 40, 32
+    config.data.canvas_px, config.data.crop_px, config.data.part_px = 40, 32, 0
+    config.data.fill_mirrored = False
     return config
 
 
@@ -206,3 +218,5 @@ def shrink_teacher(section: ConfigDict, teacher: ConfigDict) -> None:
 def shrink_critic(config: ConfigDict) -> None:
     """Sets small critics for tests."""
     config.critic.width, config.critic.num_layers = 4, 2
+    if "norm" in config.critic:
+        config.critic.norm = "instance"

@@ -16,10 +16,11 @@ STUDENTS = {
 }
 
 # variant= -> weights of our own terms beside the papers' (losses/similarity.py, losses/strokes.py,
-# methods/students.py), tuned on validation pairs.  With any variant the decoder upsamples by
-# nearest neighbours and has skips: transposed convolutions raise FSIM by a lattice in the hair, and
-# texture needs the photo's own pixels.  An `fsim` of 10 scores still higher, but draws ribs along
-# contours.  `stroked` also gives the students noise and local contrast (nets/resnet.py).
+# methods/students.py), tuned on validation pairs.  With any of them, and always on procedural
+# faces, the decoder upsamples by nearest neighbours and has skips: transposed convolutions raise
+# FSIM by a lattice in the hair, and texture needs the photo's own pixels.  An `fsim` of 10 scores
+# still higher, but draws ribs along contours.  `stroked` also gives the students noise and local
+# contrast (nets/resnet.py).
 VARIANTS = {
     "structured": {"ssim": 10.0, "fsim": 4.0},
     "textured": {"ssim": 8.0, "fsim": 3.0, "texture": 15.0},
@@ -30,7 +31,7 @@ VARIANTS = {
 KEYS = {
     "data": tuple(data.PAIRS),
     "student": ("default", *STUDENTS),
-    "variant": ("none", *VARIANTS),
+    "variant": ("default", "none", *VARIANTS),
     "schedule": ("default", "quick"),
     "pairs": ("held_out", "whole"),
     "conditions": ("studio", "anywhere"),
@@ -44,6 +45,10 @@ ANYWHERE = {
     "tint": 0.12,
     "blur_px": 1.0,
     "noise": 0.03,
+    "resolution": 0.4,
+    "jpeg": 0.7,
+    "roll_degrees": 4.0,
+    "zoom": 0.05,
     "brightness": 0.1,
     "contrast": 0.25,
     "saturation": 0.4,
@@ -54,23 +59,29 @@ def get_config(given: SimpleNamespace) -> ConfigDict:
     """Two students with data, schedule and terms by values of KEYS; without method, unlocked."""
     config = shared.get_config()
     data.use_pairs(config, given.data, whole=given.pairs == "whole")
-    add_translator(config, given.student)
-    add_transfer(config, given.variant)
+    add_translator(config, given.student, styles=data.PAIRS[given.data].styles)
+    add_transfer(config, variant_of(given))
+    data.use_schedule(config, given)
     if given.schedule == "quick":
-        data.use_quick(config)
         config.optim.learning_rate = 1e-3  # [ours]
     if given.conditions == "anywhere":
         config.data.update(ANYWHERE)
     return config
 
 
-def add_translator(config: ConfigDict, student: str) -> None:
+def variant_of(given: SimpleNamespace) -> str:
+    """The value of `variant`; its default is structured on procedural faces, else none."""
+    default = "structured" if given.data == "procedural" else "none"
+    return given.variant.replace("default", default)
+
+
+def add_translator(config: ConfigDict, student: str, *, styles: tuple[str, ...] = ()) -> None:
     """Adds a translator of fsketch/nets/students.py in a size of STUDENTS.
 
     "default" is full, or mini on procedural faces [inferred].
     """
     if student == "default":
-        student = "mini" if config.data.name.startswith("procedural") else "full"
+        student = "mini" if "procedural" in config.data.name else "full"
     config.model = ConfigDict()
     # `net`: a key of nets/students.py NETS.  `width`: channels of the first layer; 64 and 9 blocks
     # are those of the author's pix2pix generator [secondary; use as a student inferred].
@@ -79,9 +90,15 @@ def add_translator(config: ConfigDict, student: str) -> None:
     config.model.norm = "instance"
     # "transposed" [secondary] or "nearest" [ours], which leaves no lattice
     config.model.up = "transposed"
-    config.model.skips = False  # from encoder to decoder, as in a U-Net [ours]
+    # From encoder to decoder, as in a U-Net [ours]
+    config.model.skips = False
+    if config.data.name.startswith("procedural"):
+        config.model.up, config.model.skips = "nearest", True
     # Extra inputs of the first convolution, for strokes [ours]
     config.model.noise = config.model.detail = False
+    # Styles that a sketch can be drawn in, by an input; () = one.  The data set must name the style
+    # of each sketch, and training sees each style equally often [ours].
+    config.model.styles = styles
     config.model.dtype = "float32"  # type to compute in; parameters are float32 always
 
 
@@ -108,4 +125,5 @@ def add_transfer(config: ConfigDict, variant: str) -> None:
 
 def shrink(config: ConfigDict) -> None:
     """Sets small students for tests."""
-    config.model.width, config.model.num_blocks = 4, 1
+    config.model.width, config.model.num_blocks, config.model.norm = 4, 1, "instance"
+    config.optim.decay_from, config.optim.ema_rate = 0.5, 0.0

@@ -16,8 +16,8 @@ Run        fsketch train --config=configs/style.py --workdir=runs/mosaic
 Cost       small, 128 px, teacher SqueezeNet v1.0: 0.6 to 3.7 images/s on two CPU cores shared with
            much other work.  johnson: not run yet.
 Expect     small, mosaic, 300 steps of 4 on 300 photos of FS2K: portraits clearly in the style;
-           means of 50 steps, first and last: style 0.44 and 0.14, content 1.31 and 1.00.  The
-           scores of an evaluation compare with drawn sketches and do not judge the style.
+           means of 50 steps, first and last: style 0.44 and 0.14, content 1.31 and 1.00.  An
+           evaluation leaves images and no scores: they would compare with drawn sketches.
 """
 
 from ml_collections import ConfigDict

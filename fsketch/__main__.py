@@ -21,6 +21,10 @@ COMMANDS = {
     "models": ("models:main", "the models that ship, with their cards"),
     "synthesize": ("synthesize:main", "sketches of photos, or photos of sketches, by a run"),
     "score": ("score:main", "score folders of images by a named protocol"),
+    "study": (
+        "scoring.study.program:main",
+        "people choose between methods: a page, statistics",
+    ),
     "export": ("export.program:main", "a run as a file for other runtimes: ONNX, StableHLO"),
     "demo": ("demo.program:main", "own photos in a browser: a page served on this machine"),
     "report": ("report.program:main", "compare runs; `report seeds`, `report ifrp`: tables"),

@@ -24,20 +24,22 @@ from fsketch.core import (
     mapping,
     parallel,
     progress,
-    sheets,
     state,
     types,
     writers,
 )
 from fsketch.data import augment, coarse, pipeline, sources
-from fsketch.data.synthetic import paintings
 from fsketch.methods import interface
 from fsketch.metrics import retrieval, verification
 from fsketch.scoring import matching, measures, protocols
 
-# Rows of a sample sheet: images of the pairs, and images that were made, by kind.
-LABELS = {"photo": "photo", "sketch": "sketch", "coarse": "coarse image"}
-MADE = {"sketch": "sketch made from the photo", "photo": "photo made from the sketch"}
+# What stands for a protocol where no images are compared -> the convention.
+EMBEDDINGS = {
+    "embeddings": "rank1: the nearest other picture, by cosine; accuracy, auc: verification of all "
+    "pairs of one person and as many of two, by squared Euclidean distance at length 1, accuracy "
+    "in ten folds with the threshold of the other nine; mse, cosine: student and teacher"
+}
+UNSCORED = {"none": "images are not scored: no metric here judges a style"}
 
 
 def predictions(
@@ -58,15 +60,18 @@ def evaluate(
     canvases: pipeline.AnyCanvases,
     *,
     batch_size: int,
-    protocol: str,
+    protocol: str | None,
     folder: epath.Path | None = None,
+    border_px: int = 0,
 ) -> dict[str, float]:
     """Mean metrics over a split: "to_sketch/ssim", "to_photo/...", or those of embeddings.
 
     protocol: a key of `protocols.PROTOCOLS`; ValueError for images of a size it does not admit.
+      None: no images are compared.
     folder: where given, the images that are compared go there, for `fsketch score`.
+    border_px: pixels at every side that are not compared.
     """
-    chosen = protocols.get(protocol)
+    names = protocols.get(protocol).image_metrics if protocol else ()
     scorers: dict[str, protocols.ImageScorer] = {}
     embeddings: dict[str, list[np.ndarray]] = {}
     made = predictions(predict, canvases, batch_size=batch_size)
@@ -82,11 +87,13 @@ def evaluate(
                 raise FloatingPointError(f"{id}: fake {kind} is not finite")
             truth = pipeline.cut(example[kind], box)
             output = images.to_uint8(pipeline.cut(outputs[kind], box))
-            check_size(protocol, id, truth.shape[:2])
+            if protocol:
+                check_size(protocol, id, truth.shape[:2])
             if direction not in scorers:
-                ready = measures.ready(chosen.image_metrics, measures.Options())
+                ready = measures.ready(names, measures.Options())
                 scorers[direction] = protocols.ImageScorer(ready)
-            scorers[direction].add(truth, output)
+            inner = tuple(slice(border_px, side - border_px) for side in truth.shape[:2])
+            scorers[direction].add(truth[inner], output[inner])
             if folder is not None:
                 for name, image in ((kind, truth), (direction, output)):
                     (folder / name).mkdir(exist_ok=True)
@@ -167,7 +174,7 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
 
     photo and sketch: "rank1", sketches looking for another photo of their person; {} where no
     person has two pictures.
-    photo alone: "rank1" among photos, "accuracy" and "auc" of verification (`pairs_within`).
+    one of them: "rank1" among these, "accuracy" and "auc" of verification (`pairs_within`).
     student and teacher: "mse" and "cosine" between them, means over pictures; where persons have
     several pictures, also "student_accuracy", "teacher_auc" and so on.
     """
@@ -180,51 +187,17 @@ def embedding_metrics(embeddings: dict[str, np.ndarray], identity: np.ndarray) -
             return result
         verified = {f"{name}_": array for name, array in embeddings.items()}
     else:
-        photo = embeddings["photo"]
+        kinds = [kind for kind in ("photo", "sketch") if kind in embeddings]
+        gallery, probe = embeddings[kinds[0]], embeddings[kinds[-1]]
         if len(np.unique(identity)) < len(identity):
-            probe = embeddings.get("sketch", photo)
-            result["rank1"] = float(retrieval.rank1(probe, photo, identity))
-        verified = {} if "sketch" in embeddings else {"": photo}
+            result["rank1"] = float(retrieval.rank1(probe, gallery, identity))
+        verified = {} if len(kinds) == 2 else {"": gallery}
     first, second, is_same = verification.pairs_within(identity) if verified else ((),) * 3
     for prefix, array in verified.items():
         distance = verification.squared_distance(array[first], array[second])
         result[f"{prefix}accuracy"] = verification.accuracy(distance, is_same).mean
         result[f"{prefix}auc"] = verification.auc(distance, is_same)
     return result
-
-
-def sample_sheet(
-    predict: mapping.Predict,
-    canvases: pipeline.AnyCanvases,
-    *,
-    num_samples: int,
-    batch_size: int,
-    above: Mapping[str, Sequence[np.ndarray]],
-) -> np.ndarray | None:
-    """A contact sheet of the first pairs, by labelled row; None if no images are predicted.
-
-    Rows: those `above`, e.g. the style image; then photos, sketches and coarse images, as far as
-    the pairs have them; then what was made.
-    """
-    first = canvases.take(range(min(num_samples, len(canvases))))
-    rows = {label: [] for label in (*LABELS.values(), *MADE.values())}
-    for example, outputs in predictions(predict, first, batch_size=batch_size):
-        box = example["box"]
-        for kind in first.channels:
-            rows[LABELS[kind]].append(pipeline.cut(example[kind], box))
-        for kind in MADE.keys() & outputs.keys():
-            rows[MADE[kind]].append(images.to_uint8(pipeline.cut(outputs[kind], box)))
-    if not any(rows[label] for label in MADE.values()):
-        return None
-    return sheets.sheet({**above, **{label: row for label, row in rows.items() if row}})
-
-
-def style_row(config: ConfigDict) -> dict[str, list[np.ndarray]]:
-    """A row for `sample_sheet`: the image that a style network learns from; none for others."""
-    if "style" not in config:
-        return {}
-    size_px, seed = config.data.crop_px, config.style.seed
-    return {"style": [paintings.load(config.style.image, size_px=size_px, seed=seed)]}
 
 
 def load_canvases(
@@ -234,11 +207,13 @@ def load_canvases(
     canvas_px: int,
     coarse_source: coarse.Source | None = None,
     keyed: bool = False,
+    styles: Sequence[str] = (),
 ) -> pipeline.AnyCanvases:
     """A split of `config.data` on canvases of this side, or only numbered.
 
     In memory, or decoded when needed, as data.memory_mb says.  With `coarse_source` the coarse
-    image of each pair is joined; keyed: as in `pipeline.place`, which raises if pairs do not fit.
+    image of each pair is joined; keyed and styles: as in `pipeline.place`, which raises if pairs
+    do not fit.
     """
     if data.name == pipeline.DRAWN:
         return pipeline.drawn(split)
@@ -252,16 +227,18 @@ def load_canvases(
         coarse=coarse.read(pairs, coarse_source) if coarse_source else None,
         memory_mb=data.memory_mb,
         keyed=keyed,
+        styles=styles,
     )
 
 
 def report(config: ConfigDict, metrics: dict[str, float], *, step: int, num_images: int) -> dict:
     """Metrics with everything needed to compare them: protocol, N, data, versions."""
     packages = ("fsketch", "jax", "jaxlib", "flax", "numpy")
+    ((protocol, convention),) = _convention(config, metrics).items()
     return {
         "metrics": metrics,
-        "protocol": config.protocol,
-        "convention": protocols.get(config.protocol).about,
+        "protocol": protocol,
+        "convention": convention,
         "num_images": num_images,
         "data": config.data.name,
         "prepared": prepared_name(config.data),
@@ -270,6 +247,15 @@ def report(config: ConfigDict, metrics: dict[str, float], *, step: int, num_imag
         "step": step,
         "versions": {name: metadata.version(name) for name in packages},
     }
+
+
+def _convention(config: ConfigDict, metrics: Mapping[str, float]) -> dict[str, str]:
+    """The protocol's name and what it says."""
+    if "style" in config:
+        return UNSCORED
+    if not any("/" in name for name in metrics):
+        return EMBEDDINGS
+    return {config.protocol: protocols.get(config.protocol).about}
 
 
 def prepared_name(data: ConfigDict) -> str:
@@ -305,6 +291,7 @@ def evaluate_workdir(
         config.data.test,
         canvas_px=config.data.crop_px,
         coarse_source=coarse.source(config, workdir),
+        styles=prediction.styles(config),
     )
     predict = prediction.predictor(restored.method)(
         parallel.replicate(restored.state), parallel.replicate(restored.frozen)
@@ -315,7 +302,7 @@ def evaluate_workdir(
         predict,
         canvases,
         batch_size=mapping.local_batch(config.eval_batch_size),
-        protocol=config.protocol,
+        protocol=None if "style" in config else config.protocol,
         folder=exchange.begin(folder) if is_first else None,
     )
     result = report(config, metrics, step=restored.step, num_images=len(canvases))

@@ -1,12 +1,13 @@
 """A method's predictions on all devices, and the states and shapes they need."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from ml_collections import ConfigDict
 
-from fsketch.core import mapping, parallel, state, types
+from fsketch.core import mapping, parallel, progress, state, types
 from fsketch.data import augment, pipeline
 from fsketch.methods import interface
 
@@ -28,12 +29,13 @@ def initial_state(
     """
     side = augment.side_px(config.data)
     one = {kind: jnp.zeros((1, side, side, depth)) for kind, depth in canvases.channels.items()}
-    one["identity"] = jnp.zeros((1,), jnp.int32)
+    one |= _about(styles(config))
     key = parallel.initial_key(config.seed)
     try:
         if shapes_only:
             return jax.eval_shape(method.init, key, frozen, one)
-        return jax.device_get(jax.jit(method.init)(key, frozen, one))
+        with progress.compiling("the initial state"):
+            return jax.device_get(jax.jit(method.init)(key, frozen, one))
     except KeyError as error:
         if error.args[0] in ("photo", "sketch") and error.args[0] not in one:
             raise ValueError(
@@ -51,18 +53,51 @@ def channels(config: ConfigDict) -> dict[str, int]:
     return depths
 
 
-def blank(height: int, width: int, depths: Mapping[str, int]) -> types.Batch:
-    """One grey pair of this size and these channels, for the shapes of a method."""
+def styles(config: ConfigDict, *, direction: str = "to_sketch") -> tuple[str, ...]:
+    """The styles that a configuration's net draws in; () = one, as always for photos."""
+    if direction != "to_sketch" or "model" not in config or "styles" not in config.model:
+        return ()
+    return tuple(config.model.styles)
+
+
+def blank(
+    height: int, width: int, depths: Mapping[str, int], *, styles: Sequence[str] = ()
+) -> types.Batch:
+    """One grey pair of this size, these channels and no style, for the shapes of a method."""
     pair = {kind: jnp.zeros((1, height, width, depth)) for kind, depth in depths.items()}
-    return {**pair, "identity": jnp.zeros((1,), jnp.int32)}
+    return pair | _about(styles)
+
+
+def _about(styles: Sequence[str]) -> types.Batch:
+    """The entries of a batch of one beside its images."""
+    style = {"style": jnp.zeros((1, len(styles)))} if styles else {}
+    return {"identity": jnp.zeros((1,), jnp.int32), **style}
 
 
 def predictor(
     method: interface.Method,
 ) -> Callable[[state.TrainState, interface.Frozens], mapping.Predict]:
-    """A method's `predict` on all local devices; bind it to (state, frozen), both replicated."""
+    """A method's `predict` on all local devices; bind it to (state, frozen), both replicated.
+
+    The first batch of a shape compiles, which is said.
+    """
     bind = mapping.predictor(_of_a_run(method))
-    return lambda train_state, frozen: bind((train_state, frozen))
+    compiled = set()
+
+    def bound(train_state: state.TrainState, frozen: interface.Frozens) -> mapping.Predict:
+        predict = bind((train_state, frozen))
+
+        def said(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+            shapes = frozenset((name, array.shape) for name, array in batch.items())
+            if shapes in compiled:
+                return predict(batch)
+            compiled.add(shapes)
+            with progress.compiling("the predictions"):
+                return predict(batch)
+
+        return said
+
+    return bound
 
 
 def one_device(method: interface.Method) -> mapping.Function:

@@ -12,7 +12,7 @@ import numpy as np
 from etils import epath
 from ml_collections import ConfigDict
 
-from fsketch import evaluate, methods, prediction, restore, train, warm_start
+from fsketch import evaluate, methods, prediction, restore, train_check, warm_start
 from fsketch.core import checkpoint, errors, state, trees
 from fsketch.data import coarse, pipeline
 from fsketch.data.synthetic import paintings
@@ -62,7 +62,7 @@ class _Checks:
 
     def run(self, config: ConfigDict, workdir: epath.Path) -> None:
         """Checks one stage."""
-        train.check(config)
+        train_check.check(config)
         measures.ready(protocols.get(config.protocol).image_metrics, measures.Options())
         if "portraits" in config and config.portraits.faces and not config.data.manual_dir:
             canvases = self._portraits(config, workdir)
@@ -76,7 +76,8 @@ class _Checks:
 
     def _data(self, config: ConfigDict) -> pipeline.AnyCanvases:
         """The validation pairs, or else the test pairs, after all splits were opened."""
-        key = json.dumps([checkpoint.to_json(config.data), config.protocol])
+        named = prediction.styles(config)
+        key = json.dumps([checkpoint.to_json(config.data), config.protocol, named])
         if key in self._opened:
             return self._opened[key]
         data = config.data
@@ -85,7 +86,7 @@ class _Checks:
             if not data[field]:
                 continue
             try:
-                canvases = evaluate.load_canvases(data, data[field], canvas_px=px)
+                canvases = evaluate.load_canvases(data, data[field], canvas_px=px, styles=named)
             except errors.DataError:
                 raise
             except ValueError as error:
@@ -106,7 +107,7 @@ class _Checks:
             portraits.given_networks(settings, styles)
         for style in () if settings.networks else styles.values():
             nested = portraits.network(settings, style, "")
-            train.check(nested)
+            train_check.check(nested)
             self._shapes(nested, workdir, _blank(nested))
         return _blank(config)
 

@@ -80,6 +80,8 @@ def score(
     sets, origins, reasons = _set_scores(
         matched, set_names, gathered, options, strict=bool(metrics)
     )
+    for source in gathered.values():
+        notes += source.notes()
     weights = {}
     for source in (*ready, *gathered.values()):
         weights |= source.weights
@@ -102,7 +104,7 @@ class _Gathered:
     """Features of the truth and of every output, computed in batches as images come."""
 
     def __init__(self, source: features.Features) -> None:
-        self.extract, self.weights = source.extract, source.weights
+        self.extract, self.weights, self.notes = source
         self.waiting: dict[str, list[np.ndarray]] = collections.defaultdict(list)
         self.done: dict[str, list[np.ndarray]] = collections.defaultdict(list)
 
@@ -259,7 +261,9 @@ def parser() -> arguments.Parser:
     add("--floor", action="store_true", help="also score the inputs themselves as an output")
     result.several("--metrics", commas=True, metavar="A,B", help="instead of the protocol's")
     result.path("--weights", default="", metavar="DIR", help="folder of converted weights")
-    result.path("--embedder", default="", help="for identity: pixels, hog, or the path of a run")
+    result.path(
+        "--embedder", default="", help="for identity: pixels, hog, a run, or converted weights"
+    )
     result.path("--cache", default="", metavar="DIR", help="store Inception's features there")
     add("--resize", default="legacy", choices=("legacy", "clean"), help="for FID's Inception")
     add("--seed", type=int, default=0, help="for resampling and NLDA's splits")
@@ -343,7 +347,6 @@ def main(words: Sequence[str]) -> int:
         embedder=given.embedder,
         resize=given.resize,
         cache_dir=given.cache,
-        direction=given.direction,
         seed=given.seed,
     )
     for flag in ("json", "html"):

@@ -1,8 +1,9 @@
 """fsketch styles --teacher=PATH --data=NAME [--manual_dir=DIR] [STYLE ...]
 
 Ranks style images by their distance from real faces (metrics/style_distance.py), most distinct
-first; IFRP takes its three training styles from the top.  STYLE: a painting of
-fsketch/data/synthetic/paintings.py, an image file, or a folder of artworks; default: all paintings.
+first; IFRP takes its three training styles from the top (--config.portraits.num_distinct=3).
+STYLE: a painting of fsketch/data/synthetic/paintings.py, an image file, or a folder of artworks;
+default: all paintings.
 
     fsketch styles --paint=DIR       writes the paintings as PNG files
 
@@ -12,43 +13,21 @@ Exit code 0: done; 1: an image or a data set is refused; 2: wrong arguments.
 from collections.abc import Sequence
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from fsketch.core import arguments, errors, images, state, writers
-from fsketch.data import sources, warp
+from fsketch.core import arguments, errors, state, writers
+from fsketch.data import sources
 from fsketch.data.synthetic import paintings
 from fsketch.frozen import registry
 from fsketch.metrics import style_distance
-
-BATCH_SIZE = 8
-
-
-def grams_of(teacher: state.Frozen, batch: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
-    """The mean Gram matrix of images uint8[H, W, 3] of one size, by tap of the teacher."""
-    features = jax.jit(lambda net, images: net(images))
-    seen: dict[str, list[np.ndarray]] = {}
-    for start in range(0, len(batch), BATCH_SIZE):
-        part = jnp.asarray(np.stack(batch[start : start + BATCH_SIZE]))
-        for tap, maps in features(teacher, images.from_uint8(part)).items():
-            seen.setdefault(tap, []).append(np.asarray(maps))
-    return {tap: style_distance.mean_gram(batches) for tap, batches in seen.items()}
+from fsketch.stages import distinct_styles
 
 
 def rank(
     teacher: state.Frozen, styles: Sequence[str], photos: Sequence[np.ndarray], *, size_px: int
 ) -> list[tuple[str, float]]:
-    """(style, distance from the faces), most distinct first.
-
-    teacher: of kind "maps" (frozen/teachers.py).  photos: uint8[H, W, 3] of any size; their centred
-    squares are resized to size_px, the side of the style images.
-    """
-    seen = [warp.square(photo, share=1.0, size_px=size_px) for photo in photos]
-    painted = {
-        style: grams_of(teacher, [paintings.load(style, size_px=size_px)]) for style in styles
-    }
-    return style_distance.ranked(painted, grams_of(teacher, seen))
+    """(style, distance from the faces), most distinct first; as `distinct_styles.grams`."""
+    return style_distance.ranked(*distinct_styles.grams(teacher, styles, photos, size_px=size_px))
 
 
 def expand(given: Sequence[str]) -> list[str]:

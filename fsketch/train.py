@@ -4,6 +4,7 @@ It knows the Method tuple and never names a method, a player or a loss.
 """
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -14,8 +15,27 @@ import numpy as np
 from etils import epath
 from ml_collections import ConfigDict
 
-from fsketch import evaluate, methods, prediction, restore, training_log, warm_start
-from fsketch.core import checkpoint, mapping, parallel, progress, state, trees, types, writers
+from fsketch import (
+    evaluate,
+    methods,
+    prediction,
+    restore,
+    sample_sheets,
+    train_check,
+    training_log,
+    warm_start,
+)
+from fsketch.core import (
+    checkpoint,
+    mapping,
+    parallel,
+    progress,
+    state,
+    stops,
+    trees,
+    types,
+    writers,
+)
 from fsketch.data import augment, coarse, pipeline
 from fsketch.frozen import registry
 from fsketch.methods import interface
@@ -28,19 +48,25 @@ class Stopped(SystemExit):
 def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
     """Trains to config.num_steps, from the newest checkpoint in `workdir` if there is one.
 
-    Returns the final state, on the host.  SIGTERM or Ctrl-C saves and raises `Stopped`.
+    Returns the final state, on the host.  SIGTERM or Ctrl-C saves and raises `Stopped`, at the next
+    step, or at once during the compilation of the first step or an evaluation.
     """
     workdir = epath.Path(workdir)
-    check(config)
+    train_check.check(config)
     method = methods.create(config)
     data, coarse_source = config.data, coarse.source(config, workdir)
 
     def load(split: str, canvas_px: int, *, keyed: bool = False) -> pipeline.AnyCanvases:
         return evaluate.load_canvases(
-            data, split, canvas_px=canvas_px, coarse_source=coarse_source, keyed=keyed
+            data,
+            split,
+            canvas_px=canvas_px,
+            coarse_source=coarse_source,
+            keyed=keyed,
+            styles=prediction.styles(config),
         )
 
-    train_set = load(data.train, data.canvas_px, keyed=data.backgrounds > 0)
+    train_set = load(data.train, data.canvas_px, keyed=augment.needs_person(data))
     validation_set = load(data.validation, data.crop_px) if data.validation else None
     test_set = load(data.test, data.crop_px)
     checkpoints = checkpoint.open_workdir(workdir, keep=config.keep_checkpoints)
@@ -76,6 +102,7 @@ class _Training:
         self.config, self.workdir = config, workdir
         self.prepared = evaluate.prepared_name(config.data)
         self.checkpoints, self.sets = checkpoints, sets
+        self.owes_evaluation = False  # a signal broke off that of the last step
         frozen = self._frozen(method)
         host, self.position, self.best = self._state(method, frozen)
         self.start = int(host.step)
@@ -121,6 +148,7 @@ class _Training:
         training_log.check_choice(before, self.config, self.workdir)
         training_log.check_data(meta["prepared"], self.prepared, self.workdir)
         training_log.log_difference(before, self.config, source)
+        self.owes_evaluation = meta.get("owes_evaluation", False)
         progress.say(f"resumed from {source}")
         restored = checkpoint.fill(fresh, arrays, source=source)
         best = checkpoint.best_score(self.checkpoints.best, last_step=meta["step"])
@@ -140,14 +168,22 @@ class _Training:
                 f"{config.num_steps}; set --config.num_steps to more to go on"
             )
         batches = self._batches()
-        with contextlib.closing(batches), training_log.StopSignal() as stop:
+        with contextlib.closing(batches), stops.StopSignal() as stop:
+            if self.owes_evaluation and not self._evaluate(self.start, stop):
+                raise self._stopped(stop, f"again in the evaluation of step {self.start}")
+            self.owes_evaluation = False
             on_devices = parallel.on_devices(batches)
             for step in range(self.start + 1, config.num_steps + 1):
+                parts = next(on_devices)
                 if step == self.start + 1:
                     progress.say("compiling the training step")
-                scalars = self._advance(step, next(on_devices))
-                if step == self.start + 1:
+                    try:
+                        scalars = stop.wait_for(self._advance, step, parts)
+                    except stops.Interrupted:
+                        raise self._stopped(stop, f"before step {step}, nothing is lost") from None
                     window.compiled()
+                else:
+                    scalars = self._advance(step, parts)
                 # Scalars are read one step late, so that the device never waits for the host,
                 # but always before anything is made of the state they belong to.
                 if pending:
@@ -168,14 +204,14 @@ class _Training:
                 if log or stopping:
                     self.writer.scalars(step, window.flush(step))
                 with window.paused():
-                    if evaluate_now:
-                        self._evaluate(step)
+                    if evaluate_now and not self._evaluate(step, stop):
+                        stopping = self.owes_evaluation = True
+                        if not log:
+                            self.writer.scalars(step, window.flush(step))
                     if save or stopping:
                         self._save(step)
                 if stopping:
-                    self.checkpoints.wait()
-                    progress.say(f"stopped after step {step} and saved; run again to resume")
-                    raise Stopped(stop.exit_code)
+                    raise self._stopped(stop, f"after step {step} and saved")
         self.checkpoints.wait()
         self._final_evaluation()
         return self._host()
@@ -199,27 +235,44 @@ class _Training:
         self.position += config.batch_size
         return scalars
 
-    def _evaluate(self, step: int) -> None:
+    def _stopped(self, stop: stops.StopSignal, when: str) -> Stopped:
+        self.checkpoints.wait()
+        progress.say(f"stopped {when}; run again to resume")
+        return Stopped(stop.exit_code)
+
+    def _evaluate(self, step: int, stop: stops.StopSignal) -> bool:
+        """Evaluates the state; whether it was done before a signal came."""
+        try:
+            self._evaluated(step, stop)
+        except stops.Interrupted:
+            return False
+        return True
+
+    def _evaluated(self, step: int, stop: stops.StopSignal) -> None:
         config = self.config
-        predict = self.bind(self.state, self.frozen)
+        predict = functools.partial(stop.wait_for, self.bind(self.state, self.frozen))
         batch_size = mapping.local_batch(config.eval_batch_size)
         # Sheets show test pairs only where no others are held out: eyes tune on them, too.
         shown = self.sets.test if self.sets.validation is None else self.sets.validation
-        sheet = evaluate.sample_sheet(
+        sheet = sample_sheets.sample_sheet(
             predict,
             shown,
             num_samples=config.num_samples,
             batch_size=batch_size,
-            above=evaluate.style_row(config),
+            above=sample_sheets.style_row(config),
         )
         if sheet is not None:
             self.writer.samples(step, sheet)
         if self.sets.validation is None:
             return
         metrics = evaluate.evaluate(
-            predict, self.sets.validation, batch_size=batch_size, protocol=config.protocol
+            predict,
+            self.sets.validation,
+            batch_size=batch_size,
+            protocol=config.protocol,
+            border_px=config.validation_border_px if "validation_border_px" in config else 0,
         )
-        self.writer.scalars(step, {f"validation/{k}": v for k, v in metrics.items()})
+        self.writer.scalars_once(step, {f"validation/{k}": v for k, v in metrics.items()})
         progress.say(f"step {step}  validation  {training_log.line(metrics)}")
         if config.best_metric:
             score = metrics[config.best_metric]
@@ -256,6 +309,7 @@ class _Training:
             "devices": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
             "score": self.best if math.isfinite(self.best) else None,  # of the best until now
             "is_best": is_best,
+            "owes_evaluation": self.owes_evaluation,
         }
         checkpoint.save(manager, step, host, meta)
 
@@ -290,47 +344,6 @@ def one_device(method: interface.Method, data: ConfigDict) -> Callable:
         return train_state, state.device_mean(scalars)
 
     return step
-
-
-def check(config: ConfigDict) -> None:
-    """Raises ValueError for numbers that cannot work, naming the field."""
-    positive = (
-        "num_steps",
-        "batch_size",
-        "log_every_steps",
-        "eval_every_steps",
-        "save_every_steps",
-        "keep_checkpoints",
-        "eval_batch_size",
-        "accumulate_steps",
-    )
-    for name in positive:
-        if config[name] < 1:
-            raise ValueError(f"{name}: expected at least 1, got {config[name]}")
-    devices = jax.device_count()
-    if config.batch_size % devices:
-        raise ValueError(
-            f"batch_size: expected a multiple of {devices} devices, got {config.batch_size} "
-            f"for method {config.method!r}"
-        )
-    if config.batch_size // devices % config.accumulate_steps:
-        raise ValueError(
-            f"accumulate_steps: expected a divisor of the {config.batch_size // devices} pairs of "
-            f"each device, got {config.accumulate_steps}"
-        )
-    optim = config.optim
-    for name, expected, fits in (
-        ("learning_rate", "more than 0", optim.learning_rate > 0),
-        ("decay_from", "0 to 1", 0 <= optim.get("decay_from", 0) <= 1),
-        ("ema_rate", "0 to less than 1", 0 <= optim.ema_rate < 1),
-    ):
-        if not fits:
-            raise ValueError(f"optim.{name}: expected {expected}, got {optim[name]}")
-    augment.check(config.data)
-    if config.best_metric and not config.data.validation:
-        raise ValueError(
-            f"best_metric: expected '' without data.validation, got {config.best_metric!r}"
-        )
 
 
 def _plain_batches(canvases: pipeline.AnyCanvases) -> Iterator[types.Batch]:

@@ -1,10 +1,9 @@
-"""What a training says and asks: versions, configuration, losses, speed; resuming; signals."""
+"""What a training says and asks: versions, configuration, losses, speed; resuming."""
 
 import contextlib
 import math
 import os
 import pathlib
-import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,6 @@ import jax
 import numpy as np
 from absl import logging
 from clu import parameter_overview
-from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
 from fsketch.configs import shared
@@ -79,39 +77,6 @@ class Window:
         began = time.perf_counter()
         yield
         self.time += time.perf_counter() - began
-
-
-class StopSignal:
-    """Turns SIGTERM and the first Ctrl-C into a flag; a second Ctrl-C interrupts at once.
-
-    `exit_code` is the run's exit code: 0 after SIGTERM, 130 after Ctrl-C.
-    """
-
-    SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-    def __enter__(self) -> "StopSignal":
-        self.received, self.exit_code = False, 0
-        self.before = {s: signal.signal(s, self._receive) for s in self.SIGNALS}
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        for number, handler in self.before.items():
-            signal.signal(number, handler)
-
-    def _receive(self, number: int, frame: object) -> None:
-        del frame
-        if self.received and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.received = True
-        self.exit_code = 130 if number == signal.SIGINT else 0
-
-    def agreed(self, step: int, every_steps: int) -> bool:
-        """Whether to stop now; all processes give the same answer."""
-        if jax.process_count() == 1:
-            return self.received
-        if step % every_steps:
-            return False
-        return bool(multihost_utils.process_allgather(np.asarray(self.received)).any())
 
 
 def line(values: dict[str, float]) -> str:

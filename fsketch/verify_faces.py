@@ -6,9 +6,12 @@ Verifies persons on those of LFW, CALFW, CPLFW, CFP-FP and AgeDB-30 that DIR con
     --folder=DIR --draw=FILE.csv      draws a list once from a folder with a folder for each person
     --folder=DIR --pairs=FILE.csv     uses a drawn list
 
-An embedder is a baseline (pixels, pca, pca_whitened, hog) or a run's workdir.  Without one, the
-data are only read and checked.  Exit code 1, with every bad file listed, if data do not fit; 2 for
-wrong arguments.
+With --align, the face is found in each image of the folder and aligned by five points, as published
+embedders were trained; without it, faces are the images' largest central squares.
+
+An embedder is a baseline (pixels, pca, pca_whitened, hog), a run's workdir, or converted weights.
+Without one, the data are only read and checked.  Exit code 1, with every bad file listed, if data
+do not fit; 2 for wrong arguments.
 """
 
 import argparse
@@ -19,6 +22,7 @@ from etils import epath
 
 from fsketch.core import arguments, errors, paths, progress, writers
 from fsketch.data.verification import face_pairs, face_sets
+from fsketch.faces import template
 from fsketch.scoring import face_verification
 
 
@@ -35,6 +39,7 @@ def parser() -> arguments.Parser:
         "--draw", metavar="FILE", help="with --folder: draw a pair list, write it and use it"
     )
     result.path("--pairs", metavar="FILE", help="with --folder: use this pair list")
+    add("--align", action="store_true", help="with --folder: find and align the faces")
     add("--seed", type=int, default=0, help="for --draw")
     result.several(
         "--embedder", type=paths.expanded, metavar="NAME", help="baselines, or workdirs of runs"
@@ -48,7 +53,8 @@ def parser() -> arguments.Parser:
 def chosen_sets(given: argparse.Namespace) -> Iterator[face_sets.PairSet]:
     """The sets that the command line names, one after the other."""
     if given.folder:
-        yield face_pairs.load(given.pairs or given.draw, given.folder)
+        align = template.found if given.align else None
+        yield face_pairs.load(given.pairs or given.draw, given.folder, align=align)
         return
     if not (names := given.only or face_sets.present(given.sets)):
         raise ValueError(
@@ -67,6 +73,8 @@ def main(words: Sequence[str]) -> int:
         raise errors.UsageError("--sets, --folder: expected exactly one of them")
     if bool(given.draw) + bool(given.pairs) != bool(given.folder):
         raise errors.UsageError("--folder: expected exactly one of --draw and --pairs with it")
+    if given.align and not given.folder:
+        raise errors.UsageError("--align: expected --folder beside it")
     tables: dict[str, list[face_verification.Row]] = {name: [] for name in given.embedder}
     flip = not given.no_flip
     writers.check_file("--json", given.json)

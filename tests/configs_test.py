@@ -4,12 +4,13 @@ import importlib
 import pathlib
 import re
 
+import jax
 import numpy as np
 import pytest
 from ml_collections import ConfigDict
 
 from fsketch import methods
-from fsketch.configs import data, kd, pix2pix, synthdistill
+from fsketch.configs import cyclegan, data, ifrp, kd, pix2pix, synthdistill
 from fsketch.core import checkpoint
 from fsketch.scoring import protocols
 
@@ -74,10 +75,13 @@ def test_an_unknown_word_key_or_value_is_refused_in_every_file(experiment, reque
         ("cuhk,word", "'cuhk' is now data=cuhk"),
         ("word", "e.g. data=...; got 'word'; the keys are data, student, "),
         ("size=small", "expected one of the keys data, student, variant, .*, got 'size'"),
-        ("data=fs3k", "data: expected one of procedural, cuhk, .*fs2k, paired_folder, got 'fs3k'"),
+        (
+            "data=fs3k",
+            "data: expected one of procedural, cuhk, .*styles, paired_folder, got 'fs3k'",
+        ),
         ("data=ar,data=cuhk", "data: expected once, got 'ar' and 'cuhk'"),
         ("pairs=whole", "pairs=whole: expected data=cuhk, .*fs2k, got data=procedural"),
-        ("schedule=quick", r"expected pairs on a canvas of 256 px, got 80 px \(procedural_faces"),
+        ("schedule=quick", r"expected pairs on a canvas of 256 px, got 160 px \(procedural_faces"),
     ],
 )
 def test_a_refusal_names_what_is_expected(argument, message):
@@ -86,10 +90,33 @@ def test_a_refusal_names_what_is_expected(argument, message):
 
 
 def test_values_that_exclude_each_other_are_refused():
-    with pytest.raises(ValueError, match="expected portraits= without data= and pairs="):
-        pix2pix.get_config("portraits=fs2k,data=cuhk")
+    for config in (cyclegan, pix2pix):
+        with pytest.raises(
+            ValueError, match="expected portraits= without data=, pairs= and schedule="
+        ):
+            config.get_config("portraits=fs2k,data=cuhk")
     with pytest.raises(ValueError, match="student: expected mini with faces=procedural, got 'b'"):
         synthdistill.get_config("student=b")
+
+
+@pytest.mark.parametrize("portraits", ["procedural", "celeba", "fs2k", "orl"])
+@pytest.mark.parametrize("baseline", [cyclegan, pix2pix])
+def test_baselines_see_the_portraits_of_ifrp(baseline, portraits):
+    theirs, ours = (c.get_config(f"portraits={portraits}") for c in (baseline, ifrp))
+    for name in ("portraits", "data", "batch_size", "num_steps", "best_metric", "protocol"):
+        assert theirs[name] == ours[name], name
+    side = theirs.data.crop_px
+    pair = {kind: np.zeros((1, side, side, 3)) for kind in ("photo", "sketch")}
+    method = methods.create(theirs)
+    made = jax.eval_shape(
+        lambda key: method.predict(method.init(key, {}, pair), {}, pair), jax.random.key(0)
+    )
+    assert made["photo"].shape == pair["photo"].shape
+
+
+@pytest.mark.parametrize(("portraits", "seed"), [("celeba", 1), ("fs2k", 0), ("procedural", 0)])
+def test_ifrp_at_the_paper_s_size_has_the_seed_of_its_code(portraits, seed):
+    assert ifrp.get_config(f"portraits={portraits}").seed == seed
 
 
 def test_the_docstring_is_a_lab_record(experiment):

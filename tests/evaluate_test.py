@@ -4,10 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from etils import epath
 from flax import linen as nn
 
-from fsketch import evaluate, methods, prediction, restore
-from fsketch.configs import cyclegan
+from fsketch import evaluate, methods, prediction, restore, sample_sheets
+from fsketch.configs import cyclegan, embedder, ide, kd, style
 from fsketch.core import checkpoint, parallel, sheets, state
 from fsketch.data import pipeline
 from fsketch.methods import interface
@@ -45,7 +46,7 @@ def test_a_sample_sheet_has_a_row_for_all_that_there_is(with_coarse, monkeypatch
     )
     shown = {}
     monkeypatch.setattr(sheets, "sheet", shown.update)
-    evaluate.sample_sheet(
+    sample_sheets.sample_sheet(
         lambda batch: {"sketch": np.ones((len(batch["photo"]), 4, 4, 1), np.float32)},
         canvases,
         num_samples=2,
@@ -61,13 +62,70 @@ def test_a_sample_sheet_has_a_row_for_all_that_there_is(with_coarse, monkeypatch
     assert {image.shape[:2] for row in shown.values() for image in row} == {(4, 2)}
 
 
-def test_what_predicts_no_image_has_no_sheet():
+@pytest.mark.parametrize("is_drawn", [False, True])
+def test_a_sheet_of_embeddings_shows_the_nearest_other_face(is_drawn, monkeypatch):
+    """Six persons of two views, whose grey levels are 20 times the person plus the view."""
+    identity = np.repeat(np.arange(6), 2)
+    levels = 20 * identity + np.tile([0, 1], 6)
+    photo = np.broadcast_to(levels[:, None, None, None], (12, 4, 4, 3)).astype(np.uint8)
+    box = np.tile([0, 0, 4, 4], (12, 1))
+    faces = pipeline.Canvases(photo, None, box, [str(i) for i in levels], identity)
+
+    def predict(batch):
+        angle = batch["photo"][:, 0, 0, 0] / 100
+        outputs = {"embedding_photo": np.stack([np.cos(angle), np.sin(angle)], 1)}
+        return outputs | ({"face": batch["photo"] / -127.5 + 1.0} if is_drawn else {})
+
+    rows = {}
+    monkeypatch.setattr(sheets, "sheet", rows.update)
+    sample_sheets.sample_sheet(predict, faces, num_samples=4, batch_size=3, above={})
+    assert list(rows) == ["face", "nearest other face of 11"]
+    face, nearest = (np.array([image.mean() for image in row]) for row in rows.values())
+    if is_drawn:  # the drawn faces, here negatives, and not the batch's
+        face, nearest = 255 - face, 255 - nearest
+    assert len(set(face // 20)) == 4
+    np.testing.assert_array_equal(face // 20, nearest // 20)
+    np.testing.assert_array_equal(np.abs(face - nearest), 1)
+
+
+def test_what_makes_nothing_to_be_seen_has_no_sheet():
     photo = np.zeros((2, 4, 4, 3), np.uint8)
     faces = pipeline.Canvases(photo, None, np.tile([0, 0, 4, 4], (2, 1)), ["a", "b"], np.arange(2))
-    sheet = evaluate.sample_sheet(
-        lambda batch: {"embedding": np.zeros((2, 8))}, faces, num_samples=2, batch_size=2, above={}
+    for outputs in ({}, {"embedding_sketch": np.zeros((2, 8))}):
+        made = sample_sheets.sample_sheet(
+            lambda _, outputs=outputs: outputs, faces, num_samples=2, batch_size=2, above={}
+        )
+        assert made is None
+
+
+def test_a_sheet_shows_as_many_persons_and_styles_as_there_are():
+    of_styles = np.repeat(np.arange(40), 3)  # as portraits are listed: ID@STYLE
+    places = sample_sheets.shown(of_styles, 8)
+    assert len(set(of_styles[places])) == 8 and len(set(places % 3)) == 3
+    np.testing.assert_array_equal(sample_sheets.shown(of_styles, 8), places)
+    np.testing.assert_array_equal(sample_sheets.shown(np.arange(40), 8), np.arange(8))
+    few = sample_sheets.shown(np.repeat([0, 1, 2], 5), 8)
+    assert len(set(few)) == 8 and set(few // 5) == {0, 1, 2}
+    np.testing.assert_array_equal(sample_sheets.shown(np.zeros(3, int), 8), np.arange(3))
+
+
+def test_a_border_is_left_out_of_the_scores():
+    """IDE's code scores validation pairs without 2 px at every side."""
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 20, 20, 1)).astype(np.uint8)
+    photo, box = np.repeat(pixels, 3, -1), np.tile([0, 0, 20, 20], (2, 1))
+    pairs = pipeline.Canvases(photo, pixels, box, ["a", "b"], np.arange(2))
+
+    def predict(batch):
+        framed = np.pad(batch["photo"][:, 2:-2, 2:-2, :1], ((0, 0), (2, 2), (2, 2), (0, 0)))
+        return {"sketch": framed / 127.5 - 1}
+
+    inner, one, none = (
+        evaluate.evaluate(predict, pairs, batch_size=2, protocol="plain", border_px=px)
+        for px in (2, 1, 0)
     )
-    assert sheet is None
+    assert inner["to_sketch/psnr"] == 99 and inner["to_sketch/ssim"] == pytest.approx(1)
+    assert none["to_sketch/psnr"] < one["to_sketch/psnr"] < 20
+    assert ide.get_config("data=cuhk").validation_border_px == 2
 
 
 def test_a_run_on_parts_is_restored_without_its_pool_of_parts(tiny, tmp_path):
@@ -89,3 +147,34 @@ def test_a_run_on_parts_is_restored_without_its_pool_of_parts(tiny, tmp_path):
     whole = prediction.blank(32, 32, prediction.channels(config))
     made = jax.eval_shape(restored.method.predict, restored.state, {}, whole)
     assert made["sketch"].shape == (1, 32, 32, 1) and made["photo"].shape == (1, 32, 32, 3)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "metrics", "protocol", "told"),
+    [
+        (kd, {"to_sketch/ssim": 0.5}, "plain", "SSIM Gaussian"),
+        (embedder, {"rank1": 0.5, "auc": 0.9}, "embeddings", "nearest other picture, by cosine"),
+        (style, {}, "none", "not scored"),
+    ],
+)
+def test_a_report_tells_the_convention_of_its_own_metrics(experiment, metrics, protocol, told):
+    config = experiment.tiny()
+    config.data.name = pipeline.DRAWN  # no data set to look up
+    found = evaluate.report(config, metrics, step=1, num_images=2)
+    assert found["protocol"] == protocol and told in found["convention"]
+    assert ("SSIM" in found["convention"]) == ("to_sketch/ssim" in metrics)
+
+
+def test_without_a_protocol_images_are_written_and_not_scored(tmp_path):
+    pixels = np.zeros((2, 20, 20, 3), np.uint8)
+    box = np.tile([0, 0, 20, 20], (2, 1))
+    pairs = pipeline.Canvases(pixels, pixels[..., :1], box, ["a", "b"], np.arange(2))
+    made = evaluate.evaluate(
+        lambda batch: {"sketch": np.ones((2, 20, 20, 3))},
+        pairs,
+        batch_size=2,
+        protocol=None,
+        folder=epath.Path(tmp_path),
+    )
+    assert made == {}
+    assert sorted(path.name for path in (tmp_path / "to_sketch").iterdir()) == ["a.png", "b.png"]

@@ -312,10 +312,11 @@ def test_rates_that_cannot_be_missed_are_refused(copies, capsys):
 
 
 def test_identity_by_pixels_and_consistency_over_styles(copies):
-    flags = ("--embedder=pixels", "--metrics=rank1,cosine")
+    flags = ("--embedder=pixels", "--metrics=rank1,identity")
     found = scores_of(copies, *flags)["outputs"]["near"]["sets"]
     assert found["rank1"]["value"] == 1.0
-    assert 0.5 < found["cosine"]["value"] <= 1.0
+    identity = found["identity"]
+    assert 0.5 < identity["low"] < identity["value"] < identity["high"] <= 1.0
 
 
 def test_hog_sees_edges_not_brightness_and_needs_one_size():

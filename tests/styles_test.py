@@ -9,6 +9,7 @@ from fsketch.data import records, sources
 from fsketch.data.synthetic import paintings
 from fsketch.frozen import registry
 from fsketch.metrics import style_distance
+from fsketch.stages import distinct_styles
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def test_faces_are_as_near_to_themselves_as_anything_gets(tiny_teacher, photos, 
 
 def test_maps_keep_their_names_and_magnitudes(tiny_teacher, photos):
     teacher = registry.load("maps", tiny_teacher, taps=("conv1",))
-    grams = styles.grams_of(teacher, photos)
+    grams = distinct_styles.grams_of(teacher, photos)
     look = jax.jit(lambda net, batch: net(batch))
     maps = look(teacher, np.stack(photos).astype(np.float32) / 127.5 - 1)
     assert set(grams) == set(maps) == {"conv1"}

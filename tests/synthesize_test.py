@@ -17,7 +17,7 @@ from PIL import Image
 
 from fsketch import evaluate, image_jobs, restore, synthesize, translator
 from fsketch.configs import cyclegan, ide, kd, kd_plus, kt, pix2pix, teacher
-from fsketch.core import errors, images, writers
+from fsketch.core import errors, images, mapping, writers
 from fsketch.data import augment, sources
 from fsketch.nets import convolution
 from fsketch.stages import coarse_images
@@ -33,6 +33,29 @@ def plain_convolutions():
 
 
 _WORKDIRS = {}
+
+
+@pytest.fixture(autouse=True)
+def predictions_as_in_programs(monkeypatch):
+    """Compiles predictions, and nothing else, with all optimizations: some sums round by them."""
+    predictor = mapping.predictor
+
+    def fully_optimized(function):
+        def bind(fixed):
+            predict = predictor(function)(fixed)
+
+            def call(batch):
+                jax.config.update("jax_disable_most_optimizations", False)
+                try:
+                    return predict(batch)
+                finally:
+                    jax.config.update("jax_disable_most_optimizations", True)
+
+            return call
+
+        return bind
+
+    monkeypatch.setattr(mapping, "predictor", fully_optimized)
 
 
 @pytest.fixture

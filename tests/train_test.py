@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 
 import jax
 import numpy as np
@@ -15,7 +16,7 @@ import fsketch
 from fsketch import evaluate, methods, prediction, restore, train, training_log, warm_start
 from fsketch.configs import cyclegan, kd, kd_plus, teacher
 from fsketch.convert import files
-from fsketch.core import checkpoint, history, parallel, sheets, trees, writers
+from fsketch.core import checkpoint, history, parallel, sheets, stops, trees, writers
 from fsketch.data import pipeline
 from fsketch.nets import convolution
 
@@ -165,6 +166,47 @@ def test_a_stopped_run_and_one_with_a_damaged_checkpoint_end_as_the_unbroken_one
     arrays_, its = checkpoint.read(tmp_path / "stopped", kind="latest")
     assert its["step"] == 2
     assert_same(half, arrays_)
+
+
+@pytest.fixture
+def deaf():
+    """A call during which a signal comes, and which does not end by itself for a minute."""
+    release = threading.Event()
+
+    def call(*_):
+        os.kill(os.getpid(), signal.SIGTERM)
+        release.wait(60)
+
+    yield call
+    release.set()
+
+
+def test_a_signal_while_the_first_step_compiles_ends_the_run_at_once(
+    tiny, tmp_path, monkeypatch, deaf
+):
+    monkeypatch.setattr(train._Training, "_advance", deaf)
+    with pytest.raises(train.Stopped) as stopped:
+        run(tiny(kd), tmp_path, num_steps=4)
+    assert stopped.value.code == 0 and checkpoint.last_step(tmp_path) is None
+
+
+def test_an_evaluation_that_a_signal_breaks_off_is_made_up_for(
+    tiny, finished, tmp_path, monkeypatch, deaf
+):
+    with monkeypatch.context() as patched, pytest.raises(train.Stopped):
+        patched.setattr(prediction, "predictor", lambda method: lambda *held: deaf)
+        run(tiny(kd), tmp_path, num_steps=4)
+    assert checkpoint.last_step(tmp_path) == 2
+    run(tiny(kd), tmp_path, num_steps=4)
+    for kind in ("best", "latest"):
+        one, other = (checkpoint.read(path, kind=kind) for path in (finished, tmp_path))
+        assert_same(one[0], other[0])
+        assert one[1] == other[1]
+    ours, whole = (
+        [line | {"images_per_sec": 0} for line in map(json.loads, path.open())]
+        for path in (tmp_path / "metrics.jsonl", finished / "metrics.jsonl")
+    )
+    assert sorted(ours, key=str) == sorted(whole, key=str)
 
 
 def test_image_pools_resume_exactly(tiny, tmp_path):
@@ -419,7 +461,7 @@ def test_a_missing_checkpoint_is_named(tmp_path):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)])
 def test_a_signal_is_a_flag_and_is_given_back(number, code):
     before = signal.getsignal(number)
-    with training_log.StopSignal() as stop:
+    with stops.StopSignal() as stop:
         assert not stop.agreed(1, 1)
         os.kill(os.getpid(), number)
         assert stop.agreed(1, 1) and stop.exit_code == code
@@ -427,6 +469,13 @@ def test_a_signal_is_a_flag_and_is_given_back(number, code):
             with pytest.raises(KeyboardInterrupt):
                 os.kill(os.getpid(), number)
     assert signal.getsignal(number) == before
+
+
+def test_what_is_waited_for_gives_its_result_or_its_error():
+    with stops.StopSignal() as stop, convolution.plain():
+        assert stop.wait_for(convolution._is_plain.get)  # in this context
+        with pytest.raises(ZeroDivisionError):
+            stop.wait_for(divmod, 1, 0)
 
 
 def test_a_finished_run_adds_no_line_keeps_its_best_and_knows_its_images_by_content(
@@ -457,6 +506,7 @@ def test_embeddings_by_hand():
     near = np.array([[1.0, 0], [1, 0.1], [0, 1], [0.1, 1]] * 3)
     alone = evaluate.embedding_metrics({"photo": near}, identity)
     assert alone == {"rank1": 1.0, "accuracy": 1.0, "auc": 1.0}
+    assert evaluate.embedding_metrics({"sketch": near}, identity) == alone
     both = {"photo": near, "sketch": near}
     assert evaluate.embedding_metrics(both, identity) == {"rank1": 1.0}
     assert evaluate.embedding_metrics(both, np.arange(12)) == {}  # nobody could be found

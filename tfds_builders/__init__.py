@@ -16,8 +16,18 @@ from fsketch.tfds_builders.paired_folder.paired_folder_dataset_builder import (
 from fsketch.tfds_builders.procedural_faces.procedural_faces_dataset_builder import (
     Builder as ProceduralFaces,
 )
+from fsketch.tfds_builders.styles.styles_dataset_builder import Builder as Styles
 from fsketch.tfds_builders.stylized_faces.stylized_faces_dataset_builder import (
     Builder as StylizedFaces,
 )
 
-BUILDERS = (Cufs, Cufsf, Fs2k, IdentityFolder, PairedFolder, ProceduralFaces, StylizedFaces)
+BUILDERS = (
+    Cufs,
+    Cufsf,
+    Fs2k,
+    IdentityFolder,
+    PairedFolder,
+    ProceduralFaces,
+    Styles,
+    StylizedFaces,
+)

@@ -20,6 +20,8 @@ class FacesBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012, the form TFDS reads
     HOMEPAGE = None
     aligned = False  # whether faces are aligned by the eyes, so that a check can look
+    # The ClassLabel that says in which style a sketch is drawn, and what begins that style's name.
+    drawn_by: tuple[str, str] | None = None
 
     def __init__(
         self,

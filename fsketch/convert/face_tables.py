@@ -7,6 +7,7 @@ net's variables.  Where a file's layout is not torch's state dict of that net (O
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 import numpy as np
 
@@ -125,14 +126,50 @@ def mbf_layers() -> list[tuple[str, ...]]:
     return [*layers, ("Gemm", mbf("linear")), ("BatchNormalization", mbf("bn"))]
 
 
+def sface_layers(last: int) -> list[tuple[str, ...]]:
+    """The same for `nets.sface`; `last` is the number of its last unit."""
+    numbers = range(2, last + 1)
+    units = ["conv1", *(f"{part}{n}" for n in numbers for part in ("depthwise", "conv"))]
+    layers = [
+        layer
+        for unit in units
+        for layer in (("Conv", f"{unit}.conv", f"{unit}.bn"), ("PRelu", f"{unit}.prelu"))
+    ]
+    return [
+        *layers,
+        ("BatchNormalization", "bn"),
+        ("Gemm", "fc"),
+        ("BatchNormalization", "features"),
+    ]
+
+
+def without_input_scale(subtracted: float, factor: float) -> Callable[[Arrays], Arrays]:
+    """A function that drops an ONNX file's "(v - subtracted) * factor" of its input.
+
+    ValueError if the file has other numbers.
+    """
+    expected = {"Sub.0.weight": subtracted, "Mul.0.weight": factor}
+
+    def drop(arrays: Arrays) -> Arrays:
+        for key, number in expected.items():
+            if key in arrays and not np.array_equal(arrays[key].reshape(-1), [number]):
+                raise ValueError(f"{key}: expected {number}, got {arrays[key]}")
+        return {key: array for key, array in arrays.items() if key not in expected}
+
+    return drop
+
+
 def state_dict_of_onnx(
-    layers: Callable[[], list[tuple[str, ...]]], epsilon: float
+    layers: Callable[[], list[tuple[str, ...]]],
+    epsilon: float,
+    *,
+    others: Mapping[str, float] = MappingProxyType({}),
 ) -> Callable[[Arrays], Arrays]:
     """A function: the arrays of an ONNX file -> torch's state dict of a net with these layers.
 
     Exporters fold a normalisation into the convolution before it: the layer then gets the
-    convolution's bias, scale 1 and the statistics that change nothing.  ValueError if
-    epsilon differs.
+    convolution's bias, scale 1 and the statistics that change nothing.  ValueError if a
+    normalisation has another epsilon than this one, or than that of its name in `others`.
     """
 
     def convert(arrays: Arrays) -> Arrays:
@@ -146,10 +183,11 @@ def state_dict_of_onnx(
             for end in ("weight", "bias", "running_mean", "running_var"):
                 if (key := f"{operation}.{number}.{end}") in rest:
                     result[f"{layer}.{end}"] = rest.pop(key)
-            found = rest.pop(f"{operation}.{number}.epsilon", epsilon)
-            if not np.isclose(found, epsilon, rtol=1e-3):
+            expected = others.get(layer, epsilon)
+            found = rest.pop(f"{operation}.{number}.epsilon", expected)
+            if not np.isclose(found, expected, rtol=1e-3):
                 raise ValueError(
-                    f"{operation}.{number}: expected epsilon {epsilon:g}, got {found:g}"
+                    f"{operation}.{number}: expected epsilon {expected:g}, got {found:g}"
                 )
 
         for operation, layer, *norm in layers():

@@ -13,23 +13,35 @@ import safetensors
 import safetensors.numpy
 from flax import traverse_util
 
-from fsketch.convert import caffe_weights, nvidia_pickle, onnx_weights, torch_weights
+from fsketch.convert import caffe_weights, keras_weights, nvidia_pickle, onnx_weights, torch_weights
 from fsketch.core import arrays, checksums, names, writers
 
 _FIELDS = ("net", "source", "sha256")
 _CHECKSUMS = "crc32"
 
 
-def write(path: str, params: Mapping[str, Any], *, net: str, source: str, sha256: str) -> None:
+def write(
+    path: str,
+    params: Mapping[str, Any],
+    *,
+    net: str,
+    source: str,
+    sha256: str,
+    licence: str = "",
+) -> None:
     """Writes a parameter tree for `net`; source and sha256 identify the original file.
+
+    licence: that of the original file, if it is known.
 
     The tree of a net with running statistics is {"params": ..., "batch_stats": ...}.
     """
     flat = traverse_util.flatten_dict(params, sep="/")
     tensors = {name: np.ascontiguousarray(array) for name, array in flat.items()}
-    header = dict(zip(_FIELDS, (net, source, sha256), strict=True))
-    header[_CHECKSUMS] = _checksums(header, tensors)
-    writers.write_whole(path, safetensors.numpy.save(tensors, metadata=header))
+    told = dict(zip(_FIELDS, (net, source, sha256), strict=True))
+    if licence:
+        told["licence"] = licence
+    told[_CHECKSUMS] = _checksums(told, tensors)
+    writers.write_whole(path, safetensors.numpy.save(tensors, metadata=told))
 
 
 def read(path: str) -> tuple[str, dict[str, Any]]:
@@ -37,26 +49,26 @@ def read(path: str) -> tuple[str, dict[str, Any]]:
 
     ValueError for any other file, and for one with other bits than were written.
     """
-    header, flat = _read_safetensors(path)
-    if "net" not in header:
+    said, flat = _read_safetensors(path)
+    if "net" not in said:
         raise ValueError(
             f"{path}: expected a net's name in its header, got none; use fsketch convert"
         )
     for part in {part for name in flat for part in name.split("/")}:
         names.check(part, f"{path}: a name of an array")
-    told = header.pop(_CHECKSUMS, None)
+    told = said.pop(_CHECKSUMS, None)
     # Earlier files have none; a name that is no longer its own is a flipped bit.
-    if (told or header.keys() - _FIELDS) and told != _checksums(header, flat):
+    if (told or said.keys() - _FIELDS) and told != _checksums(said, flat):
         raise ValueError(
             f"{path}: expected the numbers that were written, got others (a damaged file); convert "
             "the published file again with fsketch convert"
         )
-    return header["net"], traverse_util.unflatten_dict(flat, sep="/")
+    return said["net"], traverse_util.unflatten_dict(flat, sep="/")
 
 
-def _checksums(header: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str:
-    """Those of all arrays, and under "" that of the header, as JSON."""
-    sums = {**checksums.of_arrays(tensors), "": checksums.of_json(header)}
+def _checksums(said: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str:
+    """Those of all arrays, and under "" that of the rest of the header, as JSON."""
+    sums = {**checksums.of_arrays(tensors), "": checksums.of_json(said)}
     return json.dumps(sums, sort_keys=True)
 
 
@@ -65,14 +77,20 @@ def variables(tree: Mapping[str, Any]) -> dict[str, Any]:
     return dict(tree) if "params" in tree else {"params": tree}
 
 
+def header(path: str) -> dict[str, str]:
+    """What a file of `write` says of itself: net, source, sha256 and, where known, licence."""
+    with safetensors.safe_open(path, framework="numpy") as file:
+        return file.metadata()
+
+
 def source_sha256(path: str) -> str:
     """SHA-256 of the published file that a file of `write` was made from."""
-    with safetensors.safe_open(path, framework="numpy") as file:
-        return file.metadata()["sha256"]
+    return header(path)["sha256"]
 
 
 def read_arrays(path: str) -> dict[str, np.ndarray]:
-    """The arrays by name of a published file: npz, safetensors, pth, pt, caffemodel, onnx or pkl.
+    """The arrays by name of a published file: npz, safetensors, pth, pt, tar, caffemodel, onnx,
+    pkl or h5; a tar is torch's under another name.
 
     ValueError for other formats, damaged files and files that hold anything else.
     """
@@ -81,9 +99,11 @@ def read_arrays(path: str) -> dict[str, np.ndarray]:
         ".safetensors": lambda path: _read_safetensors(path)[1],
         ".pth": torch_weights.read,
         ".pt": torch_weights.read,
+        ".tar": torch_weights.read,
         ".caffemodel": caffe_weights.read,
         ".onnx": onnx_weights.read,
         ".pkl": nvidia_pickle.read,
+        ".h5": keras_weights.read,
     }
     suffix = pathlib.Path(path).suffix
     if suffix not in readers:

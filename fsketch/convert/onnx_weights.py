@@ -8,6 +8,10 @@ operation that uses them and its number among operations of its kind, in the gra
                           bias that an Add behind it adds
     BatchNormalization.N  weight, bias, running_mean, running_var, epsilon
     PRelu.N               weight C
+    Sub.N, Mul.N          weight, one number that all values share: what scales an input
+
+Weights that are stored in 8 bits are computed from constants alone (DequantizeLinear, Reshape);
+such operations are evaluated first, by onnx itself.
 """
 
 import collections
@@ -21,7 +25,11 @@ INPUTS = {  # operation -> its inputs after the first
     "MatMul": ("weight",),
     "BatchNormalization": ("weight", "bias", "running_mean", "running_var"),
     "PRelu": ("weight",),
+    "Sub": ("weight",),
+    "Mul": ("weight",),
 }
+OF_CONSTANTS = ("Identity", "DequantizeLinear", "Reshape")  # evaluated
+SCALES = ("Sub", "Mul")
 
 
 def read(path: str) -> dict[str, np.ndarray]:
@@ -32,7 +40,7 @@ def read(path: str) -> dict[str, np.ndarray]:
     """
     try:
         import onnx  # optional: see setup.cfg
-        from onnx import numpy_helper
+        from onnx import numpy_helper, reference
     except ImportError:
         raise ValueError(
             f"{path}: expected the package onnx, got none; pip install 'fsketch[onnx]'"
@@ -51,11 +59,12 @@ def read(path: str) -> dict[str, np.ndarray]:
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
         if node.op_type == "Constant" and "value" in attributes:
             constants[node.output[0]] = numpy_helper.to_array(attributes["value"])
-        elif node.op_type == "Identity" and node.input[0] in constants:
-            constants[node.output[0]] = constants[node.input[0]]
+        elif node.op_type in OF_CONSTANTS and all(name in constants for name in node.input):
+            given = {name: constants[name] for name in node.input}
+            (constants[node.output[0]],) = reference.ReferenceEvaluator(node).run(None, given)
         elif node.op_type == "Add" and node.input[0] in products and node.input[1] in constants:
             arrays[f"{products[node.input[0]]}.bias"] = constants[node.input[1]]
-        elif node.op_type in INPUTS:
+        elif node.op_type in INPUTS and (node.op_type not in SCALES or _scales(node, constants)):
             kind = "Gemm" if node.op_type == "MatMul" else node.op_type
             name = f"{kind}.{counts[kind]}"
             counts[kind] += 1
@@ -73,7 +82,7 @@ def read(path: str) -> dict[str, np.ndarray]:
                 )
             if kind == "BatchNormalization":
                 arrays[f"{name}.epsilon"] = np.float32(attributes.get("epsilon", 1e-5))
-        else:
+        elif node.op_type != "Dropout":  # which has a rate, and does nothing outside of training
             used = [name for name in node.input if _is_weight(constants.get(name))]
             if used:
                 raise ValueError(
@@ -92,6 +101,12 @@ def _as_torch(
     if operation == "MatMul" or (operation == "Gemm" and not attributes.get("transB", 0)):
         return array.T if end == "weight" else array
     return array
+
+
+def _scales(node: Any, constants: dict[str, np.ndarray]) -> bool:
+    """Whether it is an operation with one stored number."""
+    array = constants.get(node.input[1])
+    return _is_weight(array) and array.size == 1
 
 
 def _is_weight(array: np.ndarray | None) -> bool:

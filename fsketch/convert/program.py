@@ -47,6 +47,7 @@ def convert(name: str, paths: Sequence[str], out: str) -> str:
         net=name,
         source=f"{names} of {published.form(name, arrays).project}",
         sha256=" ".join(digests),
+        licence=published.WEIGHTS[name].licence,
     )
     return " ".join(digests)
 
@@ -69,7 +70,7 @@ def main(words: Sequence[str]) -> int:
         "files",
         metavar="FILE",
         nargs="+",
-        help="the published weights: pth, pt, npz, safetensors, caffemodel, onnx or pkl",
+        help="the published weights: pth, pt, tar, npz, safetensors, caffemodel, onnx, pkl or h5",
     )
     parser.path("out", metavar="OUT", help="where to write (*.safetensors)")
     given = parser.parse_args(words)
@@ -81,4 +82,6 @@ def main(words: Sequence[str]) -> int:
     except safetensors.SafetensorError as error:
         raise ValueError(f"{' '.join(given.files)}: {error}") from error
     print(f"{given.out}: {given.name} from {' '.join(given.files)} (SHA-256 {digest})")
+    if licence := published.WEIGHTS[given.name].licence:
+        print(f"licence: {licence}")
     return 0

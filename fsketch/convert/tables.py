@@ -95,6 +95,22 @@ def vgg_face_unused(ends: tuple[str, str]) -> tuple[str, ...]:
     return tuple(f"{layer}{end}" for layer in ("fc6", "fc7", "fc8") for end in ends)
 
 
+def vgg_hed(depths: Sequence[int]) -> Table:
+    """Keras' file of the edge detector HED on VGG-16, whose kernels are as ours."""
+    table: Table = {}
+    for stage, depth in enumerate(depths, 1):
+        for layer in range(depth):
+            theirs = f"block{stage}/layers/conv2d{f'_{layer}' if layer else ''}/vars"
+            for number, leaf in enumerate(("kernel", "bias")):
+                table[f"conv{stage}_{layer + 1}/{leaf}"] = (f"{theirs}/{number}", None)
+    return table
+
+
+# Its maps of edges, one a stage, and their mean.
+VGG_HED_UNUSED = tuple(
+    f"{layer}/vars/{i}" for layer in (*(f"dsn{n}" for n in range(1, 6)), "fuse") for i in (0, 1)
+)
+
 # Maps that LPIPS compares, in the order of its heads lin0, lin1, ..., and their channels.
 LPIPS_CHANNELS = {
     "alex": {"relu1": 64, "relu2": 192, "relu3": 384, "relu4": 256, "relu5": 256},

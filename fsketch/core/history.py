@@ -13,6 +13,8 @@ ADDED: dict[str, dict[str, Any]] = {
     "0.3.0": dict.fromkeys(
         (f"data.{x}" for x in ("backgrounds", "exposure", "shade", "tint", "blur_px", "noise")), 0.0
     ),
+    "0.4.0": dict.fromkeys((f"data.{x}" for x in ("resolution", "jpeg", "roll_degrees")), 0.0)
+    | {"data.even_background": ()},
 }
 
 

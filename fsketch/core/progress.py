@@ -3,6 +3,7 @@
 All go to stderr (stdout is for results) and to the log file of a run.
 """
 
+import contextlib
 import logging
 import sys
 import time
@@ -22,6 +23,15 @@ def say(text: str) -> None:
     tqdm.tqdm.write(text, file=sys.stderr)
     sys.stderr.flush()
     logging.getLogger(SAID).info("%s", text)
+
+
+@contextlib.contextmanager
+def compiling(what: str) -> Iterator[None]:
+    """A context that compiles a program; says so before it starts, and how long it took."""
+    say(f"compiling {what}")
+    start = time.monotonic()
+    yield
+    say(f"compiled {what} in {duration(time.monotonic() - start)}")
 
 
 def track(iterable: Iterable[Item], what: str, total: int | None) -> Iterator[Item]:

@@ -20,6 +20,7 @@ PAIR = ("photo", "sketch")
 IMAGES = (*PAIR, "coarse", "person")  # scaled, and moved as one; as far as a batch has them
 LIGHT = 1  # stream of an example's key that `random_light` draws from
 CONDITIONS = 2  # stream of an example's key for `conditions`
+MOVES = ("zoom", "roll_degrees")
 LIMITS = ("brightness", "contrast", "saturation")  # fields of `config.data` for `random_light`
 
 
@@ -50,7 +51,7 @@ def mirrored(keys: jax.Array, config: ConfigDict) -> jax.Array:
         raise ValueError(
             f"data.part_px: expected 0, got {config.part_px}, which is cut out at random"
         )
-    for name in ("zoom", *LIMITS, *conditions.FIELDS):
+    for name in (*MOVES, *LIMITS, *conditions.FIELDS):
         if config[name]:
             raise ValueError(f"data.{name}: expected 0, got {config[name]}, which is random")
     probe = jnp.broadcast_to(jnp.arange(2)[:, None], (len(keys), 2, 2, 1))  # value: column
@@ -73,11 +74,19 @@ def check(config: ConfigDict) -> None:
     for name in ("zoom", *LIMITS):
         if not 0 <= config[name] < 1:
             raise ValueError(f"data.{name}: expected a number in [0, 1), got {config[name]}")
+    if not 0 <= config.roll_degrees <= 45:
+        raise ValueError(f"data.roll_degrees: expected 0 to 45, got {config.roll_degrees}")
     conditions.check(config)
-    if config.crop_px > config.canvas_px * (1 - config.zoom):
+    colour = config.even_background
+    if colour and not (len(colour) == 3 and all(0 <= value <= 255 for value in colour)):
+        raise ValueError(
+            f"data.even_background: expected 3 values from 0 to 255, or (), got {tuple(colour)}"
+        )
+    if side_px(config) > config.canvas_px * (1 - config.zoom):
+        field = "part_px" if config.part_px else "crop_px"
         raise ValueError(
             f"data.zoom: expected to keep data.canvas_px: {config.canvas_px} at least at "
-            f"data.crop_px: {config.crop_px}, got {config.zoom}"
+            f"data.{field}: {side_px(config)}, got {config.zoom}"
         )
 
 
@@ -90,9 +99,20 @@ def check_unlit(config: ConfigDict) -> None:
             )
 
 
+def needs_person(config: ConfigDict) -> bool:
+    """Whether `training` needs to know where in a photo the person is."""
+    return config.backgrounds > 0 or bool(config.even_background)
+
+
 def shown(batch: types.Batch, kind: str) -> jax.Array:
     """The images of a kind as inputs of a net: photos under random conditions, if there are any."""
     return batch["lit"] if kind == "photo" and "lit" in batch else batch[kind]
+
+
+def inputs(batch: types.Batch, kind: str) -> tuple[jax.Array, ...]:
+    """What a net takes that translates images of a kind: `shown`, and for photos the style."""
+    style = (batch["style"],) if kind == "photo" and "style" in batch else ()
+    return shown(batch, kind), *style
 
 
 def side_px(config: ConfigDict) -> int:
@@ -103,12 +123,18 @@ def side_px(config: ConfigDict) -> int:
 def training(batch: types.Batch, keys: jax.Array, config: ConfigDict) -> types.Batch:
     """All random changes that `config.data` requests; keys: Key[B], one per example.
 
-    With random light or conditions the batch also holds "lit", the photos under them; see `shown`.
+    With random light or conditions the batch also holds "lit", the photos under them, which
+    are inputs (see `shown`); with data.even_background it is "photo", the target, that changes.
     """
     if not any(kind in batch for kind in PAIR):
         return batch
     batch = random_crop_and_flip(
-        batch, keys, crop_px=side_px(config), flip=config.flip, zoom=config.zoom
+        batch,
+        keys,
+        crop_px=side_px(config),
+        flip=config.flip,
+        zoom=config.zoom,
+        roll_degrees=config.roll_degrees,
     )
     if "photo" not in batch:
         return batch
@@ -120,17 +146,30 @@ def training(batch: types.Batch, keys: jax.Array, config: ConfigDict) -> types.B
     if any(limits.values()):
         lit = random_light(shown(batch, "photo"), stream(keys, LIGHT), **limits)
         batch = {**batch, "lit": lit}
+    if config.even_background:
+        photo = batch["photo"]
+        even = images.from_uint8(jnp.asarray(config.even_background))
+        on_even = even + (person + 1) / 2 * (photo - even)
+        batch = {"lit": photo, **batch, "photo": on_even}
     return batch
 
 
 def random_crop_and_flip(
-    batch: types.Batch, keys: jax.Array, *, crop_px: int, flip: bool, zoom: float = 0.0
+    batch: types.Batch,
+    keys: jax.Array,
+    *,
+    crop_px: int,
+    flip: bool,
+    zoom: float = 0.0,
+    roll_degrees: float = 0.0,
 ) -> types.Batch:
     """A crop_px x crop_px window and, if `flip`, a mirror image with probability 1/2.
 
     batch: photo, sketch and coarse, as far as present, float32[B, S, S, C] with
     S >= crop_px / (1 - zoom).  With `zoom` the images are first resized by a factor uniform in
     1 -+ zoom (linearly), and the window, which never leaves the canvas, may begin between pixels.
+    With `roll_degrees` it is also turned, by up to -+ roll_degrees, and all is resampled by cubics,
+    which keep strokes sharper; its corners may then see the edge of the canvas repeated.
     """
     names = [name for name in IMAGES if name in batch]
     joined = jnp.concatenate([batch[name] for name in names], axis=-1)  # B x S x S x channels
@@ -138,7 +177,9 @@ def random_crop_and_flip(
 
     def one(key: jax.Array, image: jax.Array) -> jax.Array:
         crop_key, flip_key = jax.random.split(key)
-        if zoom:
+        if roll_degrees:
+            image = _turned_crop(crop_key, image, crop_px, zoom, roll_degrees)
+        elif zoom:
             image = _zoomed_crop(crop_key, image, crop_px=crop_px, zoom=zoom)
         elif image.shape[:2] != (crop_px, crop_px):
             image = pix.random_crop(
@@ -166,6 +207,40 @@ def _zoomed_crop(key: jax.Array, image: jax.Array, *, crop_px: int, zoom: float)
         "linear",
         antialias=False,  # mild factors need none, and its sampling bends straight lines
     )
+
+
+def _turned_crop(
+    key: jax.Array, image: jax.Array, crop_px: int, zoom: float, roll_degrees: float
+) -> jax.Array:
+    """S x S x C -> crop_px x crop_px x C: as `_zoomed_crop`, turned about the window's middle."""
+    factor, angle, *place = jax.random.uniform(key, (4,), minval=-1.0)
+    factor, angle = 1 + zoom * factor, jnp.deg2rad(roll_degrees * angle)
+    room = image.shape[0] - crop_px / factor
+    middle = [(image.shape[0] - 1 + share * room) / 2 for share in place]
+    right = (jnp.arange(crop_px) - (crop_px - 1) / 2) / factor
+    down = right[:, None]
+    rows = _taps(middle[0] + jnp.cos(angle) * down - jnp.sin(angle) * right, image.shape[0])
+    columns = _taps(middle[1] + jnp.sin(angle) * down + jnp.cos(angle) * right, image.shape[0])
+    turned = sum((v * w)[..., None] * image[i, j] for i, v in rows for j, w in columns)
+    return jnp.clip(turned, -1, 1)
+
+
+def _taps(at: jax.Array, side: int) -> list[tuple[jax.Array, jax.Array]]:
+    """The four (places, weights) of Keys' cubic at these coordinates.
+
+    With his parameter at -0.75 an artist's sketches lose 6 % of their mean gradient, at -0.5 10 %.
+    """
+    first, a = jnp.floor(at), -0.75
+    t = at - first
+
+    def near(d: jax.Array) -> jax.Array:
+        return ((a + 2) * d - (a + 3)) * d * d + 1
+
+    def far(d: jax.Array) -> jax.Array:
+        return a * (((d - 5) * d + 8) * d - 4)
+
+    places = (jnp.clip(first + n, 0, side - 1).astype(int) for n in (-1, 0, 1, 2))
+    return list(zip(places, (far(1 + t), near(t), near(1 - t), far(2 - t)), strict=True))
 
 
 def random_light(

@@ -11,9 +11,11 @@ from ml_collections import ConfigDict
 
 # Fields of `config.data`; 0 = off.  `configs/shared.py` says what they mean.
 SHARES = ("backgrounds", "shade", "tint", "noise")  # in [0, 1]
-FIELDS = (*SHARES, "exposure", "blur_px")
+LOSSES = ("resolution", "jpeg")  # in [0, 1)
+FIELDS = (*SHARES, *LOSSES, "exposure", "blur_px")
 _CELLS = (3, 7, 17)  # blobs of drawn backgrounds, on a side of the image
 _TAPS = 4  # of the blur, on either side of a pixel
+_BLOCK = 8  # side of the blocks of JPEG
 
 
 def check(config: ConfigDict) -> None:
@@ -21,6 +23,9 @@ def check(config: ConfigDict) -> None:
     for name in SHARES:
         if not 0 <= config[name] <= 1:
             raise ValueError(f"data.{name}: expected a number in [0, 1], got {config[name]}")
+    for name in LOSSES:
+        if not 0 <= config[name] < 1:
+            raise ValueError(f"data.{name}: expected a number in [0, 1), got {config[name]}")
     if not 0 <= config.exposure <= 4:
         raise ValueError(f"data.exposure: expected 0 to 4 stops, got {config.exposure}")
     if not 0 <= config.blur_px <= _TAPS / 2:
@@ -42,7 +47,7 @@ def apply(
     """
 
     def one(key: jax.Array, photo: jax.Array, person: jax.Array) -> jax.Array:
-        keys = jax.random.split(key, 6)
+        keys = jax.random.split(key, 8)
         x = (photo + 1) / 2
         x = _exposed(keys[0], x, config.exposure)
         if config.backgrounds:
@@ -51,7 +56,11 @@ def apply(
         x = x * (1 + config.tint * jax.random.uniform(keys[3], (3,), minval=-1.0))
         if config.blur_px:
             x = _blurred(keys[4], x, config.blur_px)
-        x = x + _grain(keys[5], x, config.noise)
+        if config.resolution:
+            x = _reduced(keys[6], x, config.resolution)
+        x = jnp.clip(x + _grain(keys[5], x, config.noise), 0, 1)
+        if config.jpeg:
+            x = _compressed(keys[7], x, config.jpeg)
         return jnp.clip(2 * x - 1, -1, 1)
 
     if person is None:
@@ -116,3 +125,37 @@ def _grain(key: jax.Array, x: jax.Array, limit: float) -> jax.Array:
     """White noise with a deviation of up to `limit`."""
     size_key, noise_key = jax.random.split(key)
     return limit * jax.random.uniform(size_key) * jax.random.normal(noise_key, x.shape)
+
+
+def _reduced(key: jax.Array, x: jax.Array, limit: float) -> jax.Array:
+    """Scaled down, to at least 1 - limit of its size, and up again, linearly."""
+    factor = jnp.full(2, 1 - limit * jax.random.uniform(key))
+    x = jnp.concatenate([x, jnp.ones_like(x[..., :1])], axis=-1)  # 1: how much of it is inside
+    for scale in (factor, 1 / factor):
+        x = jax.image.scale_and_translate(x, x.shape, (0, 1), scale, jnp.zeros(2), "linear")
+    return x[..., :-1] / x[..., -1:]
+
+
+def _compressed(key: jax.Array, x: jax.Array, limit: float) -> jax.Array:
+    """Each colour quantised in blocks, as JPEG of a quality from 1 - limit to 1 does it.
+
+    The steps are nearly those of the standard's table for brightness; the first block begins
+    anywhere.
+    """
+    place_key, quality_key = jax.random.split(key)
+    height, width, _ = x.shape
+    place = jax.random.randint(place_key, (2,), 0, _BLOCK)
+    quality = 1 - limit * jax.random.uniform(quality_key)
+    coarseness = jnp.where(quality < 0.5, 0.5 / quality, 2 - 2 * quality)
+    order = jnp.arange(_BLOCK)
+    steps = jnp.maximum(coarseness * (10 + 6.5 * (order[:, None] + order)), 1) / 255
+
+    waves = jnp.cos(jnp.pi / _BLOCK * (order + 0.5) * order[:, None]) / 2  # a row per frequency
+    waves = waves.at[0].divide(jnp.sqrt(2.0))  # orthonormal
+    padded = jnp.pad(x, ((0, -height % _BLOCK), (0, -width % _BLOCK), (0, 0)), "edge")
+    blocks = jnp.roll(padded, place, (0, 1))
+    blocks = blocks.reshape(padded.shape[0] // _BLOCK, _BLOCK, -1, _BLOCK, 3)
+    found = jnp.einsum("fi,gj,aibjc->abcfg", waves, waves, blocks)
+    found = jnp.rint(found / steps) * steps
+    blocks = jnp.einsum("fi,gj,abcfg->aibjc", waves, waves, found)
+    return jnp.roll(blocks.reshape(padded.shape), -place, (0, 1))[:height, :width]

@@ -1,13 +1,15 @@
 """Pairs -> batches, as a pure function of a position in the data.
 
 Position p of the endless training stream is example permutation(seed, p // N)[p % N]: every
-epoch holds each pair once, in an order that depends on (seed, epoch) alone.  So a run resumes
+epoch holds each pair once, or, in a set of several styles, each style equally often, in an order
+that depends on (seed, epoch) alone.  So a run resumes
 exactly from the number of examples it has seen, whatever the batch size and the number of
 devices, processes and workers, and whether pairs are decoded in advance or on demand.
 """
 
 import dataclasses
 import functools
+import itertools
 import math
 import os
 import re
@@ -33,8 +35,9 @@ class Canvases:
     photo uint8[N, S, S, 3], sketch uint8[N, S, S, 1 or 3], box int32[N, 4] = (top, left, height,
     width) of the image on its canvas, id list of N names, identity int32[N]; coarse uint8[N, S, S,
     C], an offline stage's image of the target, if a method has one; person uint8[N, S, S, 1], where
-    backgrounds are replaced, 255 the person (`backdrop.person`).  A set of faces has no sketches
-    (None), a drawn one no photos either; batches then lack them.
+    backgrounds are replaced, 255 the person (`backdrop.person`).  style float32[N, S]: 1 for the
+    style of each sketch, for a net of several styles.  A set of faces has no sketches (None), a
+    drawn one no photos either; batches then lack them.
     """
 
     photo: np.ndarray | None
@@ -44,6 +47,7 @@ class Canvases:
     identity: np.ndarray
     coarse: np.ndarray | None = None
     person: np.ndarray | None = None
+    style: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.id)
@@ -68,12 +72,13 @@ class Canvases:
             box=self.box[index],
             id=[self.id[place] for place in places],
             identity=self.identity[index],
+            style=None if self.style is None else self.style[index],
         )
 
     def batch(self, index: np.ndarray) -> dict[str, np.ndarray]:
         """The images, identities and boxes of these examples."""
         arrays = {**self._arrays, "identity": self.identity, "box": self.box}
-        return {name: array[index] for name, array in arrays.items()}
+        return {name: array[index] for name, array in arrays.items()} | _styles(self, index)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +93,7 @@ class StoredCanvases:
     image_px: tuple[int, ...] = ()
     coarse: Sequence[np.ndarray] | None = None
     keyed: bool = False
+    style: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -116,13 +122,14 @@ class StoredCanvases:
         coarse = None
         if self.coarse is not None:
             coarse = lazy.Lazy(places, self.coarse.__getitem__)
-        return dataclasses.replace(self, pairs=self.pairs.take(places), coarse=coarse)
+        style = None if self.style is None else self.style[np.asarray(places, int)]
+        return dataclasses.replace(self, pairs=self.pairs.take(places), coarse=coarse, style=style)
 
     def batch(self, index: np.ndarray) -> dict[str, np.ndarray]:
         """The images, identities and boxes of these examples."""
         examples = [self._example(int(place)) for place in index]
         batch = {name: np.stack([example[name] for example in examples]) for name in examples[0]}
-        return {**batch, "identity": self.identity[index]}
+        return {**batch, "identity": self.identity[index]} | _styles(self, index)
 
     def _example(self, place: int) -> dict[str, np.ndarray]:
         """Images on their canvases, and the box."""
@@ -172,7 +179,9 @@ class StoredCanvases:
             for name, array in arrays.items():
                 array[batch["index"]] = batch[name]
         absent = {kind: None for kind in KINDS if kind not in arrays}
-        return Canvases(**arrays, **absent, id=list(self.id), identity=self.identity)
+        return Canvases(
+            **arrays, **absent, id=list(self.id), identity=self.identity, style=self.style
+        )
 
 
 AnyCanvases = Canvases | StoredCanvases
@@ -195,6 +204,7 @@ def place(
     coarse: Sequence[np.ndarray] | None = None,
     memory_mb: float = math.inf,
     keyed: bool = False,
+    styles: Sequence[str] = (),
 ) -> AnyCanvases:
     """Puts every pair in the middle of a canvas_px square; for the fills see `images.laid`.
 
@@ -203,15 +213,24 @@ def place(
     sketch_channels: 1, or 3, where grey sketches are repeated.  image_px: the (height, width) that
     every image must have; () = any.  coarse: uint8[H, W, 1 or 3] for each pair, of its size, with
     the margin of what it shows: a sketch with 1 channel, a photo with 3.  keyed: join "person", for
-    other backgrounds; black wedges of sketches become paper.
+    other backgrounds; black wedges of sketches become paper.  styles: those a net draws in; each
+    pair must be drawn in one of them.
 
-    Raises ValueError naming a pair that is larger than the canvas, not of size image_px, or in
-    colour with one channel: here, or at its access.
+    Raises ValueError naming a pair that is larger than the canvas, not of size image_px, in
+    colour with one channel, or in no style of these: here, or at its access.
     """
     if not len(pairs):
         raise ValueError("split: expected pairs, got no pairs")
     stored = StoredCanvases(
-        pairs, canvas_px, fill_photo, fill_sketch, sketch_channels, image_px, coarse, keyed
+        pairs,
+        canvas_px,
+        fill_photo,
+        fill_sketch,
+        sketch_channels,
+        image_px,
+        coarse,
+        keyed,
+        style=_one_hot(pairs, styles) if styles else None,
     )
     size_mb = len(stored) * canvas_px**2 * sum(stored.channels.values()) / 2**20
     if size_mb <= memory_mb:
@@ -223,6 +242,28 @@ def place(
         memory_mb,
     )
     return stored
+
+
+def _one_hot(pairs: records.Pairs, styles: Sequence[str]) -> np.ndarray:
+    """float32[N, S]: 1 for the style of each pair."""
+    for id, style in itertools.zip_longest(pairs.id, pairs.style, fillvalue=""):
+        if style not in styles:
+            got = f"{style!r}" if style else "none, since the data set names no styles"
+            raise ValueError(f"style of {id}: expected one of {', '.join(styles)}, got {got}")
+    return np.asarray([[style == one for one in styles] for style in pairs.style], np.float32)
+
+
+def _styles(canvases: "AnyCanvases", index: np.ndarray) -> dict[str, np.ndarray]:
+    return {} if canvases.style is None else {"style": canvases.style[index]}
+
+
+def epoch(canvases: AnyCanvases) -> np.ndarray:
+    """int[N']: the examples of an epoch; those of rarer styles repeat, so that all are as many."""
+    if canvases.style is None:
+        return np.arange(len(canvases))
+    places = [np.flatnonzero(column) for column in canvases.style.T]
+    most = max(map(len, places))
+    return np.concatenate([np.resize(place, most) for place in places if len(place)])
 
 
 def drawn(split: str) -> Canvases:
@@ -282,7 +323,8 @@ def training_batch(
         raise ValueError(
             f"batch_size: expected a multiple of {num_processes} processes, got {batch_size}"
         )
-    indices = order(position, batch_size, num_examples=len(canvases), seed=seed)
+    examples = epoch(canvases)
+    indices = examples[order(position, batch_size, num_examples=len(examples), seed=seed)]
     mine = indices.reshape(num_processes, -1)[process]
     return for_method(canvases.batch(mine))
 

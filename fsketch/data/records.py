@@ -27,6 +27,7 @@ class Pairs:
     kinds: tuple[str, ...]  # ("photo",) or ("photo", "sketch")
     id: list[str]
     identity: np.ndarray  # int32[N]
+    style: Sequence[str] = ()  # in which each sketch is drawn; () = the set names no styles
 
     def __len__(self) -> int:
         return len(self.id)
@@ -48,6 +49,7 @@ class Pairs:
             self.kinds,
             [self.id[place] for place in places],
             self.identity[np.asarray(places, int)],
+            [self.style[place] for place in places] if self.style else (),
         )
 
 

@@ -128,12 +128,15 @@ def load(name: str, split: str, *, data_dir: str, manual_dir: str = "") -> recor
         return _faces_of_any(manual_dir, split)
     builder = prepare(name, data_dir=data_dir, manual_dir=manual_dir)
     kinds = tuple(kind for kind in ("photo", "sketch") if kind in builder.info.features)
+    label, prefix = builder.drawn_by or ("", "")
+    wanted = ("id", "identity", *filter(None, [label]))
     images, values = records.open_split(
-        builder, split, images={kind: kind for kind in kinds}, values=("id", "identity")
+        builder, split, images={kind: kind for kind in kinds}, values=wanted
     )
     ids = [id.decode() for id in values["id"]]
     _check_ids(ids, f"{builder.data_dir} {split}")
-    return records.Pairs(images, kinds, ids, np.asarray(values["identity"], np.int32))
+    styles = [prefix + builder.info.features[label].int2str(code) for code in values.get(label, ())]
+    return records.Pairs(images, kinds, ids, np.asarray(values["identity"], np.int32), styles)
 
 
 def _check_ids(ids: Sequence[str], place: str) -> None:

@@ -9,10 +9,18 @@ whatever the order or the number of processes.
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
+
+# The rotations of the ablation, by their number: eleven, not evenly spaced [paper]; the text does
+# not list the five [inferred].
+ANGLES_DEG = {
+    11: (-30, -20, -15, -10, -5, 0, 5, 10, 15, 20, 30),
+    5: (-30, -15, 0, 15, 30),
+}
 
 
 class Pose(NamedTuple):
@@ -35,25 +43,33 @@ def draw(
     rotation_deg: float,
     shift: float,
     scale: tuple[float, float],
-    num_angles: int = 0,
+    angles_deg: Sequence[float] = (),
 ) -> Pose:
     """The pose of an id: uniform within -+ rotation_deg, -+ shift, and scale's two bounds.
 
-    num_angles: if not 0, choose from so many evenly spaced rotations from -rotation_deg to
-    rotation_deg, as in the paper's ablation (11 or 5).
+    angles_deg: if any, choose from these rotations instead, each as probable as the others.
     """
     digest = hashlib.sha256(f"{seed}/{id}".encode()).digest()
     random = np.random.default_rng(int.from_bytes(digest[:16], "little"))
     turn, size, right, down = random.random(4)
-    if num_angles:
-        turn = np.floor(turn * num_angles) / (num_angles - 1) if num_angles > 1 else 0.5
+    rotation = rotation_deg * (2 * turn - 1)
+    if angles_deg:
+        rotation = angles_deg[int(turn * len(angles_deg))]
     low, high = scale
     return Pose(
-        rotation_deg=float(rotation_deg * (2 * turn - 1)),
+        rotation_deg=float(rotation),
         scale=float(low + (high - low) * size),
         shift_x=float(shift * (2 * right - 1)),
         shift_y=float(shift * (2 * down - 1)),
     )
+
+
+def angles(number: int) -> tuple[int, ...]:
+    """The ablation's set of so many rotations in degrees; () for 0, any angle."""
+    if number and number not in ANGLES_DEG:
+        expected = ", ".join(str(key) for key in (0, *sorted(ANGLES_DEG)))
+        raise ValueError(f"portraits.num_angles: expected one of {expected}, got {number}")
+    return ANGLES_DEG.get(number, ())
 
 
 def apply(image: np.ndarray, pose: Pose) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 _BILINEAR = Image.Resampling.BILINEAR
-_PATCH = 128  # pixels of the part of the photo that views are taken from
+_PATCH = 160  # pixels of the part of the photo that views are taken from
 _REACH = 1.6  # its side in sides of the square: a square in any turn, and somewhat larger
 
 

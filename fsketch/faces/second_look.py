@@ -14,7 +14,8 @@ from PIL import Image
 from fsketch.faces import crops
 
 SIZE_PX = 48  # of a view
-SCALES = (0.9, 1.0, 1.1)  # of the square
+TURN_SCALES = (0.9, 1.1)  # of the square, in each of the four turns
+SCALES = (0.9, 1.0, 1.1)  # of the square, in the turn that was found
 ROUNDS = 2  # the first with the turn that is found, the next with what the one before finds
 # Points of a mirrored view in the order of the face: eyes, nose, corners of the mouth.
 _MIRRORED = (1, 0, 2, 4, 3)
@@ -61,24 +62,21 @@ def look(net: Net, photo: Image.Image, squares: np.ndarray) -> list[Sight]:
     centres = (squares[:, :2] + squares[:, 2:]) @ (0.5, 0.5j)
     sides = squares[:, 2] - squares[:, 0]
     turned = [
-        [crops.View(c, s * 1j**n, m) for n in range(4) for m in (False, True)]
-        for c, s in zip(centres, sides, strict=True)
+        _views(centre, side * 1j**quarters, TURN_SCALES)
+        for centre, side in zip(centres, sides, strict=True)
+        for quarters in range(4)
     ]
-    sights = [
-        max((_mean(views[i : i + 2]) for i in range(0, 8, 2)), key=lambda sight: sight.logit)
-        for views in _seen(net, photo, turned)
-    ]
+    seen = [_mean(views) for views in _seen(net, photo, turned)]
+    sights = [max(seen[i : i + 4], key=lambda sight: sight.logit) for i in range(0, len(seen), 4)]
     for _ in range(ROUNDS):
-        scaled = [
-            [
-                crops.View(sight.centre, scale * max(sight.size) * sight.upward, m)
-                for scale in SCALES
-                for m in (False, True)
-            ]
-            for sight in sights
-        ]
+        scaled = [_views(sight.centre, max(sight.size) * sight.upward, SCALES) for sight in sights]
         sights = [_mean(views) for views in _seen(net, photo, scaled)]
     return sights
+
+
+def _views(centre: complex, side: complex, scales: Sequence[float]) -> list[crops.View]:
+    """Each scale, mirrored as well."""
+    return [crops.View(centre, scale * side, m) for scale in scales for m in (False, True)]
 
 
 def _seen(net: Net, photo: Image.Image, groups: list[list[crops.View]]) -> list[list[Sight]]:

@@ -14,9 +14,11 @@ from flax import linen as nn
 from fsketch.core import images
 from fsketch.nets import (
     alexnet,
+    dcgan,
     facenet,
     iresnet,
     mobilefacenet,
+    sface,
     squeezenet,
     stylegan2,
     tinynet,
@@ -97,6 +99,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "vgg19": _vgg(vgg.VGG19_DEPTHS),
     "vgg16": _vgg(vgg.VGG16_DEPTHS),
     "vgg_face": _vgg(vgg.VGG16_DEPTHS, _of_rgb(vgg.adapt_face)),
+    "vgg16_hed": _vgg(vgg.VGG16_DEPTHS, _of_rgb(vgg.adapt_hed)),
     "alexnet": Architecture(_imagenet, maps=alexnet.AlexNet),
     # The weights of 1.0 are the authors', for Caffe, those of 1.1 torchvision's.
     "squeezenet_v1.0": _squeezenet("1.0", _of_rgb(squeezenet.adapt), "fire4"),
@@ -110,6 +113,15 @@ ARCHITECTURES: dict[str, Architecture] = {
     ),
     "mobilefacenet": Architecture(embedder=mobilefacenet.MobileFaceNet),
     "mbf": Architecture(embedder=functools.partial(mobilefacenet.MobileFaceNet, 2)),
+    # Its map conv4 lies at a quarter of its layers, where IFRP's identity term looks.
+    "sface": Architecture(
+        _of_rgb(facenet.adapt),  # the same scale [code: its ONNX graph]
+        maps=sface.SFaceMaps,
+        embedder=sface.SFace,
+        taps=("conv2", "conv4", "conv6"),
+        deepest=lambda net: "conv14",  # after its PReLU
+    ),
+    "dcgan_digiface": Architecture(generator=dcgan.Generator),
     "stylegan2_ffhq256": Architecture(
         generator=functools.partial(stylegan2.Generator, channel_base=16384)
     ),

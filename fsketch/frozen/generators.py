@@ -1,13 +1,13 @@
 """Face generators: latent -> photo, with weights or without.
 
-Two kinds with one form, a PyTree whose weights are arguments of a step:
+Three kinds with one form, a PyTree whose weights are arguments of a step:
 
     latents(keys)       Key[B] -> float32[B, D], one draw for each key
     image(latents, keys)-> float32[B, S, S, 3] in [-1, 1], eyes where FFHQ has them
     face(latents, keys) -> float32[B, size_px, size_px, 3], the input of a recogniser
 
-`Procedural` draws the faces of data/synthetic/procedural.py; `StyleGAN2` generates them.
-Latents are standard normal for the first and w for the second: what dynamic sampling perturbs.
+`Procedural` draws the faces of data/synthetic/procedural.py; `StyleGAN2` and `DCGAN` generate them.
+Latents are w for StyleGAN2 and standard normal for the others: what dynamic sampling perturbs.
 
 Geometry, SynthDistill's [code: github.com/otroshi/synthdistill, src/Crop.py]: the eyes of an image
 of S px are taken to be at row int(480/1024 S), columns int(380/1024 S) and int(650/1024 S); the
@@ -26,7 +26,7 @@ from flax import struct
 from fsketch.core import types
 from fsketch.data.synthetic import face_shape, procedural
 from fsketch.frozen import architectures, sources
-from fsketch.nets import stylegan2
+from fsketch.nets import dcgan, stylegan2
 
 EYE_ROW, LEFT_EYE_COLUMN, RIGHT_EYE_COLUMN = 480 / 1024, 380 / 1024, 650 / 1024  # of an image
 FACE_PX = 112
@@ -133,7 +133,35 @@ class StyleGAN2(struct.PyTreeNode):
         return crop(self.image(latents, keys), size_px=size_px)
 
 
-Generator = Procedural | StyleGAN2
+class DCGAN(struct.PyTreeNode):
+    """A DCGAN with its weights; its images are recognition crops of dcgan.SIZE_PX."""
+
+    variables: types.PyTree
+    net: dcgan.Generator = struct.field(pytree_node=False)
+    spec: str = struct.field(pytree_node=False)
+
+    def latents(self, keys: types.Key) -> jax.Array:
+        """Standard normal."""
+        return jax.vmap(lambda key: jax.random.normal(key, (self.net.latent_size,)))(keys)
+
+    def image(self, latents: jax.Array, keys: types.Key | None = None) -> jax.Array:
+        """`keys` are not used."""
+        del keys
+        return self.net.apply(self.variables, latents)
+
+    def face(
+        self, latents: jax.Array, keys: types.Key | None = None, *, size_px: int = FACE_PX
+    ) -> jax.Array:
+        """The whole image, resized: its eyes are where the crop has them.
+
+        Means of the published weights' eyes, of 64 px: (23.0, 29.5) and (42.3, 29.3), as the
+        detector sees them; those of the crop are (21.9, 29.5) and (42.0, 29.5).
+        """
+        image = self.image(latents, keys)
+        return jax.image.resize(image, (len(image), size_px, size_px, 3), "bilinear")
+
+
+Generator = Procedural | StyleGAN2 | DCGAN
 
 
 def build(spec: str, variables: types.PyTree) -> Generator:
@@ -142,6 +170,8 @@ def build(spec: str, variables: types.PyTree) -> Generator:
     if fields["net"] == "procedural":
         return Procedural({}, fields["size_px"], spec)
     net = architectures.ARCHITECTURES[fields["net"]].generator()
+    if isinstance(net, dcgan.Generator):
+        return DCGAN(variables, net, spec)
     return StyleGAN2(variables, net, spec, fields["truncation"])
 
 

@@ -1,5 +1,8 @@
 """Sources of frozen nets: the workdir of a run, or converted weights (*.safetensors).
 
+The name of weights in an installed package ("sface", see convert/installed.py) stands for them
+converted.
+
 A run's checkpoints say what others can load from it, see `Export`; its method declares it.
 """
 
@@ -10,7 +13,7 @@ from typing import Any, NamedTuple
 from etils import epath
 from flax import traverse_util
 
-from fsketch.convert import files, published
+from fsketch.convert import files, installed, published
 from fsketch.core import checkpoint, trees, types
 from fsketch.frozen import architectures
 
@@ -54,18 +57,25 @@ def read(path: str | Untrained, form: str) -> Source:
     if isinstance(path, Untrained):
         fields, variables = _exported(*path, form, "a default net")
         return Source({**fields, "path": "", "digest": ""}, variables)
-    place = os.path.expanduser(path)
+    place = located(path)
     if not path or not epath.Path(place).exists():
         raise FileNotFoundError(
             f"{path!r}: expected the workdir of a run or converted weights (*.safetensors), got "
             "no such file or folder"
         )
-    if path.endswith(".safetensors"):
+    if place.endswith(".safetensors"):
         fields, variables = _of_file(place, form)
     else:
         fields, variables = _exported(*checkpoint.read(place), form, place)
     digest = trees.digest(variables)
     return Source({"arguments": {}, "step": 0, **fields, "path": path, "digest": digest}, variables)
+
+
+def located(path: str) -> str:
+    """The place of a source on disk; FileNotFoundError for a name whose package is missing."""
+    if path in installed.MEMBERS and not os.path.exists(path):
+        return installed.path(path)
+    return os.path.expanduser(path)
 
 
 def _of_file(path: str, form: str) -> tuple[dict[str, Any], dict[str, types.PyTree]]:

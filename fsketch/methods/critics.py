@@ -12,9 +12,16 @@ from fsketch.methods import optimizers
 from fsketch.nets import patch_critic
 
 
-def pair(condition: jax.Array, image: jax.Array) -> jax.Array:
-    """The input of a conditional critic: [B, H, W, C] and [B, H, W, D] -> [B, H, W, C + D]."""
-    return jnp.concatenate([condition, image], -1)
+def pair(batch: types.Batch, source: str, image: jax.Array) -> jax.Array:
+    """The input of a conditional critic of an image made from batch[source], or of its truth.
+
+    [B, H, W, channels of both], and, beside a photo, a plane for each style if there are several.
+    """
+    planes = []
+    if source == "photo" and "style" in batch:
+        style = batch["style"][:, None, None]
+        planes = [jnp.broadcast_to(style, (*image.shape[:3], style.shape[-1]))]
+    return jnp.concatenate([batch[source], image, *planes], -1)
 
 
 def create(key: types.Key, config: ConfigDict, example: jax.Array) -> state.Player:

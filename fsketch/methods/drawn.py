@@ -39,6 +39,11 @@ def photos(
     return views(frozen["generator"], batch["identity"], keys, side_px=side_px)
 
 
+def faces(batch: types.Batch, photo: jax.Array) -> types.Predictions:
+    """The drawn faces as a prediction "face", for sheets; none if the batch has photos."""
+    return {} if "photo" in batch else {"face": photo}
+
+
 def split(keys: types.Key, count: int) -> list[types.Key]:
     """`count` keys of each of Key[B]."""
     parts = jax.vmap(lambda key: jax.random.split(key, count))(keys)

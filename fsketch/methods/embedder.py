@@ -100,9 +100,9 @@ def method(config: ConfigDict) -> interface.Method:
     def predict(
         train_state: state.TrainState, frozen: interface.Frozens, batch: types.Batch
     ) -> types.Predictions:
-        photo = _adapted(drawn.photos(frozen, batch, side_px=config.data.crop_px))
-        embedding, _ = train_state["embedder"].averaged()(photo)
-        return {"embedding_photo": embedding}
+        photo = drawn.photos(frozen, batch, side_px=config.data.crop_px)
+        embedding, _ = train_state["embedder"].averaged()(_adapted(photo))
+        return {**drawn.faces(batch, photo), "embedding_photo": embedding}
 
     def _adapted(photo: jax.Array) -> jax.Array:
         return architectures.ARCHITECTURES[config.model.net].adapt(photo)

@@ -262,5 +262,7 @@ def _check(config: ConfigDict) -> None:
             f"data.canvas_px, data.crop_px, data.zoom: expected equal sides, no zoom (images stay "
             f"in the middle of the canvas), got {data.canvas_px}, {data.crop_px}, {data.zoom}"
         )
+    if data.roll_degrees:
+        raise ValueError(f"data.roll_degrees: expected 0 (likewise), got {data.roll_degrees}")
     for side in data.image_px:
         starts(side, px=parts.px, stride_px=parts.stride_px)

@@ -70,7 +70,7 @@ def method_plus(config: ConfigDict) -> interface.Method:
         players = students.create(student_key, config, _teachers(config, frozen), batch)
         for (critic, student), critic_key in zip(CRITICS.items(), critic_keys, strict=True):
             source, target = students.ROLES[student]
-            example = critics.pair(batch[source], batch[target])
+            example = critics.pair(batch, source, batch[target])
             players[critic] = critics.create(critic_key, config, example)
         return state.create(**players)
 
@@ -89,7 +89,7 @@ def method_plus(config: ConfigDict) -> interface.Method:
             pairs, terms = {}, {}
             for critic, role in CRITICS.items():
                 source, _ = students.ROLES[role]
-                pairs[critic] = critics.pair(batch[source], outputs[role][0])
+                pairs[critic] = critics.pair(batch, source, outputs[role][0])
                 formulas = students.formulas(role, outputs, teachers, maps, batch)
                 formulas["adversarial"] = critics.formula(
                     train_state[critic], pairs[critic], losses=losses
@@ -102,10 +102,10 @@ def method_plus(config: ConfigDict) -> interface.Method:
         players, (terms, fake) = state.update(
             players, loss_fn, batch, keys, num_parts=config.accumulate_steps
         )
-        real = {
-            critic: critics.pair(*(batch[domain] for domain in students.ROLES[role]))
-            for critic, role in CRITICS.items()
-        }
+        real = {}
+        for critic, role in CRITICS.items():
+            source, target = students.ROLES[role]
+            real[critic] = critics.pair(batch, source, batch[target])
         judges, verdicts = critics.update(
             {critic: train_state[critic] for critic in CRITICS},
             real,

@@ -50,10 +50,10 @@ def method(config: ConfigDict) -> interface.Method:
             translator_key,
             net,
             optimizers.adam(config.optim, num_steps=config.num_steps),
-            batch[source],
+            *augment.inputs(batch, source),
             ema_rate=config.optim.ema_rate,
         )
-        example = critics.pair(batch[source], batch[target])
+        example = critics.pair(batch, source, batch[target])
         critic = critics.create(critic_key, config, example)
         return state.create(translator=translator, critic=critic)
 
@@ -69,9 +69,9 @@ def method(config: ConfigDict) -> interface.Method:
         def loss_fn(
             params: dict, batch: types.Batch, keys: types.Key
         ) -> tuple[jax.Array, tuple[dict, tuple]]:
-            seen = augment.shown(batch, source)
-            fake, stats = translator(seen, params=params["translator"], train=True, keys=keys)
-            pair = critics.pair(batch[source], fake)
+            seen = augment.inputs(batch, source)
+            fake, stats = translator(*seen, params=params["translator"], train=True, keys=keys)
+            pair = critics.pair(batch, source, fake)
             formulas = {
                 "reconstruction": lambda: reconstruction.l1(fake, batch[target]),
                 "adversarial": critics.formula(critic, pair, losses=losses),
@@ -85,7 +85,7 @@ def method(config: ConfigDict) -> interface.Method:
         )
         judge, verdicts = critics.update(
             {"critic": critic},
-            {"critic": critics.pair(batch[source], batch[target])},
+            {"critic": critics.pair(batch, source, batch[target])},
             {"critic": fake},
             losses=losses,
             num_parts=config.accumulate_steps,
@@ -97,6 +97,6 @@ def method(config: ConfigDict) -> interface.Method:
         train_state: state.TrainState, frozen: interface.Frozens, batch: types.Batch
     ) -> types.Predictions:
         del frozen
-        return {target: train_state["translator"].averaged()(batch[source])}
+        return {target: train_state["translator"].averaged()(*augment.inputs(batch, source))}
 
     return interface.Method(freeze, init, train_step, predict)

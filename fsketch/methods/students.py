@@ -80,7 +80,7 @@ def create(
             role_key,
             nets.student(config.model, features=batch[target].shape[-1], shapes=shapes),
             optimizers.adam(config.optim, num_steps=config.num_steps),
-            batch[source],
+            *augment.inputs(batch, source),
             ema_rate=config.optim.ema_rate,
         )
     return players
@@ -96,7 +96,7 @@ def apply(
     outputs, stats = {}, {}
     for role, (source, _) in ROLES.items():
         outputs[role], stats[role] = players[role](
-            augment.shown(batch, source), params=params[role], train=True, keys=keys
+            *augment.inputs(batch, source), params=params[role], train=True, keys=keys
         )
     return outputs, stats
 
@@ -178,6 +178,6 @@ def predict(
     """A sketch of each photo and a photo of each sketch; no teacher is needed."""
     del frozen
     return {
-        target: train_state[role].averaged()(batch[source])[0]
+        target: train_state[role].averaged()(*augment.inputs(batch, source))[0]
         for role, (source, target) in ROLES.items()
     }

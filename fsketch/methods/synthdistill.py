@@ -124,6 +124,7 @@ def method(config: ConfigDict) -> interface.Method:
     ) -> types.Predictions:
         photo = drawn.photos(frozen, batch, side_px=side)
         return {
+            **drawn.faces(batch, photo),
             "embedding_student": train_state["student"].averaged()(_adapted(photo)),
             "embedding_teacher": frozen["teacher"](photo),
         }

@@ -2,10 +2,11 @@
 
 KD's abstract asks for a teacher pretrained on much data of a related task [paper]; identity
 recognition on procedural faces is our choice [inferred].  Photo and sketch of a pair
-are two examples of one class, so the features must serve both domains.
+are two examples of one class, so the features must serve both domains.  A teacher of KT sees one
+kind of image.
 
 Player   teacher: nets/vgg.py Recogniser.
-Terms    identity: softmax cross-entropy over identities, mean of both domains.
+Terms    identity: softmax cross-entropy over identities, mean of all kinds of images that it sees.
 """
 
 from collections.abc import Iterable
@@ -68,10 +69,10 @@ def method(config: ConfigDict) -> interface.Method:
         def loss_fn(
             params: dict, batch: types.Batch
         ) -> tuple[jax.Array, tuple[dict, types.Scalars]]:
-            photo = augment.shown(batch, "photo")
-            both = jnp.concatenate([photo, images.to_rgb(batch["sketch"])])
-            identity = jnp.concatenate([batch["identity"]] * 2)
-            (_, logits), stats = player(both, params=params["teacher"], train=True)
+            seen = [images.to_rgb(augment.shown(batch, kind)) for kind in config.kinds]
+            identity = jnp.concatenate([batch["identity"]] * len(seen))
+            faces = jnp.concatenate(seen)
+            (_, logits), stats = player(faces, params=params["teacher"], train=True)
             loss = optax.softmax_cross_entropy_with_integer_labels(logits, identity).mean()
             accuracy = (logits.argmax(-1) == identity).mean()
             return loss, ({"teacher": stats}, {"identity": loss, "accuracy": accuracy})
@@ -86,9 +87,6 @@ def method(config: ConfigDict) -> interface.Method:
     ) -> types.Predictions:
         del frozen
         player = train_state["teacher"].averaged()
-        return {
-            "embedding_photo": player(batch["photo"])[0],
-            "embedding_sketch": player(images.to_rgb(batch["sketch"]))[0],
-        }
+        return {f"embedding_{kind}": player(images.to_rgb(batch[kind]))[0] for kind in config.kinds}
 
     return interface.Method(freeze, init, train_step, predict)

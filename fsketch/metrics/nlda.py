@@ -15,6 +15,11 @@ sketch of each other person searches for the synthesised one.  One split is
     5. for each d, the share of test probes whose nearest gallery image (Euclidean, in the first d
        directions; ties go to the first in the split's order) is their own: the rank-1 curve.
 
+For photos made of sketches the sides stay: the real photo is the probe, the synthesised photos are
+the gallery [inferred: the same script, photos in place of sketches].  An investigator would search
+real photos for a synthesised one; `rank1` of `fsketch score` asks that.  Here the sides follow the
+script, since only its own numbers compare with those of papers.
+
 The scripts draw their splits without a seed.  Here split i is defined as
 `numpy.random.default_rng((seed, i)).permutation(N)`, the first `num_train` of it train.
 
@@ -68,7 +73,6 @@ class Recognition(NamedTuple):
     full_std: float
     curve: np.ndarray  # float64[D], averaged over splits
     protocol: Protocol
-    direction: str
     num_splits: int
     seed: int
 
@@ -78,7 +82,6 @@ def nlda(
     fake: np.ndarray,
     *,
     protocol: Protocol,
-    direction: str = "to_sketch",
     num_splits: int = 20,
     seed: int = 0,
 ) -> Recognition:
@@ -86,8 +89,6 @@ def nlda(
 
     real, fake: uint8 or float[N, P], grey pixels, any common scale; row i of both is person i.
     protocol: `PRESETS[...]`, or a `Protocol` of your own for another N.
-    direction: "to_sketch": probe = drawn sketch, gallery = synthesised sketches;
-      "to_photo": probe = synthesised photo, gallery = real photos.
 
     A split with fewer directions than others (images that equal each other) keeps its last rate
     in the averaged curve.  ValueError: N or the numbers do not fit the protocol, an entry is not
@@ -95,11 +96,9 @@ def nlda(
     """
     real, fake = np.asarray(real), np.asarray(fake)
     _check(real, fake, protocol)
-    if direction not in ("to_sketch", "to_photo"):
-        raise ValueError(f"direction: expected 'to_sketch' or 'to_photo', got {direction!r}")
     if num_splits < 1:
         raise ValueError(f"num_splits: expected at least 1, got {num_splits}")
-    gram = _gram(real, fake) if direction == "to_sketch" else _gram(fake, real)
+    gram = _gram(real, fake)
     curves = []
     for i in range(num_splits):
         order = np.random.default_rng((seed, i)).permutation(protocol.num_pairs)
@@ -115,7 +114,6 @@ def nlda(
         full_std=float(rates[:, -1].std()),
         curve=curve,
         protocol=protocol,
-        direction=direction,
         num_splits=num_splits,
         seed=seed,
     )

@@ -12,6 +12,12 @@ import jax
 import jax.numpy as jnp
 
 
+def nearest_other(embedding: jax.Array) -> jax.Array:
+    """The place of the nearest other row of float[N, D] by cosine distance, int[N]; N >= 2."""
+    distances = _distances(embedding, embedding, "cosine")
+    return jnp.where(jnp.eye(len(embedding), dtype=bool), jnp.inf, distances).argmin(1)
+
+
 def rank1(probe: jax.Array, gallery: jax.Array, identity: jax.Array) -> jax.Array:
     """Share of probes whose nearest gallery entry, other than itself, is of the same identity.
 

@@ -29,6 +29,18 @@ def _scale_init(key: jax.Array, shape: tuple[int, ...], dtype: Any = jnp.float32
     return 1 + nn.initializers.normal(0.02)(key, shape, dtype)
 
 
+def shift(style: jax.Array, *, like: jax.Array) -> jax.Array:
+    """[B, 1, 1, C]: a shift of the channels of [B, H, W, C], learned by the module that calls.
+
+    It depends on float[B, S], the share of each of S styles.  Added after a normalisation, which
+    would remove it, it chooses what passes the next ReLU.
+    """
+    dense = nn.Dense(
+        like.shape[-1], use_bias=False, dtype=like.dtype, kernel_init=nn.initializers.zeros
+    )
+    return dense(style)[:, None, None]
+
+
 class Conv(nn.Module):
     """Cross-correlation with a square kernel; `kernel` is k x k x Cin x Cout.
 
@@ -139,9 +151,12 @@ class InstanceNorm(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         dtype = self.dtype or x.dtype
         x = x.astype(jnp.promote_types(x.dtype, jnp.float32))
-        mean = jnp.mean(x, axis=(1, 2), keepdims=True)  # B x 1 x 1 x C
-        # One pass over the pixels: on CPU half the time of the mean squared deviation. It
-        # loses digits where |mean| is far above the deviation, as flax's norms do.
+        # In two passes: the mean square less the squared mean loses all digits on an even image,
+        # and the rounding of a runtime then decides what the net draws.  The second also finds the
+        # error of the mean, since a sum of many equal numbers loses digits too.  No gradient goes
+        # through the first: no shift of x changes the result.
+        x = x - lax.stop_gradient(jnp.mean(x, axis=(1, 2), keepdims=True))
+        mean = jnp.mean(x, axis=(1, 2), keepdims=True)  # B x 1 x 1 x C, nearly 0
         var = jnp.mean(jnp.square(x), axis=(1, 2), keepdims=True) - jnp.square(mean)
         factor = lax.rsqrt(jnp.maximum(var, 0) + self.epsilon)
         offset = -mean * factor

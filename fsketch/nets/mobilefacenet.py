@@ -52,6 +52,7 @@ class ConvNorm(nn.Module):
     groups: int = 1
     padding: int | None = None
     acts: bool = True
+    epsilon: float = EPSILON
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
@@ -73,7 +74,7 @@ class ConvNorm(nn.Module):
                 use_bias=False,
                 **options,
             )(x)
-        x = layers.Norm("batch", epsilon=EPSILON, scale_init=nn.initializers.ones, name="bn")(
+        x = layers.Norm("batch", epsilon=self.epsilon, scale_init=nn.initializers.ones, name="bn")(
             x, train=train
         )
         return layers.PReLU(name="prelu")(x) if self.acts else x

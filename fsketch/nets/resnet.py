@@ -95,10 +95,17 @@ class Translator(nn.Module):
 
     @nn.compact
     def __call__(
-        self, image: jax.Array, *, train: bool = False, keys: types.Key | None = None
+        self,
+        image: jax.Array,
+        style: jax.Array | None = None,
+        *,
+        train: bool = False,
+        keys: types.Key | None = None,
     ) -> tuple[jax.Array, types.Taps]:
         """float[B, H, W, C] in [-1, 1], H and W multiples of 4 -> (same size in [-1, 1], taps).
 
+        style: float[B, S], the share of each style to draw in, for a net of several styles [ours]:
+          it shifts the channels of every map but those of the blocks.  The shifts start at zero.
         keys: Key[B] that draw the noise; without them it is always the same, and a part of an
           image sees what the whole sees there, from the top left corner.
         """
@@ -114,7 +121,8 @@ class Translator(nn.Module):
         bias = self.norm == "none"
 
         def norm_relu(x: jax.Array) -> jax.Array:
-            return nn.relu(layers.Norm(self.norm, dtype=self.dtype)(x, train=train))
+            x = layers.Norm(self.norm, dtype=self.dtype)(x, train=train)
+            return nn.relu(x if style is None else x + layers.shift(style, like=x))
 
         def conv(x: jax.Array, features: int, kernel_size: int, **options: Any) -> jax.Array:
             return layers.Conv(features, kernel_size=kernel_size, dtype=self.dtype, **options)(x)

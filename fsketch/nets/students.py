@@ -1,7 +1,8 @@
 """Translators by name, and the student built from one.
 
 A translator's module takes `features` (output channels) and the fields of config.model except
-`net`; called with an image, train= and keys=, it returns the translated image and a dict of maps.
+`net` and `styles`; called with an image, in a net of several styles also the shares of the styles
+float[B, S], and with train= and keys=, it returns the translated image and a dict of maps.
 To add one, write its module and name it in NETS with the maps that transfer terms compare, and name
 its sizes in configs/students.py STUDENTS.
 """
@@ -80,10 +81,14 @@ class Student(nn.Module):
 
     @nn.compact
     def __call__(
-        self, image: jax.Array, *, train: bool = False, keys: types.Key | None = None
+        self,
+        image: jax.Array,
+        *style: jax.Array,
+        train: bool = False,
+        keys: types.Key | None = None,
     ) -> tuple[jax.Array, types.Taps, types.Taps]:
-        """image -> (translated image, taps, taps of the teacher's shapes)."""
-        translated, maps = self.translator(image, train=train, keys=keys)
+        """image (and style) -> (translated image, taps, taps of the teacher's shapes)."""
+        translated, maps = self.translator(image, *style, train=train, keys=keys)
         taps = {tap: maps[name] for tap, name in self.taps.items()}
         matched = dict(taps)
         for tap, (height, width, channels) in sorted(self.shapes.items()):

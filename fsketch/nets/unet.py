@@ -49,10 +49,16 @@ class UNet(nn.Module):
 
     @nn.compact
     def __call__(
-        self, image: jax.Array, *, train: bool = False, keys: types.Key | None = None
+        self,
+        image: jax.Array,
+        style: jax.Array | None = None,
+        *,
+        train: bool = False,
+        keys: types.Key | None = None,
     ) -> jax.Array:
         """float[B, H, W, C] in [-1, 1] -> float32[B, H, W, features] in [-1, 1].
 
+        style: float[B, S], the share of each style to draw in, for a net of several styles [ours].
         `keys`, one per example, draw the dropout of training; without them there is none.
         """
         height, width_px = image.shape[1:3]
@@ -74,6 +80,7 @@ class UNet(nn.Module):
             x = nn.leaky_relu(x, 0.2) if level else x
             x = layers.Conv(features, use_bias=bias, **square)(x)
             x = norm(x) if 0 < level < self.depth - 1 else x
+            x = x if style is None else x + layers.shift(style, like=x)
             skips.append(x)  # B x H/2^(level+1) x W/2^(level+1) x features
         x = skips.pop()
         for level in range(self.depth - 1, 0, -1):

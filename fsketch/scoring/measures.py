@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from fsketch.frozen import metric_nets, registry
-from fsketch.metrics import fid, fsim, nlda, retrieval, scoot, ssim, verification
+from fsketch.metrics import fid, fsim, nlda, retrieval, scoot, ssim, statistics, verification
 
 # [inferred: for test sets of 100 to 1000 images; subsets of half the images keep the interval fair]
 KID_NUM_SUBSETS, KID_LARGEST_SUBSET = 100, 1000
@@ -26,10 +26,9 @@ class Options(NamedTuple):
     """Options of metrics with networks or random subsets."""
 
     weights_dir: str = ""  # folder of converted weights (fsketch convert)
-    embedder: str = ""  # compares identities, see scoring/features.py
+    embedder: str = ""  # compares identities, see scoring/features.py; "" = SFace
     resize: str = "legacy"  # before Inception: "legacy" (pytorch-fid) or "clean" (clean-fid)
     cache_dir: str = ""  # where Inception's features are kept; "" = nowhere
-    direction: str = "to_sketch"  # or "to_photo": selects NLDA's probe side
     seed: int = 0
 
 
@@ -132,7 +131,6 @@ def _nlda(preset: str) -> Callable[[Sets, Options], dict[str, Interval]]:
             sets.truth,
             sets.output,
             protocol=nlda.PRESETS[preset],
-            direction=options.direction,
             seed=options.seed,
         )
 
@@ -171,8 +169,9 @@ def _rank1(sets: Sets, options: Options) -> dict[str, Interval]:
     return {"rank1": Interval(float(rate))}
 
 
-def _cosine(sets: Sets, options: Options) -> dict[str, Interval]:
-    return {"cosine": Interval(float(verification.cosine(sets.truth, sets.output).mean()))}
+def _identity(sets: Sets, options: Options) -> dict[str, Interval]:
+    cosines = np.asarray(verification.cosine(sets.truth, sets.output))
+    return {"identity": Interval(*statistics.bootstrap_mean(cosines, seed=options.seed))}
 
 
 def _frr(sets: Sets, options: Options) -> dict[str, Interval]:
@@ -204,7 +203,7 @@ SET: dict[str, SetMetric] = {
     "fid": SetMetric("inception", _fid, higher_is_better=False),
     "kid": SetMetric("inception", _kid, higher_is_better=False),
     "rank1": SetMetric("embedding", _rank1),
-    "cosine": SetMetric("embedding", _cosine),
+    "identity": SetMetric("embedding", _identity),
     "frr": SetMetric("embedding", _frr),
     "fcr": SetMetric("embedding", _fcr),
 }

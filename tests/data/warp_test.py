@@ -64,11 +64,25 @@ def test_a_pose_depends_on_seed_and_id_alone_and_fills_its_ranges():
 
 
 @pytest.mark.parametrize(
-    ("number", "angles"), [(5, [-30, -15, 0, 15, 30]), (11, np.linspace(-30, 30, 11)), (1, [0])]
+    ("number", "angles"),
+    [
+        (11, [-30, -20, -15, -10, -5, 0, 5, 10, 15, 20, 30]),
+        (5, [-30, -15, 0, 15, 30]),
+    ],
 )
-def test_the_ablation_s_sets_of_angles(number, angles):
-    drawn = {warp.draw(3, str(i), **RANGES, num_angles=number).rotation_deg for i in range(400)}
-    np.testing.assert_allclose(sorted(drawn), angles, atol=1e-9)
+def test_the_ablation_s_sets_of_angles_are_equally_probable(number, angles):
+    drawn = [
+        warp.draw(3, str(i), **RANGES, angles_deg=warp.angles(number)).rotation_deg
+        for i in range(100 * number)
+    ]
+    found, counts = np.unique(drawn, return_counts=True)
+    np.testing.assert_array_equal(found, angles)
+    assert counts.min() > 65
+
+
+def test_another_number_of_angles_is_refused():
+    with pytest.raises(ValueError, match=r"num_angles: expected one of 0, 5, 11, got 7"):
+        warp.angles(7)
 
 
 def test_ranges_of_no_width_move_nothing():

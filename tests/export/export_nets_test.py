@@ -108,6 +108,16 @@ def test_another_runtime_makes_the_same_images(monkeypatch):
     np.testing.assert_allclose(onnx_file.function(graph_of)(image), by_onnxruntime, atol=2e-5)
 
 
+def test_an_even_image_has_one_translation_in_all_runtimes():
+    net = resnet.Translator(1, width=8, num_blocks=3)
+    variables = drawn(net, 3, (64, 64))
+    even = np.full((1, 64, 64, 3), 0.3, np.float32)
+    wanted = translator(net, variables)(even)
+    np.testing.assert_allclose(
+        onnx_file.function(content(net, variables, 3))(even), wanted, atol=1e-4
+    )
+
+
 def test_kernels_of_16_bits_are_those_of_rounded_variables():
     net, channels, (size, _) = CASES["nearest"]
     variables = drawn(net, channels, size)

@@ -19,12 +19,6 @@ from fsketch.nets import convolution, mtcnn
 from fsketch.translator import load_translator
 from fsketch.zoo import cards, nets
 
-pytestmark = pytest.mark.skipif(
-    jax.__version_info__ < (0, 10),
-    reason="jax before 0.10: one-pass instance normalisation loses the digits of even images, so "
-    "the comparison refuses the files",
-)
-
 CROP = 32
 
 

@@ -8,7 +8,7 @@ import pytest
 from fsketch.convert import files
 from fsketch.data.synthetic import face_shape
 from fsketch.frozen import generators
-from fsketch.nets import stylegan2
+from fsketch.nets import dcgan, stylegan2
 
 
 def test_the_published_crop():
@@ -36,20 +36,25 @@ def test_the_crop_is_resized_bilinearly_without_antialiasing():
 @pytest.fixture(scope="module")
 def kinds():
     """One of each kind, with images of 64 px."""
-    net = stylegan2.Generator(64, 64, 4, width=6, depth=2)
     rng = np.random.default_rng(0)
-    variables = jax.tree.map(
-        lambda leaf: rng.normal(size=leaf.shape).astype(np.float32),
-        jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, 6))),
-    )
+
+    def drawn(net, width):
+        return jax.tree.map(
+            lambda leaf: rng.normal(size=leaf.shape).astype(np.float32),
+            jax.eval_shape(net.init, jax.random.key(0), jnp.zeros((1, width))),
+        )
+
+    style, deep = stylegan2.Generator(64, 64, 4, width=6, depth=2), dcgan.Generator(6, 4)
+    statistics = deep.init(jax.random.key(0), jnp.zeros((1, 6)))["batch_stats"]
     return {
         "procedural": generators.load("", size_px=64),
-        "stylegan2": generators.StyleGAN2(variables, net, "{}"),
+        "stylegan2": generators.StyleGAN2(drawn(style, 6), style, "{}"),
+        "dcgan": generators.DCGAN(drawn(deep, 6) | {"batch_stats": statistics}, deep, "{}"),
     }
 
 
-@pytest.mark.parametrize("kind", ["procedural", "stylegan2"])
-def test_both_kinds_have_one_form(kinds, kind):
+@pytest.mark.parametrize("kind", ["procedural", "stylegan2", "dcgan"])
+def test_all_kinds_have_one_form(kinds, kind):
     keys = jax.random.split(jax.random.key(1), 3)
 
     @jax.jit

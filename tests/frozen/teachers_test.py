@@ -34,7 +34,8 @@ def small(tmp_path_factory):
 
 
 def test_the_nets_are_those_of_the_golden_numbers():
-    others = {"facenet_casia", "facenet_vggface2"}  # their maps: nets/face_nets_test.py
+    # Their maps: nets/face_nets_test.py, convert/face_files_test.py; VGG is compared above.
+    others = {"facenet_casia", "facenet_vggface2", "sface", "vgg16_hed"}
     assert set(TEACHERS) == {"vgg", *PUBLISHED, *others}
 
 
@@ -76,6 +77,8 @@ def test_the_adaptations_by_hand():
         "squeezenet_v1.1": imagenet,
         "facenet_vggface2": facenet,
         "facenet_casia": facenet,
+        "sface": facenet,
+        "vgg16_hed": [0 - 104.00699, 0 - 116.66877, 255 - 122.67892],
     }
     for name in TEACHERS:
         adapt = architectures.ARCHITECTURES[name].adapt

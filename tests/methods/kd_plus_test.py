@@ -23,7 +23,7 @@ def test_each_player_moves_by_its_own_loss_against_the_others_as_they_were():
     """Adam's first moments against gradients written down here from the nets alone."""
     config = kd_plus.tiny()
     with config.unlocked():
-        config.loss_weights = kd_plus.get_config("ablation=no_teacher").loss_weights
+        config.loss_weights = kd_plus.get_config("variant=none,ablation=no_teacher").loss_weights
     size, crop = 2, config.data.crop_px
     rng = np.random.default_rng(0)
     batch = {

@@ -64,6 +64,7 @@ def test_nets_have_the_parameters_of_their_papers(net, size, channels, number):
         ("squeezenet_v1.1", 1_235_496),
         ("vgg16", 14_714_688),
         ("vgg19", 20_024_384),
+        ("mtcnn", 495_850),
     ],
 )
 def test_nets_of_weights_have_their_published_sizes(name, count):

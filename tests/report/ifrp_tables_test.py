@@ -46,7 +46,7 @@ def test_one_folder_is_one_experiment():
     for row in ROWS:
         experiments.setdefault(row.workdir, set()).add((row.config, row.flags))
     assert all(len(different) == 1 for different in experiments.values())
-    assert len(ROWS) == 18 and len(experiments) == 15  # four rows are the whole method
+    assert len(ROWS) == 19 and len(experiments) == 16  # four rows are the whole method
 
 
 def test_numbers_of_the_paper_stand_in_their_columns():
@@ -128,11 +128,19 @@ def test_a_style_that_shows_others_and_a_missing_truth_are_refused(outputs):
         ifrp_tables.identity_rates({"test_seen": whole}, _colour)
 
 
-def test_flags_that_would_overrule_the_rows_are_refused(tmp_path, capsys):
-    flag = "--config.loss_weights.identity=0.1"
-    arguments = ["losses", f"--parent={tmp_path}", "--dry_run", "--", flag]
+@pytest.mark.parametrize(
+    ("table", "flag"),
+    [
+        ("losses", "--config.loss_weights.identity=0.1"),
+        ("styles", "--config.portraits.num_distinct=3"),
+        ("rotations", "--config.portraits.num_angles=5"),
+    ],
+)
+def test_flags_that_would_overrule_the_rows_are_refused(table, flag, tmp_path, capsys):
+    arguments = [table, f"--parent={tmp_path}", "--dry_run", "--", flag]
     assert errors.run(ifrp_tables.main, arguments) == 2
-    assert "expected no --config.loss_weights" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert told.startswith("flags after --: expected no --config.") and "the rows" in told
 
 
 def test_the_program_trains_evaluates_and_prints(tmp_path, monkeypatch, capsys):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fsketch.core import state
+from fsketch.faces import template
 from fsketch.scoring import face_crops
 
 SPEC = {"side_px": 32, "frame": "face", "fill": 0, "path": "runs/embedder"}
@@ -32,3 +33,13 @@ def test_a_face_is_cut_out_of_aligned_images_and_squares_are_taken_whole():
     assert (face_crops.placed(NET, [square]) == 77).all()
     with pytest.raises(ValueError, match=r"expected a square .*got 30 x 20 px"):
         face_crops.placed(NET, [np.zeros((20, 30, 3), np.uint8)])
+
+
+def test_a_face_that_is_found_is_seen_and_others_are_told(monkeypatch):
+    found = {0: None, 1: np.full((32, 32, 3), 90, np.uint8)}
+    monkeypatch.setattr(template, "found", lambda picture, side_px: found[int(picture.min())])
+    monkeypatch.setattr(face_crops, "on_pictures", lambda net: lambda pictures: pictures)
+    extract = face_crops.OnFaces(NET)
+    unseen = np.zeros((250, 200, 1), np.uint8)
+    assert [picture.max() for picture in extract([unseen, unseen + 1])] == [0, 90]
+    assert extract.notes()[0].startswith("identity: no face found in 1 of 2 pictures")

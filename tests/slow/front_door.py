@@ -1,21 +1,27 @@
-"""Figures of docs/use.md: eyes found in aligned photos, and the time of a model by its runtimes.
+"""Figures of docs/use.md and docs/page.md: eyes found in aligned photos, and times.
 
-    python tests/slow/front_door.py PHOTOS MODEL.onnx
+    python tests/slow/front_door.py --photos=PHOTOS --model=MODEL.onnx --page=PAGE
 
 PHOTOS: a folder of photos of 200 x 250 px whose eyes are at (75, 125) and (125, 125).  MODEL.onnx:
-written by `fsketch export --format=onnx --model=sketch-small --uint8 MODEL.onnx`.
+written by `fsketch export --format=onnx --model=sketch-small --uint8 MODEL.onnx`.  PAGE: a folder
+written by `fsketch export --format=page PAGE`; needs Chromium and playwright (the extra `page`).
 """
 
+import argparse
+import io
 import pathlib
+import shutil
 import statistics
-import sys
+import threading
 import time
 
 import numpy as np
-import onnxruntime
+from PIL import Image
+from skimage import data
 
 import fsketch
 from fsketch.core import image_files
+from fsketch.demo import serve
 from fsketch.faces import align, detector
 
 REPEATS = 20
@@ -47,6 +53,8 @@ def milliseconds(function) -> tuple[float, float]:
 
 def speed(path: str) -> None:
     """Prints the time of one image: in ONNX Runtime on one thread, and by the library."""
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -60,6 +68,42 @@ def speed(path: str) -> None:
         print(f"{label}: first {first:.0f} ms, then {each:.0f} ms an image")
 
 
+def page(folder: pathlib.Path) -> None:
+    """Prints the times of a first visit in headless Chromium, with the portrait of scikit-image."""
+    from playwright import sync_api
+
+    portrait = io.BytesIO()
+    Image.fromarray(data.astronaut()).save(portrait, "PNG")
+    given = {"name": "portrait.png", "mimeType": "image/png", "buffer": portrait.getvalue()}
+    server = serve.server(folder)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with sync_api.sync_playwright() as driver:
+        chromium = shutil.which("chromium")
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        visit = browser.new_page()
+
+        def draw() -> None:
+            visit.set_input_files("#file", given)
+            visit.wait_for_selector("body[data-state=working]")
+            visit.wait_for_selector("body[data-state=result]", timeout=120_000)
+
+        start = time.perf_counter()
+        visit.goto(serve.address(server))
+        visit.wait_for_selector("body[data-ready]", timeout=120_000)
+        loaded = time.perf_counter() - start
+        first, each = milliseconds(draw)
+        print(f"page: loaded {loaded:.1f} s, first face {first / 1000:.2f} s,", end=" ")
+        print(f"each further one {each / 1000:.2f} s")
+        browser.close()
+    server.shutdown()
+
+
 if __name__ == "__main__":
-    eyes(pathlib.Path(sys.argv[1]))
-    speed(sys.argv[2])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--photos", type=pathlib.Path)
+    parser.add_argument("--model")
+    parser.add_argument("--page", type=pathlib.Path)
+    flags = parser.parse_args()
+    for run, given in ((eyes, flags.photos), (speed, flags.model), (page, flags.page)):
+        if given:
+            run(given)

@@ -1,7 +1,7 @@
 """Default frozen nets: trained beside the workdir where they are needed, once, and found again."""
 
 from fsketch import prepare, train
-from fsketch.configs import ide, kd, synthdistill
+from fsketch.configs import ide, kd, kt, synthdistill
 from fsketch.core import checkpoint
 from fsketch.nets import convolution
 from fsketch.stages import default_nets
@@ -18,6 +18,20 @@ def test_a_default_net_is_trained_where_a_term_needs_it(tiny, tmp_path, monkeypa
     done = prepare.prepare(config, tmp_path / "run")
     ((teacher_config, path),) = trained
     assert teacher_config.method == "teacher" and done.perceptual.path == str(path)
+
+
+def test_the_two_teachers_of_kt_learn_from_photos_and_from_sketches(tiny, tmp_path, monkeypatch):
+    trained = []
+    monkeypatch.setattr(train, "train", lambda config, path: trained.append((config, str(path))))
+    config = tiny(kt)
+    with config.unlocked():
+        config.teacher_photo.path = config.teacher_sketch.path = ""
+    done = prepare.prepare(config, tmp_path / "run")
+    assert sorted((config.kinds, path) for config, path in trained) == [
+        (("photo",), done.teacher_photo.path),
+        (("sketch",), done.teacher_sketch.path),
+    ]
+    assert done.teacher_photo.path != done.teacher_sketch.path
 
 
 def test_the_default_teacher_is_trained_once_and_reused(tiny, tmp_path):

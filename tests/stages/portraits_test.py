@@ -11,11 +11,12 @@ import pytest
 from flax import linen as nn
 from PIL import Image
 
-from fsketch import prepare, restore, train
+from fsketch import prepare, restore, styles, train
 from fsketch.configs import data as data_sets
 from fsketch.configs import shared, style
 from fsketch.core import errors, state, writers
 from fsketch.data import shards, sources, warp
+from fsketch.frozen import registry
 from fsketch.stages import portraits
 
 SIZE = 16
@@ -290,6 +291,29 @@ def test_given_networks_that_are_missing_are_named_with_their_command(config, tm
     assert "expected runs of mosaic, swirls, got none" in str(caught.value)
     command = "--config=configs/style.py --config.style.image=swirls --workdir="
     assert f"{command}{tmp_path}/nets/swirls" in str(caught.value)
+
+
+def test_the_styles_farthest_from_faces_are_trained_on(config, tmp_path, tiny_teacher, monkeypatch):
+    """The oracle ranks by the same distance, from the maps of the teacher itself."""
+    config.portraits.train_styles, config.portraits.test_styles = (
+        ("plain", "mosaic", "candy"),
+        ("swirls", "pencil"),
+    )
+    config.portraits.num_distinct = 2
+    config.portraits.network.teacher.path = tiny_teacher
+    found = portraits.find_faces(config.portraits, data_dir=config.data.data_dir)
+    chosen = portraits._with_distinct_styles(config, found, tmp_path).portraits
+    photos = [found.photo(i)[1:-1] for i, row in enumerate(found.rows) if row.split == "train"]
+    teacher = registry.load("maps", tiny_teacher)
+    given = ("mosaic", "candy", "swirls", "pencil")
+    ranked = [name for name, _ in styles.rank(teacher, given, photos, size_px=SIZE)]
+    assert chosen.train_styles == ("plain", *ranked[:2])
+    assert set(chosen.test_styles) == set(ranked[2:])
+    asked = []
+    monkeypatch.setattr(portraits, "_networks", lambda config, *_: asked.append(config) or {})
+    with pytest.raises(KeyError):  # no network for them
+        portraits.stylised_portraits(config, tmp_path / "run")
+    assert asked[0].portraits.train_styles == chosen.train_styles
 
 
 def test_styles_of_one_name_are_refused(config):

@@ -126,6 +126,7 @@ class Builder(base.FacesBuilder):
     check = staticmethod(check)
     config_for = staticmethod(config_for)
     aligned = True
+    drawn_by = ("source", "")
 
     def features(self) -> dict[str, Any]:
         """Those of a pair, and the subset."""

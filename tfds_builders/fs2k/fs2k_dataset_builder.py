@@ -16,8 +16,12 @@ from etils import epath
 from fsketch.data import checks
 from fsketch.data import fs2k as annotations
 from fsketch.tfds_builders import base, listed
+from fsketch.tfds_builders.fs2k import aligned
 
 FOLDERS = ("1", "2", "3")  # photo1 and sketch1, ...: the source of the photos, not the style
+# Of the training pairs of each style, in the order of the annotation, aligned configs put every
+# tenth into the split held_out and every fortieth into validation.
+HELD_OUT, VALIDATION = slice(5, None, 10), slice(1, None, 40)
 WHITE = 255
 
 _INSTRUCTIONS = """\
@@ -25,16 +29,17 @@ The official archive (github.com/DengPingFan/FS2K) as it unpacks:
   <manual_dir>/photo/photo1..photo3/imageNNNN.<ext>
   <manual_dir>/sketch/sketch1..sketch3/sketchNNNN.<ext>
   <manual_dir>/anno_train.json and <manual_dir>/anno_test.json
-The ext is one of jpg, jpeg, png, bmp, tif in any case. Config train_only reads the training half
+The ext is one of jpg, jpeg, png, bmp, tif in any case. Configs train_only... read the training half
 alone."""
 
 
 @dataclasses.dataclass
 class Fs2kConfig(tfds.core.BuilderConfig):
-    """The halves, and the grey level behind transparent images (None: refused)."""
+    """The halves, the grey level behind transparent images (None: refused), whether to align."""
 
     splits: tuple[str, ...] = listed.SPLITS
     background: int | None = None
+    aligned: bool = False
 
 
 class Pair(NamedTuple):
@@ -42,6 +47,8 @@ class Pair(NamedTuple):
 
     row: checks.Row
     record: annotations.Record
+    number: int  # its place in both annotation files
+    eyes: np.ndarray | None = None  # (x, y) of both, where a config aligns by them
 
 
 def check(root: Path, config: Fs2kConfig, report: checks.Report) -> list[Pair]:
@@ -83,7 +90,12 @@ def check(root: Path, config: Fs2kConfig, report: checks.Report) -> list[Pair]:
         transparency_hint=", or take a config ..._on_white",
     )
     _check_points(pairs, report)
-    return [pair for pair in pairs if pair.row.photo and pair.row.sketch]
+    complete = [pair for pair in pairs if pair.row.photo and pair.row.sketch]
+    if config.aligned and not report.problems:
+        eyes = aligned.find([pair.row for pair in complete], report)
+        complete = [p._replace(eyes=eyes.get(p.row.id)) for p in _held_out(complete)]
+        complete = [pair for pair in complete if pair.eyes is not None]
+    return complete
 
 
 def config_for(root: Path) -> str:
@@ -124,6 +136,7 @@ def _pairs(
     report: checks.Report,
 ) -> list[Pair]:
     """Joins records with files; reports what is missing."""
+    first = annotations.SIZES["train"] if split == "test" else 0
     pairs = [
         Pair(
             checks.Row(
@@ -133,8 +146,9 @@ def _pairs(
                 split=split,
             ),
             record,
+            first + number,
         )
-        for record in records
+        for number, record in enumerate(records)
     ]
     for role in ("photo", "sketch"):
         missing = [pair.record for pair in pairs if getattr(pair.row, role) is None]
@@ -151,6 +165,23 @@ def _pairs(
                 expected=f"a photo and a sketch for each entry{hint}",
             )
     return pairs
+
+
+def _held_out(pairs: list[Pair]) -> list[Pair]:
+    """The pairs with the training half in three splits."""
+    splits = {}
+    for style in range(len(annotations.ATTRIBUTES["style"])):
+        places = [
+            place
+            for place, pair in enumerate(pairs)
+            if pair.row.split == "train" and pair.record.codes["style"] == style
+        ]
+        splits |= dict.fromkeys(places[HELD_OUT], "held_out")
+        splits |= dict.fromkeys(places[VALIDATION], "validation")
+    return [
+        pair._replace(row=pair.row._replace(split=splits.get(place, pair.row.split)))
+        for place, pair in enumerate(pairs)
+    ]
 
 
 def _names_elsewhere(root: Path, config: Fs2kConfig) -> set[str]:
@@ -194,10 +225,24 @@ class Builder(base.FacesBuilder):
             splits=("train",),
             background=WHITE,
         ),
+        Fs2kConfig(
+            name="aligned",
+            description="Both halves, 200 x 250 px, aligned by the eyes that the detector finds.",
+            background=WHITE,
+            aligned=True,
+        ),
+        Fs2kConfig(
+            name="train_only_aligned",
+            description="Training half, 200 x 250 px, aligned by the eyes that the detector finds.",
+            splits=("train",),
+            background=WHITE,
+            aligned=True,
+        ),
     ]
     HOMEPAGE = "https://github.com/DengPingFan/FS2K"
     check = staticmethod(check)
     config_for = staticmethod(config_for)
+    drawn_by = ("style", "fs2k")
 
     def features(self) -> dict[str, Any]:
         """Those of a pair, and its annotation."""
@@ -216,26 +261,29 @@ class Builder(base.FacesBuilder):
         self, dl_manager: tfds.download.DownloadManager
     ) -> dict[str, Iterator[tuple[int, dict[str, Any]]]]:
         pairs = self.checked(dl_manager)
-        return {
-            split: self._generate_examples(pairs, split) for split in self.builder_config.splits
-        }
+        splits = dict.fromkeys(pair.row.split for pair in pairs)
+        return {split: self._generate_examples(pairs, split) for split in splits}
 
     def _generate_examples(
         self, pairs: list[Pair], split: str
     ) -> Iterator[tuple[int, dict[str, Any]]]:
         """Each pair has its own `identity`: FS2K does not name persons."""
-        background = self.builder_config.background
-        first = annotations.SIZES["train"] if split == "test" else 0
-        for key, (row, record) in enumerate(pair for pair in pairs if pair.row.split == split):
+        for key, pair in enumerate(pair for pair in pairs if pair.row.split == split):
+            record, point = pair.record, pair.record.skin_point
+            images = {}
+            if pair.eyes is not None:
+                images = aligned.images(pair.row, pair.eyes)
+                point = aligned.point(point, pair.eyes)
             yield (
                 key,
                 base.pair(
-                    row,
-                    identity=first + key,
-                    background=background,
+                    pair.row,
+                    identity=pair.number,
+                    background=self.builder_config.background,
                     **record.codes,
                     lip_color=record.lip_color,
                     eye_color=record.eye_color,
-                    skin_point=np.asarray(record.skin_point, np.int32),
+                    skin_point=np.asarray(point, np.int32),
+                    **images,
                 ),
             )

@@ -1,7 +1,7 @@
 """Drawn faces and their line sketches: data that anybody may have, made on the spot.
 
     config       width x height   train        validation, test
-    small             64 x 80     400 x 1      48 x 1, 48 x 1
+    small            128 x 160    400 x 1      48 x 1, 48 x 1
     full             200 x 250    400 x 1      50 x 1, 100 x 1
     recognition       64 x 80     256 x 16     64 x 4, 64 x 4     (identities x views)
     tiny              24 x 30     8 x 1        4 x 1, 4 x 1       (for tests)
@@ -49,8 +49,8 @@ SOURCES = (
 class FacesConfig(tfds.core.BuilderConfig):
     """Image size, and (identities, views of each) for every split."""
 
-    width_px: int = 64
-    height_px: int = 80
+    width_px: int = 128
+    height_px: int = 160
     train: tuple[int, int] = (400, 1)
     validation: tuple[int, int] = (48, 1)
     test: tuple[int, int] = (48, 1)
@@ -60,9 +60,9 @@ class Builder(base.FacesBuilder):
     """Identities in the order of their index, the views of one together (not shuffled)."""
 
     pkg_dir_path = epath.Path(__file__).parent  # where README.md and CITATIONS.bib lie
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("2.0.0")
     BUILDER_CONFIGS = [  # noqa: RUF012, the form TFDS reads
-        FacesConfig(name="small", description="64 x 80 px; 400, 48, 48 pairs."),
+        FacesConfig(name="small", description="128 x 160 px; 400, 48, 48 pairs."),
         FacesConfig(
             name="full",
             description="200 x 250 px; 400, 50, 100 pairs.",
@@ -74,6 +74,8 @@ class Builder(base.FacesBuilder):
         FacesConfig(
             name="recognition",
             description="64 x 80 px; 256 persons x 16 views, 64 x 4, 64 x 4.",
+            width_px=64,
+            height_px=80,
             train=(256, 16),
             validation=(64, 4),
             test=(64, 4),

@@ -173,11 +173,18 @@ def read(path: str | Path) -> list[lists.Pair]:
     return pairs
 
 
-def load(path: str | Path, folder: str | Path) -> face_sets.PairSet:
-    """A list and the faces it names: of each image in `folder` the largest central square."""
+def load(
+    path: str | Path, folder: str | Path, *, align: face_sets.Align | None = None
+) -> face_sets.PairSet:
+    """A list and the faces it names: of each image in `folder` the largest central square.
+
+    align: see `face_sets.from_pairs`.
+    """
     report = checks.Report(Path(folder))
     name, source = Path(path).stem, Path(path).name
-    return face_sets.from_pairs(read(path), Path(folder), report, name=name, source=source)
+    return face_sets.from_pairs(
+        read(path), Path(folder), report, name=name, source=source, align=align
+    )
 
 
 def _shuffled(items: Iterable[Item], rng: np.random.Generator) -> Iterator[Item]:

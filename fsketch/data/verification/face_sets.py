@@ -39,6 +39,8 @@ from fsketch.core import names as file_names
 from fsketch.data import checks
 from fsketch.data.verification import lists, packed
 
+Align = Callable[[np.ndarray], np.ndarray | None]  # uint8[H, W, 3] -> uint8[112, 112, 3]
+
 SIDE_PX, LFW_CROP_PX = 112, 128
 NUM_FOLDS = lists.NUM_FOLDS
 # Pairs, half of them of one person [secondary, for all; counted for LFW].
@@ -227,6 +229,7 @@ def from_pairs(
     sizes: dict[tuple[int, int], int] | None = None,
     notes: Sequence[str] = (),
     persons_known: bool = True,
+    align: Align | None = None,
 ) -> PairSet:
     """Decodes the images of pairs in the order of folds.
 
@@ -240,6 +243,8 @@ def from_pairs(
         largest square of images of any size.
       notes: earlier ones.
       persons_known: the folder of a file is its person, see `person_of`.
+      align: brings the face of an image to uint8[112, 112, 3]; where it gives None, or is None
+        itself, the central square is taken.
     """
     files = list(dict.fromkeys(file for pair in pairs for file in pair[:2]))
     contents: dict[str, Path] = {}
@@ -252,7 +257,7 @@ def from_pairs(
             report.problem(where, got="no such file", expected="the files of the list")
         else:
             contents[file] = path
-    faces, cuts = _decoded(contents, report, sizes)
+    faces, cuts = _decoded(contents, report, sizes, align)
     number = {file: i for i, file in enumerate(files)}
     people = checks.first_use(person_of(file) for file in files)
     person = np.asarray([people[person_of(file)] for file in files], np.int32)
@@ -273,13 +278,15 @@ def _decoded(
     sources: dict[str, Path] | dict[str, bytes],
     report: checks.Report,
     sizes: dict[tuple[int, int], int] | None,
+    align: Align | None = None,
 ) -> tuple[np.ndarray, list[str]]:
-    """uint8[M, 112, 112, 3] of images by name, and the number cut out of each size.
+    """uint8[M, 112, 112, 3] of images by name, and how many were cut or aligned.
 
     Closes the report: every image is decoded first.
     """
     faces = np.zeros((len(sources), SIDE_PX, SIDE_PX, 3), np.uint8)
     cut: dict[tuple[int, int], int] = {}
+    num_aligned = 0
     for i, (where, source) in enumerate(sources.items()):
         decoded = checks.decode(source, report, where=where)
         if decoded is None:
@@ -294,15 +301,21 @@ def _decoded(
                 section="geometry",
             )
             continue
+        face = align(np.asarray(decoded.image.convert("RGB"))) if align else None
+        if face is not None:
+            faces[i] = face
+            num_aligned += 1
+            continue
         if size != (SIDE_PX, SIDE_PX):
             cut[size] = cut.get(size, 0) + 1
         faces[i] = central(decoded.image, side_px)
     report.close()
     sides = {size: min(size) if sizes is None else sizes[size] for size in cut}
-    return faces, [
+    notes = [
         f"{count} images of {size[0]}x{size[1]} px: the central {sides[size]} px, not aligned"
         for size, count in cut.items()
     ]
+    return faces, [f"{num_aligned} faces found and aligned"] * bool(align) + notes
 
 
 def central(image: Image.Image, side_px: int) -> np.ndarray:

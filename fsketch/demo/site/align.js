@@ -9,9 +9,10 @@ import { transformed } from "./transform.js";
 export const [WIDTH, HEIGHT] = [200, 250];
 const EYES = [[75, 125], [125, 125]];
 const PAPER = 255;
-const BLURS = [[0, 0], [6, 2], [20, 6], [50, 16], [100, 32]];
+const BLURS = [[0, 0], [5, 3], [15, 10], [40, 30]];
 const FADE = 10;
 const [SOFT, RADIUS] = [26, 70];
+const HEAD = { centre: [100, 132], half: [84, 114], rim: 26 };
 const { fround } = Math;
 
 const mapped = ({ origin: [x, y], step: [a, b] }, [u, v]) => [x + a * u - b * v, y + b * u + a * v];
@@ -53,7 +54,7 @@ function sampled(image, { origin: [x, y], step: [a, b] }, width, height, filter 
   return transformed(image, width, height, [a, -b, x, b, a, y], filter);
 }
 
-/** The face of a photo in the frame; beyond the photo its mirror image, the more blurred the farther. */
+/** The face of a photo in the frame; beyond the photo the colours of its edge, the more blurred the farther. */
 export function aligned(photo, eyes) {
   const map = toPhoto(eyes);
   const [low, high] = reach(map, 4);
@@ -90,37 +91,34 @@ export function onPaper(drawing, eyes, photo) {
   return made;
 }
 
-/** The image with pixels of its mirror image before and after it, blurred by BLURS. */
+/** The image with pixels of its edge's colours before and after it, blurred by BLURS. */
 function extended(image, before, after, unit) {
   const { channels } = image;
   const size = [image.width, image.height];
   const [width, height] = size.map((px, k) => before[k] + px + after[k]);
-  const mirrored = blank(width, height, channels);
-  const inside = (i, px) => {
-    const k = ((i % (2 * px)) + 2 * px) % (2 * px);
-    return k < px ? k : 2 * px - 1 - k;
-  };
+  const grown = blank(width, height, channels);
+  const inside = (i, px) => Math.min(Math.max(i, 0), px - 1);
   const distance = new Float64Array(width * height);
   const beyond = (i, k) => Math.max(0, before[k] - i, i - (before[k] + size[k] - 1));
   for (let y = 0, o = 0; y < height; y++) {
     const row = inside(y - before[1], size[1]) * size[0];
     for (let x = 0; x < width; x++, o++) {
       const i = (row + inside(x - before[0], size[0])) * channels;
-      for (let c = 0; c < channels; c++) mirrored.data[o * channels + c] = image.data[i + c];
+      for (let c = 0; c < channels; c++) grown.data[o * channels + c] = image.data[i + c];
       distance[o] = Math.hypot(beyond(x, 0), beyond(y, 1)) / unit;
     }
   }
-  const made = Float32Array.from(mirrored.data);
+  const made = Float32Array.from(grown.data);
   for (let k = 1; k < BLURS.length; k++) {
     const [[start], [end, sigma]] = [BLURS[k - 1], BLURS[k]];
-    const blurred = gaussian(mirrored, sigma * unit).data;
+    const blurred = gaussian(grown, sigma * unit).data;
     for (let i = 0; i < made.length; i++) {
       const share = (distance[Math.floor(i / channels)] - start) / (end - start);
       if (share <= 0) continue;
       made[i] += fround(fround(Math.min(share, 1)) * fround(blurred[i] - made[i]));
     }
   }
-  return { ...mirrored, data: Uint8Array.from(made, rounded) };
+  return { ...grown, data: Uint8Array.from(made, rounded) };
 }
 
 /** How far each pixel of the frame is from the frame's edge, whose corners are round. */
@@ -137,6 +135,19 @@ function edgeDepth() {
   return depth;
 }
 
+/** 1 where the frame shows the head, 0 beyond its rim. */
+function headShare() {
+  const share = blank(WIDTH, HEIGHT, 1, Float32Array);
+  const { centre, half, rim } = HEAD;
+  for (let y = 0, o = 0; y < HEIGHT; y++) {
+    for (let x = 0; x < WIDTH; x++, o++) {
+      const away = Math.hypot((x + 0.5 - centre[0]) / half[0], (y + 0.5 - centre[1]) / half[1]);
+      share.data[o] = smooth((1 - away) * half[0] / rim);
+    }
+  }
+  return share;
+}
+
 const smooth = (value) => {
   const x = Math.min(Math.max(value, 0), 1);
   return x * x * (3 - 2 * x);
@@ -146,7 +157,8 @@ const smooth = (value) => {
 export function scene(photo, drawn, background) {
   const { width, height } = photo;
   const made = background === "paper" ? filled(width, height, 3, PAPER) : { ...photo, data: photo.data.slice() };
-  const depth = edgeDepth();
+  const ground = made.data.slice();
+  const [depth, head] = [edgeDepth(), headShare()];
   const earlier = [];
   for (const { eyes, frame } of drawn) {
     const map = toPhoto(eyes);
@@ -154,14 +166,14 @@ export function scene(photo, drawn, background) {
     const [low, high] = bounds;
     const size = [high[0] - low[0], high[1] - low[1]];
     if (Math.min(...size) > 0) {
-      const depths = (to) => sampled(depth, inverse(seenFrom(to, low)), ...size, "bilinear").data;
-      const own = depths(map);
+      const levels = (level, to) => sampled(level, inverse(seenFrom(to, low)), ...size, "bilinear").data;
+      const own = levels(depth, map);
       const share = Float32Array.from(own, (d) => smooth(d / SOFT));
       for (const other of earlier) {
-        depths(other).forEach((d, i) => (share[i] *= smooth(0.5 + (own[i] - d) / SOFT)));
+        levels(depth, other).forEach((d, i) => (share[i] *= smooth(0.5 + (own[i] - d) / SOFT)));
       }
       const [face, toFace] = fitting(frame, inverse(seenFrom(map, low)));
-      blend(made, sampled(face, toFace, ...size), low, share);
+      blend(made, ground, sampled(face, toFace, ...size), low, share, levels(head, map));
     }
     earlier.push(map);
   }
@@ -169,16 +181,22 @@ export function scene(photo, drawn, background) {
 }
 
 /** Pillow's paste with a mask. */
-function blend(made, part, [left, top], share) {
+function mixed(below, above, mask) {
+  const sum = below * (255 - mask) + above * mask + 128;
+  return ((sum >> 8) + sum) >> 8;
+}
+
+/** Sets a part into the picture; beyond the head it is multiplied with the ground. */
+function blend(made, ground, part, [left, top], share, head) {
   const { channels } = part;
   for (let y = 0, i = 0; y < part.height; y++) {
     let o = ((top + y) * made.width + left) * 3;
     for (let x = 0; x < part.width; x++, i++, o += 3) {
-      const mask = rounded(255 * share[i]);
+      const [mask, cover] = [rounded(255 * share[i]), rounded(255 * head[i])];
       for (let c = 0; c < 3; c++) {
         const level = part.data[i * channels + (channels === 1 ? 0 : c)];
-        const sum = made.data[o + c] * (255 - mask) + level * mask + 128;
-        made.data[o + c] = ((sum >> 8) + sum) >> 8;
+        const ink = mixed(Math.trunc((level * ground[o + c]) / 255), level, cover);
+        made.data[o + c] = mixed(made.data[o + c], ink, mask);
       }
     }
   }

@@ -144,7 +144,7 @@ async function draw() {
     if (state.view === "scene") {
       after = pixels(await engine.call("scene", { eyes: pairs, model: model(), background: state.background }));
     } else {
-      const columns = Math.ceil(Math.sqrt(1.5 * picked.length));
+      const columns = Math.ceil(Math.sqrt((innerWidth < 820 ? 0.7 : 1.5) * picked.length));
       after = sheet((await engine.call("draw", { eyes: pairs, model: model() })).map(pixels), columns);
       before = sheet(picked.map((i) => state.frames[i]), columns);
     }
@@ -238,7 +238,7 @@ async function example(started) {
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   sample.show(photo, await scaled(drawn, photo), ["Photo", "Sketch"]);
   sample.sweep(100, 50, 1600);
-  $("sample-note").textContent = `Drawn just now on your device, in ${seconds} seconds. The face is made by a program.`;
+  $("sample-note").textContent = `Drawn just now on your device, in ${seconds} seconds. Photo: NASA.`;
 }
 
 async function scaled(image, { width, height }) {

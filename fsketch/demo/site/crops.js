@@ -4,7 +4,7 @@
 import { cropped, shrunk } from "./raster.js";
 import { transformed } from "./transform.js";
 
-const PATCH = 128; // pixels of the part of the photo that views are taken from
+const PATCH = 160; // pixels of the part of the photo that views are taken from
 const REACH = 1.6; // its side in sides of the square
 
 /** A point of the unit square that a view sees -> pixels of the photo. */

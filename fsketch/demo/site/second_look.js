@@ -4,7 +4,8 @@
 import { placed, views } from "./crops.js";
 
 export const SIZE = 48; // px of a view
-const SCALES = [0.9, 1, 1.1]; // of the square
+const TURN_SCALES = [0.9, 1.1]; // of the square, in each of the four turns
+const SCALES = [0.9, 1, 1.1]; // of the square, in the turn that was found
 const ROUNDS = 2;
 const MIRRORED = [1, 0, 2, 4, 3]; // points of a mirrored view in the order of the face
 
@@ -13,29 +14,28 @@ const sum = (values) => values.reduce((a, b) => a + b, 0);
 /** One sight {score, box, points} for each upright square; run: images -> {score, box, points}. */
 export async function look(run, photo, squares) {
   const quarters = [[1, 0], [0, 1], [-1, 0], [0, -1]];
-  const turned = squares.map(([x0, y0, x1, y1]) => {
+  const turned = squares.flatMap(([x0, y0, x1, y1]) => {
     const centre = [(x0 + x1) / 2, (y0 + y1) / 2];
-    return quarters.flatMap(([a, b]) => both(centre, [a * (x1 - x0), b * (x1 - x0)]));
+    return quarters.map((quarter) => around(centre, quarter.map((v) => v * (x1 - x0)), TURN_SCALES));
   });
-  let sights = (await seen(run, photo, turned)).map((all) => {
-    const means = [0, 2, 4, 6].map((i) => mean(all.slice(i, i + 2)));
-    return means.reduce((best, sight) => (sight.logit > best.logit ? sight : best));
-  });
+  const means = (await seen(run, photo, turned)).map(mean);
+  let sights = squares.map((_, i) => means.slice(4 * i, 4 * i + 4)
+    .reduce((best, sight) => (sight.logit > best.logit ? sight : best)));
   for (let round = 0; round < ROUNDS; round++) {
-    const scaled = sights.map(({ centre, size, points }) => {
-      const side = (scale) => upward(points).map((v) => scale * Math.max(...size) * v);
-      return SCALES.flatMap((scale) => both(centre, side(scale)));
-    });
+    const scaled = sights.map(({ centre, size, points }) =>
+      around(centre, upward(points).map((v) => Math.max(...size) * v), SCALES));
     sights = (await seen(run, photo, scaled)).map(mean);
   }
   return sights.map((sight) => ({
     score: 1 / (1 + Math.exp(-sight.logit)),
-    box: around(sight),
+    box: bounds(sight),
     points: sight.points,
   }));
 }
 
-const both = (centre, side) => [false, true].map((isMirrored) => ({ centre, side, isMirrored }));
+/** Views of each scale, mirrored as well. */
+const around = (centre, side, scales) => scales.flatMap((scale) =>
+  [false, true].map((isMirrored) => ({ centre, side: side.map((v) => scale * v), isMirrored })));
 
 async function seen(run, photo, groups) {
   const { score, box, points } = await run(groups.flatMap((group) => views(photo, group, SIZE)));
@@ -73,7 +73,7 @@ function upward([left, right]) {
 }
 
 /** The box around the ellipse in a face's own box. */
-function around({ centre: [x, y], size: [width, height], points }) {
+function bounds({ centre: [x, y], size: [width, height], points }) {
   const [c, s] = upward(points);
   const [across, down] = [Math.hypot(c * width, s * height) / 2, Math.hypot(s * width, c * height) / 2];
   return [x - across, y - down, x + across, y + down];

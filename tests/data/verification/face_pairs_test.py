@@ -60,6 +60,17 @@ def test_all_pairs_of_the_smallest_fold_and_persons_in_turn(folder):
     assert max(counts.values()) <= 2
 
 
+def test_faces_that_are_found_are_aligned_and_the_others_cut(folder, tmp_path):
+    face_pairs.write(tmp_path / "pairs.csv", face_pairs.draw(folder, seed=1, num_folds=2))
+    dark = lambda image: np.full((112, 112, 3), 7, np.uint8) if image.max() < 100 else None  # noqa: E731
+    pairs = face_pairs.load(tmp_path / "pairs.csv", folder, align=dark)
+    brightness = pairs.faces.reshape(len(pairs.faces), -1).max(1)
+    assert set(brightness) > {7} and not np.isin(np.arange(8, 100), brightness).any()
+    count = (brightness == 7).sum()
+    assert pairs.notes[0] == f"{count} faces found and aligned"
+    assert f"{len(brightness) - count} images of 24x30 px" in pairs.notes[1]
+
+
 def test_a_list_is_written_once_and_read_again(folder, tmp_path):
     drawn = face_pairs.draw(folder, seed=0, num_folds=3, max_pairs=4)
     path = tmp_path / "mine.csv"
