@@ -205,3 +205,14 @@ def test_without_a_protocol_images_are_written_and_not_scored(tmp_path):
     )
     assert made == {}
     assert sorted(path.name for path in (tmp_path / "to_sketch").iterdir()) == ["a.png", "b.png"]
+
+
+def test_what_compiles_is_named_before_and_once(capsys):
+    method = interface.Method(None, None, None, lambda _, frozen, b: {"sketch": b["photo"]})
+    predict = prediction.predictor(method)({}, {})
+    said = []
+    for size in (8, 8, 16):
+        predict({"photo": np.zeros((size, 4, 4, 3), np.uint8)})
+        said.append(capsys.readouterr().err.splitlines())
+    assert said[0][0] == "compiling the predictions" and len(said[0]) == 2
+    assert said[1] == [] and len(said[2]) == 2
