@@ -138,6 +138,10 @@ def _make_small(config: ConfigDict) -> None:
     config.patches.max_iterations = 300  # 100 leave gaps of up to 0.009 on drawn faces
     config.sub_images.px, config.sub_images.stride_px = 64, 16
     config.model.width, config.model.num_blocks = 16, 2
+    # The effective initialisation lays a grid of 2 px over the first sketches, and an average of
+    # the parameters keeps it.
+    config.model.scaled_init = True
+    config.optim.ema_rate = 0.0
     config.critic.width, config.critic.num_layers = 16, 4
     config.optim.learning_rate = 5e-4
     config.optim.halve_at = (300, 450)
@@ -159,6 +163,7 @@ def tiny() -> ConfigDict:
     config.data.canvas_px = config.data.crop_px = 32
     config.sub_images.px, config.sub_images.stride_px = 24, 4
     config.model.width, config.model.num_blocks, config.model.pool_px = 4, 1, 3
+    config.model.scaled_init = False
     shared.shrink_critic(config)
     config.patches.patch_px, config.patches.step_px, config.patches.radius_px = 8, 4, 1
     config.patches.num_candidates, config.patches.max_iterations = 2, 10
