@@ -30,12 +30,15 @@ Run        fsketch train --config=configs/kd.py --workdir=runs/kd
            E.g. configs/kd.py:data=cuhk,ablation=no_mutual,student=small.
            Teacher: our recogniser, trained first, or converted weights; the papers' is probably
            VGG-19 [inferred]: --config.teacher.path=vgg19.safetensors.
-Cost       procedural: 6.2 minutes on 2 CPU cores, environment, data and teacher included.
+Cost       procedural: 543 seconds of processor time, 4.5 minutes of two CPU cores: some 90 s to
+           draw faces, 200 s for the teacher, 1.9 GB; run on one core of a busy machine.
            data=cuhk,student=small,variant=structured,schedule=quick: 33 minutes of one CPU core,
            2.2 parts/s, 2.2 GB; with student=full: 0.8 parts/s on two cores, 3.4 GB.  Real
            pairs without quick, student=separable: not run yet.
-Expect     procedural, seed 0, 48 test pairs, protocol plain: to_sketch SSIM 0.669, PSNR 19.97, FSIM
-           0.823, Scoot 0.349; to_photo SSIM 0.652, PSNR 15.76, FSIM 0.788, Scoot 0.488.
+Expect     procedural, seed 0, 48 test pairs, protocol plain: to_sketch SSIM 0.703, PSNR 19.93, FSIM
+           0.813, Scoot 0.451; to_photo SSIM 0.772, PSNR 15.94, FSIM 0.861, Scoot 0.603.  Eyes,
+           glasses and outlines are sharp; dark hair and shaded skin are smooth grey, without
+           strokes.  Photos have one backdrop and brown hair whatever the truth.
            cuhk: configs/experiments/cuhk_kd.py (the chain of small students), cuhk_sizes.py,
            cuhk_ladder.py, cuhk_seeds.py and cuhk_gpu.py.  Other sets, real pairs without quick,
            student=separable: not run yet.

@@ -9,6 +9,7 @@ on CPU nor on the batch size or the number of devices, to the bit (prediction.py
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -55,7 +56,33 @@ def predictions(
             yield tuple({n: array[i] for n, array in part.items()} for part in (batch, outputs))
 
 
+class Scores(NamedTuple):
+    """images: direction -> metric -> float64[N], of each pair; others: what sets give, by name."""
+
+    images: dict[str, dict[str, np.ndarray]]
+    others: dict[str, float]
+
+    def means(self, places: Sequence[int] | None = None) -> dict[str, float]:
+        """Means over pairs, all or these: "to_sketch/ssim", "to_photo/..."."""
+        return {
+            f"{direction}/{metric}": float(np.mean(values if places is None else values[places]))
+            for direction, scores in self.images.items()
+            for metric, values in scores.items()
+        }
+
+
 def evaluate(
+    predict: mapping.Predict, canvases: pipeline.AnyCanvases, **options: Any
+) -> dict[str, float]:
+    """Mean metrics over a split: "to_sketch/ssim", "to_photo/...", or those of embeddings.
+
+    options: those of `score`.
+    """
+    scored = score(predict, canvases, **options)
+    return {**scored.means(), **scored.others}
+
+
+def score(
     predict: mapping.Predict,
     canvases: pipeline.AnyCanvases,
     *,
@@ -63,8 +90,8 @@ def evaluate(
     protocol: str | None,
     folder: epath.Path | None = None,
     border_px: int = 0,
-) -> dict[str, float]:
-    """Mean metrics over a split: "to_sketch/ssim", "to_photo/...", or those of embeddings.
+) -> Scores:
+    """The scores of a split.
 
     protocol: a key of `protocols.PROTOCOLS`; ValueError for images of a size it does not admit.
       None: no images are compared.
@@ -98,17 +125,23 @@ def evaluate(
                 for name, image in ((kind, truth), (direction, output)):
                     (folder / name).mkdir(exist_ok=True)
                     writers.write_png(folder / name / f"{id}.png", image)
-    result = {
-        f"{direction}/{metric}": float(np.mean(values))
-        for direction, scorer in scorers.items()
-        for metric, values in scorer.scores().items()
-    }
+    others = {}
     if embeddings:
         if len(np.unique(canvases.identity)) == len(canvases):
             progress.say("note: no person has two pictures, so rank1 is not scored")
         arrays = {name.removeprefix("embedding_"): np.stack(e) for name, e in embeddings.items()}
-        result |= embedding_metrics(arrays, canvases.identity)
-    return result
+        others = embedding_metrics(arrays, canvases.identity)
+    return Scores({name: scorer.scores() for name, scorer in scorers.items()}, others)
+
+
+def by_style(scored: Scores, drawn_in: Sequence[str]) -> dict[str, dict[str, float]]:
+    """{style: its "images" and means}, for images drawn in these styles; {} of fewer than two."""
+    styles = np.asarray(drawn_in)
+    found = {}
+    for style in dict.fromkeys(drawn_in):
+        places = np.flatnonzero(styles == style)
+        found[style] = {"images": len(places), **scored.means(places)}
+    return found if len(found) > 1 else {}
 
 
 def check_size(protocol: str, id: str, size: tuple[int, int]) -> None:
@@ -275,6 +308,7 @@ def evaluate_workdir(
 ) -> dict:
     """Scores a run's checkpoint on its test split; writes WORKDIR/evaluation.json and outputs/.
 
+    Where the data set names styles, "by_style" in the JSON has the scores of each.
     Those of an earlier evaluation stay until all is there, and go together (core/exchange.py).
     Needs nothing but the workdir and the data; `kind` is "best" or "latest".  With another `split`
     of the data both are written to WORKDIR/splits/SPLIT.  data_dir and manual_dir say where the
@@ -298,14 +332,16 @@ def evaluate_workdir(
     )
     is_first = jax.process_index() == 0
     folder = matching.split_of(workdir, split) if split else epath.Path(workdir)
-    metrics = evaluate(
+    scored = score(
         predict,
         canvases,
         batch_size=mapping.local_batch(config.eval_batch_size),
         protocol=None if "style" in config else config.protocol,
         folder=exchange.begin(folder) if is_first else None,
     )
+    metrics = {**scored.means(), **scored.others}
     result = report(config, metrics, step=restored.step, num_images=len(canvases))
+    result["by_style"] = by_style(scored, canvases.drawn_in)
     if is_first:
         content = json.dumps(result, indent=2, allow_nan=False) + "\n"
         exchange.end(folder, content.encode())

@@ -60,7 +60,7 @@ def parser(direction: str) -> arguments.Parser:
         "--workdir", type=paths.expanded, metavar="RUN", help="a run, in place of a model"
     )
     result.path("--zoo", default="", metavar="DIR", help="a folder of more models")
-    add("--style", default="", help="of a model that has several")
+    add("--style", default="", help="of a model that has several; default: its first")
     add(
         "--output", default="aligned", choices=OUTPUTS,
         help="each face, 200x250 px (default); the whole picture with its faces replaced; or both",

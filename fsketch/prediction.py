@@ -53,9 +53,11 @@ def channels(config: ConfigDict) -> dict[str, int]:
     return depths
 
 
-def styles(config: ConfigDict) -> tuple[str, ...]:
-    """The styles that a configuration's net draws in; () = one."""
-    return tuple(config.model.styles) if "model" in config and "styles" in config.model else ()
+def styles(config: ConfigDict, *, direction: str = "to_sketch") -> tuple[str, ...]:
+    """The styles that a configuration's net draws in; () = one, as always for photos."""
+    if direction != "to_sketch" or "model" not in config or "styles" not in config.model:
+        return ()
+    return tuple(config.model.styles)
 
 
 def blank(

@@ -40,24 +40,40 @@ class Portrait(NamedTuple):
 class Studio:
     """Translates faces in images, with a translator for each direction."""
 
-    def __init__(self, load: Callable[[str], translator.Translator]) -> None:
-        """load: direction -> its translator; it is called when the direction is first asked for."""
-        self.translator = functools.cache(load)
+    def __init__(self, load: Callable[[str, str], translator.Translator], *, style: str) -> None:
+        """load: (direction, style) -> a translator; called when the two are first asked for.
+
+        style: what "" stands for, where a method is asked for no style.
+        """
+        self._load, self._style = functools.cache(load), style
+
+    def translator(self, direction: str, style: str = "") -> translator.Translator:
+        """The translator of a direction and a style; ValueError if the model lacks one of them."""
+        return self._load(direction, style or self._style)
 
     def faces(self, image: Any) -> list[detector.Face]:
         """The faces of an image, the largest first."""
         return detector.load().find(pictures.of(image))
 
-    def sketch(self, image: Any) -> np.ndarray:
-        """A sketch of the largest face: uint8[250, 200, C]; NoFaceError if there is none."""
-        return self.portraits(pictures.of(image), "to_sketch", most=1)[0].made
+    def sketch(self, image: Any, *, style: str = "") -> np.ndarray:
+        """A sketch of the largest face: uint8[250, 200, C]; NoFaceError if there is none.
+
+        style: one of the model's, where it has several; "": that of `load`.
+        """
+        return self.portraits(pictures.of(image), "to_sketch", most=1, style=style)[0].made
 
     def photo(self, image: Any) -> np.ndarray:
         """A photo of the largest face of a sketch: uint8[250, 200, 3]; NoFaceError."""
         return self.portraits(pictures.of(image), "to_photo", most=1)[0].made
 
     def portraits(
-        self, image: np.ndarray, direction: str, *, most: int | None = None, strict: bool = False
+        self,
+        image: np.ndarray,
+        direction: str,
+        *,
+        most: int | None = None,
+        strict: bool = False,
+        style: str = "",
     ) -> list[Portrait]:
         """The faces of an image uint8[H, W, 3], the largest first, translated.
 
@@ -65,6 +81,7 @@ class Studio:
           direction: "to_sketch" or "to_photo".
           most: faces to take; None = all.
           strict: leave out faces that have notes.
+          style: as in `sketch`.
 
         Raises:
           NoFaceError: there is none, or none that strict admits.
@@ -76,7 +93,7 @@ class Studio:
         if not kept:
             notes = sorted({note for face in faces for note in face.notes})
             raise NoFaceError(f"no face found but those that --strict skips: {', '.join(notes)}")
-        translate = self.translator(direction)
+        translate = self.translator(direction, style)
         portraits = []
         for face in kept:
             made = translate(align.aligned(image, face.eyes))
@@ -96,26 +113,29 @@ def load(model: str | os.PathLike = "", /, *, zoo: str = "", style: str = "") ->
     Args:
       model: a name, a workdir, or "": the first model of each direction.
       zoo: a folder of more models; "" = none.
-      style: one of the model's, where it has several.
+      style: one of the model's, where it has several; "": the first.
 
     Raises:
-      ValueError: no such model; from a method, if the model does not translate in its direction.
+      ValueError: no such model; from a method, if the model does not translate in its direction,
+        or has no such style.
     """
     if model and os.path.isdir(os.path.join(model, "checkpoints")):
         return of_run(model, style=style)
     card = cards.find(os.fspath(model), zoo=zoo) if model else None
 
-    def translate(direction: str) -> translator.Translator:
+    def translate(direction: str, style: str) -> translator.Translator:
         found = card or cards.default(direction, zoo=zoo)
         if found.direction != direction:
             raise ValueError(f"model: expected one of direction {direction}, got {found.name}")
         return nets.load(found, style=style)
 
-    return Studio(translate)
+    return Studio(translate, style=style)
 
 
 def of_run(workdir: str | os.PathLike, *, style: str = "") -> Studio:
-    """The studio of a run's best checkpoint; ValueError for a style, since runs have one."""
-    if style:
-        raise ValueError(f"style: expected none, runs have one style, got {style!r}")
-    return Studio(functools.partial(translator.load_translator, workdir))
+    """The studio of a run's best checkpoint; style: as in `load`."""
+
+    def translate(direction: str, style: str) -> translator.Translator:
+        return translator.load_translator(workdir, direction, style=style)
+
+    return Studio(translate, style=style)

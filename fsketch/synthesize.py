@@ -155,6 +155,7 @@ def parser() -> arguments.Parser:
     result.path("--workdir", required=True, help="the run")
     add("--direction", required=True, choices=images.DIRECTIONS)
     image_jobs.add_flags(result, "IN")
+    add("--style", default="", help="of a run that has several; default: its first")
     add("--checkpoint", default="best", choices=("best", "latest"))
     add(
         "--batch_size", type=image_jobs.positive, default=8,
@@ -181,7 +182,7 @@ def main(words: Sequence[str]) -> int:
         jobs, num_unread, notes = image_jobs.plan(flags, formats=checks.FORMATS)
         todo = [job for job in jobs if flags.overwrite or not job.made.exists()]
         translate = translator.load_translator(
-            flags.workdir, flags.direction, checkpoint=flags.checkpoint
+            flags.workdir, flags.direction, checkpoint=flags.checkpoint, style=flags.style
         )
         done = set(jobs).difference(todo)
         image_jobs.check_origins({job.made: translate.origin for job in done})

@@ -328,6 +328,8 @@ class _Training:
             f"step {result['step']}  test ({result['num_images']} images, protocol "
             f"{result['protocol']})  {training_log.line(result['metrics'])}"
         )
+        for style, scores in result["by_style"].items():
+            progress.say(f"    {style}  {training_log.line(scores)}")
 
 
 def one_device(method: interface.Method, data: ConfigDict) -> Callable:

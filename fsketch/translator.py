@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from fsketch.core import images, mapping, parallel, trees, types
+from fsketch.core import hands, images, mapping, parallel, trees, types
 
 PROGRAMS = 4  # compiled programs to keep, one for each canvas size
 
@@ -53,7 +53,7 @@ class Net(NamedTuple):
 
 
 def load_translator(
-    workdir: str | os.PathLike, direction: str, *, checkpoint: str = "best"
+    workdir: str | os.PathLike, direction: str, *, checkpoint: str = "best", style: str = ""
 ) -> "Translator":
     """A run's translator: uint8[H, W, 1 or 3] -> uint8[H, W, C], C as in the run's images.
 
@@ -61,10 +61,11 @@ def load_translator(
       workdir: the run; its data are not needed.
       direction: "to_sketch" or "to_photo".
       checkpoint: "best" or "latest".
+      style: one of the run's, where it has several; "": the first.
 
     Raises:
       FileNotFoundError: no checkpoint in the workdir.
-      ValueError: the run does not translate in this direction.
+      ValueError: the run does not translate in this direction, or not in this style.
     """
     from fsketch import prediction, restore  # take a second, with Orbax and the data sets
     from fsketch.stages import coarse_images
@@ -76,11 +77,15 @@ def load_translator(
             f"direction: expected {' or '.join(offered) or 'none'} for {workdir}, a run of method "
             f"{restored.config.method!r}, got {direction!r}"
         )
+    styles = prediction.styles(restored.config, direction=direction)
+    style = hands.chosen(style, styles, of=f"{workdir}, {direction}")
     first_stage = None
     if "patches" in restored.config:
         first_stage = coarse_images.first_stage(workdir, restored.config)
     depths = prediction.channels(restored.config)
-    return Translator(_of_run(restored, direction, depths), first_stage=first_stage)
+    net = _of_run(restored, direction, depths, hands.shares(style, styles))
+    origin = net.origin + f", style {style}" * bool(style)
+    return Translator(net._replace(origin=origin), first_stage=first_stage)
 
 
 def directions(restored: Any) -> list[str]:
@@ -96,8 +101,8 @@ def directions(restored: Any) -> list[str]:
     return [name for name, (_, target) in images.DIRECTIONS.items() if target in made]
 
 
-def _of_run(restored: Any, direction: str, channels: Mapping[str, int]) -> Net:
-    """The net of a run in one direction; the compiler drops the other."""
+def _of_run(restored: Any, direction: str, channels: Mapping[str, int], shares: types.Batch) -> Net:
+    """The net of a run in one direction; the compiler drops the other.  shares: of `hands`."""
     from fsketch.data import pipeline  # see `load_translator`
 
     source, target = images.DIRECTIONS[direction]
@@ -105,7 +110,7 @@ def _of_run(restored: Any, direction: str, channels: Mapping[str, int]) -> Net:
 
     def predict(weights: types.PyTree, batch: types.Batch) -> types.Predictions:
         shape = (*batch[source].shape[:-1], channels[target])
-        pair = {**batch, target: jnp.zeros(shape)}
+        pair = {**batch, target: jnp.zeros(shape), **shares}
         return {target: restored.method.predict(*weights, pair)[target]}
 
     fills = pipeline.fills(restored.config.data)

@@ -218,6 +218,8 @@ def leave():
         def moved(path, leaf):
             if leaf.ndim == 4:
                 return gain * leaf
+            if leaf.ndim == 2 and prediction.styles(config):  # the shifts of styles
+                return leaf + rng.standard_normal(leaf.shape).astype(leaf.dtype)
             return leaf + 0.2 if getattr(path[-1], "key", "") == "bias" else leaf
 
         rng, crop = np.random.default_rng(0), config.data.crop_px

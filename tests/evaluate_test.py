@@ -64,9 +64,13 @@ def test_a_sample_sheet_has_a_row_for_all_that_there_is(with_coarse, monkeypatch
 
 @pytest.mark.parametrize("is_drawn", [False, True])
 def test_a_sheet_of_embeddings_shows_the_nearest_other_face(is_drawn, monkeypatch):
-    """Six persons of two views, whose grey levels are 20 times the person plus the view."""
-    identity = np.repeat(np.arange(6), 2)
-    levels = 20 * identity + np.tile([0, 1], 6)
+    """Six persons, then second views of them; grey levels are 20 times the person plus the view.
+
+    There is room for both views of four persons.
+    """
+    monkeypatch.setattr(sample_sheets, "NUM_COMPARED", 8)
+    identity = np.tile(np.arange(6), 2)
+    levels = 20 * identity + np.repeat([0, 1], 6)
     photo = np.broadcast_to(levels[:, None, None, None], (12, 4, 4, 3)).astype(np.uint8)
     box = np.tile([0, 0, 4, 4], (12, 1))
     faces = pipeline.Canvases(photo, None, box, [str(i) for i in levels], identity)
@@ -79,7 +83,7 @@ def test_a_sheet_of_embeddings_shows_the_nearest_other_face(is_drawn, monkeypatc
     rows = {}
     monkeypatch.setattr(sheets, "sheet", rows.update)
     sample_sheets.sample_sheet(predict, faces, num_samples=4, batch_size=3, above={})
-    assert list(rows) == ["face", "nearest other face of 11"]
+    assert list(rows) == ["face", "nearest of 7 others"]
     face, nearest = (np.array([image.mean() for image in row]) for row in rows.values())
     if is_drawn:  # the drawn faces, here negatives, and not the batch's
         face, nearest = 255 - face, 255 - nearest
@@ -126,6 +130,29 @@ def test_a_border_is_left_out_of_the_scores():
     assert inner["to_sketch/psnr"] == 99 and inner["to_sketch/ssim"] == pytest.approx(1)
     assert none["to_sketch/psnr"] < one["to_sketch/psnr"] < 20
     assert ide.get_config("data=cuhk").validation_border_px == 2
+
+
+def test_each_style_has_scores_of_its_own():
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 20, 20, 1)).astype(np.uint8)
+    photo, box = np.repeat(pixels, 3, -1), np.tile([0, 0, 20, 20], (5, 1))
+    pixels[[1, 3]] = 255 - pixels[[1, 3]]
+    drawn_in = ["ink", "pen", "ink", "pen", "pen"]
+    pairs = pipeline.Canvases(photo, pixels, box, list("abcde"), np.arange(5), drawn_in=drawn_in)
+
+    def predict(batch):
+        return {"sketch": batch["photo"][..., :1] / 127.5 - 1}
+
+    options = {"batch_size": 2, "protocol": "plain"}
+    scored = evaluate.score(predict, pairs, **options)
+    found = evaluate.by_style(scored, drawn_in)
+    assert {hand: scores.pop("images") for hand, scores in found.items()} == {"ink": 2, "pen": 3}
+    for hand, scores in found.items():
+        places = [place for place, name in enumerate(drawn_in) if name == hand]
+        own = pairs.take(places)
+        assert own.drawn_in == [hand] * len(places)
+        assert scores == pytest.approx(evaluate.evaluate(predict, own, **options))
+    assert found["ink"]["to_sketch/psnr"] == 99 > found["pen"]["to_sketch/psnr"]
+    assert evaluate.by_style(scored, ()) == evaluate.by_style(scored, ["ink"] * 5) == {}
 
 
 def test_a_run_on_parts_is_restored_without_its_pool_of_parts(tiny, tmp_path):

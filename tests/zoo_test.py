@@ -48,12 +48,16 @@ def test_a_model_makes_the_images_of_its_run(tiny, leave, tmp_path, norm, direct
     (workdir / "log.txt").write_text(f"T I fsketch.said: $ {command}\n")
     metrics = {f"{direction}/ssim": 0.51239, f"{direction}/none": None, "other/ssim": 1.0}
     where = {"protocol": "plain", "data": "mine", "num_images": 4}
-    report = {"step": 0, "metrics": metrics, **where}
+    by_style = {"ink": {"images": 3, f"{direction}/ssim": 0.6}}
+    report = {"step": 0, "metrics": metrics, "by_style": by_style, **where}
     (workdir / "evaluation.json").write_text(json.dumps(report))
     card, differences = entries.write_entry(workdir, direction, "mine", tmp_path, **DRAWN)
     assert max(difference.mean for difference in differences) < 0.5
     assert cards.find("mine", zoo=str(tmp_path)) == card
-    assert card.scores == [{"protocol": "plain", "data": "mine", "images": 4, "ssim": 0.5124}]
+    assert card.scores == [
+        {"protocol": "plain", "data": "mine", "images": 4, "ssim": 0.5124},
+        {"protocol": "plain", "data": "mine, style ink", "images": 3, "ssim": 0.6},
+    ]
     assert card.command == "fsketch train --config=mine.py --workdir=kd --config.a=1"
 
     content = (tmp_path / "mine.safetensors").read_bytes()

@@ -48,6 +48,7 @@ class Canvases:
     coarse: np.ndarray | None = None
     person: np.ndarray | None = None
     style: np.ndarray | None = None
+    drawn_in: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.id)
@@ -73,6 +74,7 @@ class Canvases:
             id=[self.id[place] for place in places],
             identity=self.identity[index],
             style=None if self.style is None else self.style[index],
+            drawn_in=[self.drawn_in[place] for place in places] if self.drawn_in else (),
         )
 
     def batch(self, index: np.ndarray) -> dict[str, np.ndarray]:
@@ -97,6 +99,11 @@ class StoredCanvases:
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    @property
+    def drawn_in(self) -> Sequence[str]:
+        """The style of each sketch, () where the data set names none."""
+        return self.pairs.style
 
     @property
     def id(self) -> list[str]:
@@ -180,7 +187,12 @@ class StoredCanvases:
                 array[batch["index"]] = batch[name]
         absent = {kind: None for kind in KINDS if kind not in arrays}
         return Canvases(
-            **arrays, **absent, id=list(self.id), identity=self.identity, style=self.style
+            **arrays,
+            **absent,
+            id=list(self.id),
+            identity=self.identity,
+            style=self.style,
+            drawn_in=self.drawn_in,
         )
 
 

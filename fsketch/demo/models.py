@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fsketch import restore, translator
+from fsketch import prediction, restore, translator
 from fsketch.convert import files
 from fsketch.core import trees
 from fsketch.demo import pages
@@ -26,7 +26,11 @@ def of_run(workdir: str, *, checkpoint: str = "best") -> list[pages.Model]:
     name = os.path.basename(os.path.abspath(workdir))
     made = []
     for direction in translator.directions(restored):
-        source = sources.of(restored, direction, name=name)
+        styles = prediction.styles(restored.config, direction=direction) or ("",)
+        in_styles = {
+            style: sources.of(restored, direction, name=name, style=style) for style in styles
+        }
+        source = in_styles[styles[0]]
         data, step = source.about["data"], int(source.about["step"])
         told = {
             "name": f"{name}-{sources.DIRECTIONS[direction][1]}",
@@ -35,7 +39,7 @@ def of_run(workdir: str, *, checkpoint: str = "best") -> list[pages.Model]:
             "fill": source.fill,
         }
         own = translator.load_translator(workdir, direction, checkpoint=checkpoint)
-        made.append(_model(source, own, told))
+        made.append(_model(in_styles, own, told))
     return made
 
 
@@ -49,14 +53,14 @@ def of_zoo(names: Sequence[str], zoo: str) -> list[pages.Model]:
 
 def _of_card(card: cards.Card) -> pages.Model:
     """A model of the zoo."""
-    source = sources.of_card(card)
+    in_styles = {style: sources.of_card(card, style=style) for style in card.styles or [""]}
     told = {
         "name": card.name,
         "summary": f"{_capital(card.summary)}. Trained on {card.training_data}.",
         "terms": f"Terms: {card.terms}.",
         "fill": card.config["fill"],
     }
-    return _model(source, nets.load(card), told, half=True)
+    return _model(in_styles, nets.load(card), told, half=True)
 
 
 def _capital(text: str) -> str:
@@ -64,17 +68,21 @@ def _capital(text: str) -> str:
 
 
 def _model(
-    source: sources.Source,
+    in_styles: Mapping[str, sources.Source],
     own: translator.Translator,
     told: Mapping[str, Any],
     *,
     half: bool = False,
 ) -> pages.Model:
-    """own: the same net; half: its weights are 16-bit numbers already."""
+    """in_styles: a net by its styles; own: the same net; half: it has 16-bit weights already."""
     if problem := own.problem(align.FRAME):
         raise ValueError(f"--workdir: {problem}")
     canvas = own.canvas(align.FRAME)
-    graph = onnx_file.serialized(source, size=canvas, is_uint8=True, half=half)
+    graphs = {
+        style: onnx_file.serialized(source, size=canvas, is_uint8=True, half=half)
+        for style, source in in_styles.items()
+    }
+    source = next(iter(in_styles.values()))
     return pages.Model(
         {
             **told,
@@ -83,5 +91,5 @@ def _model(
             "channels": source.channels[0],
             "canvas": canvas,
         },
-        {"": graph},
+        graphs,
     )

@@ -47,7 +47,7 @@ def _entry(net: nn.Module) -> Entry:
 
 def _residual(layers: graph.Layers, net: resnet.Translator, image: str) -> str:
     def norm_relu(x: str) -> str:
-        return layers.relu(layers.norm(x, net.norm))
+        return layers.relu(layers.shifted(layers.norm(x, net.norm)))
 
     def up(x: str, skip: str) -> str:
         if net.up == "nearest":
@@ -118,6 +118,7 @@ def _unet(layers: graph.Layers, net: unet.UNet, image: str) -> str:
         x = layers.leaky_relu(x, 0.2) if level else x
         x = layers.conv(x, stride=2, padding=1)
         x = layers.norm(x, net.norm) if 0 < level < net.depth - 1 else x
+        x = layers.shifted(x)
         skips.append(x)
     x = skips.pop()
     while skips:

@@ -117,9 +117,15 @@ class Layers:
     """
 
     def __init__(
-        self, graph: Graph, params: Mapping[str, Any], stats: Mapping[str, Any] | None = None
+        self,
+        graph: Graph,
+        params: Mapping[str, Any],
+        stats: Mapping[str, Any] | None = None,
+        *,
+        style: np.ndarray | None = None,
     ) -> None:
-        self.graph, self.params, self._stats = graph, params, stats or {}
+        """style: float32[1, S], the share of each style, for a net of several styles."""
+        self.graph, self.params, self._stats, self._style = graph, params, stats or {}, style
         self._counts = collections.Counter()
 
     def _name(self, kind: str, name: str) -> str:
@@ -131,7 +137,8 @@ class Layers:
     def module(self, kind: str, *, name: str = "") -> "Layers":
         """The layers of an inner module: the next of this class, or the one of this name."""
         name = self._name(kind, name)
-        return Layers(self.graph, self.params.get(name, {}), self._stats.get(name))
+        params, stats = self.params.get(name, {}), self._stats.get(name)
+        return Layers(self.graph, params, stats, style=self._style)
 
     def op(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """The value of a new node."""
@@ -202,6 +209,14 @@ class Layers:
         """flax' Dense of N x C."""
         params = self.params[self._name("Dense", name)]
         return self.op("Gemm", x, self.constant(params["kernel"]), self.constant(params["bias"]))
+
+    def shifted(self, x: str) -> str:
+        """A map with `layers.shift`; the map itself in a net of one style."""
+        if self._style is None:
+            return x
+        kernel = np.asarray(self.params[self._name("Dense", "")]["kernel"])
+        shift = (self._style @ kernel)[..., None, None]
+        return self.op("Add", x, self.graph.constant(shift, exact=True))
 
     def _weights(self, kernel: np.ndarray, bias: np.ndarray | None) -> list[str]:
         return [self.constant(array) for array in (kernel, bias) if array is not None]

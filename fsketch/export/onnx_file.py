@@ -50,7 +50,8 @@ def serialized(
     taken, given = source.channels
     source_kind, target_kind = sources.DIRECTIONS[source.direction]
     image = made.image(source_kind, ["n", *sides, taken], is_uint8=is_uint8)
-    layers = graph.Layers(made, source.variables["params"], source.variables.get("batch_stats"))
+    stats = source.variables.get("batch_stats")
+    layers = graph.Layers(made, source.variables["params"], stats, style=source.shares.get("style"))
     x = architectures.translated(layers, source.net, image, channels=taken)
     made.give_image(x, target_kind, ["n", *sides, given], is_uint8=is_uint8)
     about = {**source.about, **sources.of_images(is_uint8=is_uint8), "multiple": str(step)}

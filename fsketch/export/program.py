@@ -9,6 +9,8 @@ Writes a translator as a file for other runtimes.  Formats:
                --workdir or --model, all directions, and of the other flags --runtime only
     zoo        a model of `fsketch models`, of a run: fsketch/zoo/entries.py; OUT is a folder
 
+A page and a model of the zoo have all styles of a net, the other files that of --style.
+
 All but the page are compared with the run first; the differences are printed, and nothing is
 written where one is above its bound.  --uint8 makes a file that takes and gives 8-bit images,
 --fp16 one whose kernels are stored in 16 bits.
@@ -29,6 +31,7 @@ FORMATS = {
     "page": "demo.program",
     "zoo": "export.zoo_entry",
 }
+ALL_STYLES = ("page", "zoo")
 
 
 def side_pair(text: str) -> tuple[int, int]:
@@ -48,6 +51,7 @@ def parser() -> arguments.Parser:
     result.path("--zoo", default="", metavar="DIR", help="a folder of more models")
     add("--direction", choices=matching.DIRECTIONS)
     add("--checkpoint", default="best", choices=("best", "latest"))
+    add("--style", default="", help="of a run or model that has several; default: its first")
     add("--format", required=True, choices=FORMATS)
     result.path("out", metavar="OUT", help="the file to write")
     add("--uint8", action="store_true", help="8-bit images in and out, not floats in [-1, 1]")
@@ -70,4 +74,6 @@ def main(words: Sequence[str]) -> None:
     flags = parser().parse_args(words)
     if flags.count < 1:
         raise errors.UsageError(f"--count: expected a whole number from 1, got {flags.count}")
+    if flags.style and flags.format in ALL_STYLES:
+        raise errors.UsageError(f"--style: expected none for {flags.format}, which has all styles")
     importlib.import_module(f"fsketch.{FORMATS[flags.format]}").run(flags)

@@ -13,7 +13,7 @@ from flax import traverse_util
 
 import fsketch
 from fsketch import prediction, restore
-from fsketch.core import errors, images, state, trees, types
+from fsketch.core import errors, hands, images, state, trees, types
 from fsketch.data import pipeline
 from fsketch.nets import students
 from fsketch.zoo import cards, entries, nets
@@ -32,6 +32,7 @@ class Source(NamedTuple):
     channels:   (C, D).
     canvas:     (height, width) on which the net has learnt.
     fill:       the colour of the canvas around an image; None: the image, mirrored.
+    shares:     what beside the image says its style, of `hands.shares`.
     about:      what a file says of it.
     """
 
@@ -42,6 +43,7 @@ class Source(NamedTuple):
     channels: tuple[int, int]
     canvas: tuple[int, int]
     fill: int | None
+    shares: Mapping[str, np.ndarray]
     about: Mapping[str, str]
 
 
@@ -53,7 +55,7 @@ def find(flags: argparse.Namespace) -> Source:
     if bool(flags.workdir) == bool(flags.model) or len(flags.model) > 1:
         raise errors.UsageError("--workdir, --model: expected one run or one model")
     if flags.model:
-        source = of_card(cards.find(*flags.model, zoo=flags.zoo))
+        source = of_card(cards.find(*flags.model, zoo=flags.zoo), style=flags.style)
         if flags.direction not in (None, source.direction):
             raise errors.UsageError(
                 f"--direction: expected {source.direction} for {source.about['run']}, "
@@ -61,25 +63,28 @@ def find(flags: argparse.Namespace) -> Source:
             )
     elif flags.direction:
         name = os.path.basename(os.path.abspath(flags.workdir))
-        source = of(restore.run(flags.workdir, kind=flags.checkpoint), flags.direction, name=name)
+        restored = restore.run(flags.workdir, kind=flags.checkpoint)
+        source = of(restored, flags.direction, name=name, style=flags.style)
     else:
         raise errors.UsageError(f"--direction: expected {' or '.join(DIRECTIONS)}, got none")
     return source._replace(about={**source.about, "terms": flags.terms or source.about["terms"]})
 
 
-def of_card(card: cards.Card) -> Source:
-    """A model of the zoo; ValueError as `zoo.nets.load`."""
+def of_card(card: cards.Card, *, style: str = "") -> Source:
+    """A model of the zoo in one style, by default its first; ValueError as `zoo.nets.load`."""
+    style = hands.chosen(style, card.styles, of=card.name)
+    shares = hands.shares(style, card.styles)
     flat = {name: array.astype(np.float32) for name, array in nets.weights(card).items()}
     net, crop, fill = nets.module(card), card.config["crop_px"], card.config["fill"]
 
     def translate(variables: types.PyTree, image: jax.Array) -> jax.Array:
-        return net.apply(variables, image, train=False)[0]
+        return net.apply(variables, image, *shares.values(), train=False)[0]
 
     about = _about(card.direction, card.name, crop, fill, card.training_data, card.terms)
     return Source(
         card.direction, net.clone(dtype=None), traverse_util.unflatten_dict(flat, sep="/"),
-        translate, tuple(card.config["channels"]), (crop, crop), fill,
-        {**about, "weights": card.sha256[:16]},
+        translate, tuple(card.config["channels"]), (crop, crop), fill, shares,
+        {**about, **_in(style), "weights": card.sha256[:16]},
     )  # fmt: skip
 
 
@@ -98,11 +103,19 @@ def _about(
     }
 
 
-def of(restored: restore.Restored, direction: str, *, name: str) -> Source:
-    """The translator of a restored run; name: what its file calls the run.
+def _in(style: str) -> dict[str, str]:
+    return {"style": style} if style else {}
 
-    Raises UsageError for a direction that the run does not translate in.
+
+def of(restored: restore.Restored, direction: str, *, name: str, style: str = "") -> Source:
+    """The translator of a restored run in one style, by default its first.
+
+    name: what its file calls the run.  Raises UsageError for a direction that the run does not
+    translate in, ValueError for a style that it does not have.
     """
+    styles = prediction.styles(restored.config, direction=direction)
+    style = hands.chosen(style, styles, of=f"{name}, {direction}")
+    shares = hands.shares(style, styles)
     source, target = DIRECTIONS[direction]
     depths = prediction.channels(restored.config)
     crop = restored.config.data.crop_px
@@ -124,7 +137,8 @@ def of(restored: restore.Restored, direction: str, *, name: str) -> Source:
         now = player.replace(params=stats.pop("params"), stats=stats)
         # Zeros in place of what the other direction takes, lest a program carry its weights.
         others = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), restored.state)
-        batch = {source: image, target: jnp.zeros((*image.shape[:-1], depths[target]))}
+        blank = jnp.zeros((*image.shape[:-1], depths[target]))
+        batch = {source: image, target: blank, **shares}
         return restored.method.predict(others.put(**{role: now}), {}, batch)[target]
 
     variables = jax.tree.map(np.asarray, {"params": params, **player.stats})
@@ -133,12 +147,13 @@ def of(restored: restore.Restored, direction: str, *, name: str) -> Source:
     _, terms = entries.DATA.get(data.name.partition("/")[0], ("", "those of its training data"))
     about = {
         **_about(direction, name, crop, fill, data.name, terms),
+        **_in(style),
         "method": restored.config.method,
         "step": str(restored.step),
         "weights": trees.digest(variables),
     }
     channels = depths[source], depths[target]
-    return Source(direction, net, variables, translate, channels, (crop, crop), fill, about)
+    return Source(direction, net, variables, translate, channels, (crop, crop), fill, shares, about)
 
 
 def _role(players: Mapping[str, state.Player], target: str) -> str:

@@ -41,6 +41,10 @@ DATA = {
         "pairs of FS2K, photos of the web and sketches in three styles (Fan et al., 2022)",
         "photos of the web, not for commercial use; lists and annotations MIT",
     ),
+    "styles": (
+        "pairs of CUFS's CUHK and of FS2K, one artist and three styles",
+        f"{_RESEARCH} (CUHK Multimedia Laboratory); FS2K: photos of the web, not commercial either",
+    ),
     "procedural_faces": ("faces and sketches that fsketch draws; no person", "none"),
 }
 
@@ -114,11 +118,13 @@ def write_entry(
         command=_command(epath.Path(workdir)),
         version=fsketch.__version__,
         date=f"{datetime.date.today()}",
-        styles=[],
+        styles=list(prediction.styles(restored.config, direction=direction)),
         folder=epath.Path(out),
     )
-    run = translator.load_translator(workdir, direction, checkpoint=kind)
-    differences = _differences(run, nets.build(card, arrays))
+    differences = []
+    for style in card.styles or [""]:
+        run = translator.load_translator(workdir, direction, checkpoint=kind, style=style)
+        differences += _differences(run, nets.build(card, arrays, style=style), style)
     card.folder.mkdir(parents=True, exist_ok=True)
     writers.write_whole(card.weights, content)
     writers.write_whole(card.folder / f"{name}.json", card.to_json().encode())
@@ -162,13 +168,19 @@ def _scores(workdir: epath.Path, direction: str, *, step: int) -> list[dict[str,
     report = json.loads(path.read_text()) if path.exists() else {"step": None}
     if report["step"] != step:
         return []
-    metrics = {
-        name.partition("/")[2]: round(value, 4)
-        for name, value in report["metrics"].items()
-        if name.startswith(f"{direction}/") and value is not None
-    }
-    where = {"protocol": report["protocol"], "data": report["data"], "images": report["num_images"]}
-    return [{**where, **metrics}]
+
+    def row(data: str, images: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        own = {
+            name.partition("/")[2]: round(value, 4)
+            for name, value in metrics.items()
+            if name.startswith(f"{direction}/") and value is not None
+        }
+        return {"protocol": report["protocol"], "data": data, "images": images, **own}
+
+    rows = [row(report["data"], report["num_images"], report["metrics"])]
+    for style, scores in report.get("by_style", {}).items():
+        rows.append(row(f"{report['data']}, style {style}", scores["images"], scores))
+    return rows
 
 
 def _command(workdir: epath.Path) -> str:
@@ -180,7 +192,9 @@ def _command(workdir: epath.Path) -> str:
     return ""
 
 
-def _differences(run: translator.Translator, model: translator.Translator) -> list[Difference]:
+def _differences(
+    run: translator.Translator, model: translator.Translator, style: str
+) -> list[Difference]:
     """Between the two, on images of the field's size; ValueError above BOUND.
 
     No even image is among them: instance normalisation divides its rounding errors by nearly zero.
@@ -193,6 +207,7 @@ def _differences(run: translator.Translator, model: translator.Translator) -> li
     for what, image in given.items():
         image = image.astype(np.uint8)
         gap = np.abs(run(image).astype(int) - model(image))
+        what = f"{style}, {what}" if style else what
         result.append(Difference(what, float(gap.mean()), int(gap.max())))
     if bad := [difference for difference in result if difference.mean > BOUND]:
         got = "; ".join(map(str, bad))

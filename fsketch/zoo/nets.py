@@ -10,34 +10,35 @@ from flax import traverse_util
 from ml_collections import ConfigDict
 
 from fsketch import translator
-from fsketch.core import history, images, types
+from fsketch.core import hands, history, images, types
 from fsketch.nets import students
 from fsketch.zoo import cards
 
 
 def load(card: cards.Card, *, style: str = "") -> translator.Translator:
-    """The translator of a card; style: one of the card's, "" where it has none.
+    """The translator of a card; style: one of the card's, "": the first.
 
     Raises ValueError for weights that are not the card's, and for a style that the model does not
     have, and as `build`.
     """
-    if style not in (card.styles or [""]):
-        expected = f"one of {', '.join(card.styles)}" if card.styles else "none, it has one style"
-        raise ValueError(f"style: expected {expected} ({card.name}), got {style!r}")
-    return build(card, weights(card))
+    return build(card, weights(card), style=hands.chosen(style, card.styles, of=card.name))
 
 
-def build(card: cards.Card, arrays: Mapping[str, np.ndarray]) -> translator.Translator:
+def build(
+    card: cards.Card, arrays: Mapping[str, np.ndarray], *, style: str
+) -> translator.Translator:
     """The translator of a card with weights by flat name; they are computed with in 32 bits.
 
-    Raises ValueError for a card that this version cannot build.
+    style: one of the card's, "" where it has none.  Raises ValueError for a card that this version
+    cannot build.
     """
     source, target = images.DIRECTIONS[card.direction]
     net, channels = module(card), dict(zip((source, target), card.config["channels"], strict=True))
+    shares = hands.shares(style, card.styles)
     floats = {name: array.astype(np.float32) for name, array in arrays.items()}
 
     def predict(weights: types.PyTree, batch: types.Batch) -> types.Predictions:
-        return {target: net.apply(weights, batch[source], train=False)[0]}
+        return {target: net.apply(weights, batch[source], *shares.values(), train=False)[0]}
 
     return translator.Translator(
         translator.Net(
@@ -48,7 +49,8 @@ def build(card: cards.Card, arrays: Mapping[str, np.ndarray]) -> translator.Tran
             fills={source: card.config["fill"]},
             crop_px=card.config["crop_px"],
             image_px=(),
-            origin=f"fsketch {card.direction} by {card.name}, weights {card.sha256[:16]}",
+            origin=f"fsketch {card.direction} by {card.name}, weights {card.sha256[:16]}"
+            + f", style {style}" * bool(style),
         )
     )
 
