@@ -104,7 +104,7 @@ def test_windows_put_the_eyes_where_they_are_taken_to_be():
 
 def test_other_weights_are_refused(tmp_path):
     tree = {"params": {"x": np.zeros(1, np.float32)}}
-    for net, reason in (("vgg19", r"one of \['stylegan2_256', .*got those of 'vgg19'"),
+    for net, reason in (("vgg19", r"one of \['dcgan_digiface', .*got those of 'vgg19'"),
                         ("stylegan2_256", "not those of the net")):  # fmt: skip
         path = str(tmp_path / f"{net}.safetensors")
         files.write(path, tree, net=net, source="-", sha256="-")
