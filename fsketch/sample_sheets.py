@@ -15,9 +15,9 @@ from fsketch.metrics import retrieval
 LABELS = {"photo": "photo", "sketch": "sketch", "coarse": "coarse image"}
 MADE = {"sketch": "sketch made from the photo", "photo": "photo made from the sketch"}
 NEIGHBOURS = {
-    "embedding_photo": "nearest other face",
-    "embedding_teacher": "nearest other face for the teacher",
-    "embedding_student": "nearest other face for the student",
+    "embedding_photo": "nearest of {} others",
+    "embedding_teacher": "nearest of {} others for the teacher",
+    "embedding_student": "nearest of {} others for the student",
 }
 NUM_COMPARED = 64  # faces among which a sheet shows the nearest
 
@@ -72,7 +72,9 @@ def _neighbours(
     predict: mapping.Predict, canvases: pipeline.AnyCanvases, *, num_samples: int, batch_size: int
 ) -> dict[str, list[np.ndarray]]:
     """Rows of faces and of those whose embeddings are nearest to theirs; {} without either."""
-    gallery = canvases.take(shown(canvases.identity, NUM_COMPARED))
+    # All pictures of as many persons as there is room for.
+    places = np.argsort(canvases.identity, kind="stable")[:NUM_COMPARED]
+    gallery = canvases.take(np.sort(places))
     faces: list[np.ndarray] = []
     embeddings: dict[str, list[np.ndarray]] = {}
     for example, outputs in evaluate.predictions(predict, gallery, batch_size=batch_size):
@@ -88,7 +90,7 @@ def _neighbours(
     rows = {"face": [faces[i] for i in places]}
     for label, values in sorted(embeddings.items()):
         nearest = np.asarray(retrieval.nearest_other(np.stack(values)))[places]
-        rows[f"{label} of {len(faces) - 1}"] = [faces[i] for i in nearest]
+        rows[label.format(len(faces) - 1)] = [faces[i] for i in nearest]
     return rows
 
 

@@ -64,9 +64,13 @@ def test_a_sample_sheet_has_a_row_for_all_that_there_is(with_coarse, monkeypatch
 
 @pytest.mark.parametrize("is_drawn", [False, True])
 def test_a_sheet_of_embeddings_shows_the_nearest_other_face(is_drawn, monkeypatch):
-    """Six persons of two views, whose grey levels are 20 times the person plus the view."""
-    identity = np.repeat(np.arange(6), 2)
-    levels = 20 * identity + np.tile([0, 1], 6)
+    """Six persons, then second views of them; grey levels are 20 times the person plus the view.
+
+    There is room for both views of four persons.
+    """
+    monkeypatch.setattr(sample_sheets, "NUM_COMPARED", 8)
+    identity = np.tile(np.arange(6), 2)
+    levels = 20 * identity + np.repeat([0, 1], 6)
     photo = np.broadcast_to(levels[:, None, None, None], (12, 4, 4, 3)).astype(np.uint8)
     box = np.tile([0, 0, 4, 4], (12, 1))
     faces = pipeline.Canvases(photo, None, box, [str(i) for i in levels], identity)
@@ -79,7 +83,7 @@ def test_a_sheet_of_embeddings_shows_the_nearest_other_face(is_drawn, monkeypatc
     rows = {}
     monkeypatch.setattr(sheets, "sheet", rows.update)
     sample_sheets.sample_sheet(predict, faces, num_samples=4, batch_size=3, above={})
-    assert list(rows) == ["face", "nearest other face of 11"]
+    assert list(rows) == ["face", "nearest of 7 others"]
     face, nearest = (np.array([image.mean() for image in row]) for row in rows.values())
     if is_drawn:  # the drawn faces, here negatives, and not the batch's
         face, nearest = 255 - face, 255 - nearest

@@ -26,7 +26,7 @@ SOFT = 26
 RADIUS = 70
 # An ellipse about the head: its centre, half axes and soft rim.  Beyond it a drawing's ink is laid
 # on the background, whose light its paper would not match.
-HEAD = ((100, 132), (84, 114), 26)
+HEAD = ((100, 132), (72, 102), 22)
 
 Eyes = Sequence[Sequence[float]] | np.ndarray
 

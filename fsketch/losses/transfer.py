@@ -31,17 +31,24 @@ def distance(maps: Sequence[jax.Array], targets: Sequence[jax.Array]) -> jax.Arr
     return sum(_mean_square(one, other) for one, other in zip(maps, targets, strict=True))
 
 
-@jax.custom_vjp
 def _mean_square(one: jax.Array, other: jax.Array) -> jax.Array:
+    if one.dtype == other.dtype:
+        return jnp.square(one.astype(jnp.float32) - other.astype(jnp.float32)).mean()
+    return _mixed_mean_square(one, other)
+
+
+@jax.custom_vjp
+def _mixed_mean_square(one: jax.Array, other: jax.Array) -> jax.Array:
     return _forward(one, other)[0]
 
 
 def _forward(one: jax.Array, other: jax.Array) -> tuple[jax.Array, tuple[jax.Array, ...]]:
-    """Keeps the difference in the narrower type; autodiff would keep it in float32."""
+    """Keeps the difference in the narrower of two types; autodiff would keep it in float32."""
     difference = one.astype(jnp.float32) - other.astype(jnp.float32)
     narrower = min((one.dtype, other.dtype), key=lambda kind: kind.itemsize)
+    kept = lax.optimization_barrier(difference.astype(narrower))  # or XLA undoes the rounding
     kinds = jnp.empty(0, one.dtype), jnp.empty(0, other.dtype)
-    return jnp.square(difference).mean(), (difference.astype(narrower), *kinds)
+    return jnp.square(difference).mean(), (kept, *kinds)
 
 
 def _backward(kept: tuple[jax.Array, ...], gradient: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -50,7 +57,7 @@ def _backward(kept: tuple[jax.Array, ...], gradient: jax.Array) -> tuple[jax.Arr
     return slope.astype(one.dtype), -slope.astype(other.dtype)
 
 
-_mean_square.defvjp(_forward, _backward)
+_mixed_mean_square.defvjp(_forward, _backward)
 
 
 def mimic(student: types.Taps, teacher: types.Taps) -> jax.Array:

@@ -12,7 +12,7 @@ const PAPER = 255;
 const BLURS = [[0, 0], [5, 3], [15, 10], [40, 30]];
 const FADE = 10;
 const [SOFT, RADIUS] = [26, 70];
-const HEAD = { centre: [100, 132], half: [84, 114], rim: 26 };
+const HEAD = { centre: [100, 132], half: [72, 102], rim: 22 };
 const { fround } = Math;
 
 const mapped = ({ origin: [x, y], step: [a, b] }, [u, v]) => [x + a * u - b * v, y + b * u + a * v];
