@@ -98,6 +98,31 @@ def test_a_graph_makes_the_net_s_images(name, monkeypatch):
             assert apart.max() <= 1 and (apart > 0).mean() < 1e-3
 
 
+@pytest.mark.parametrize(
+    "net",
+    [resnet.Translator(1, width=4, num_blocks=1, up="nearest"), unet.UNet(1, width=4, depth=3)],
+    ids=["residual", "unet"],
+)
+def test_a_graph_draws_in_its_style(net):
+    rng, shares = np.random.default_rng(0), np.float32([[0.25, 0.75]])
+    image = rng.uniform(-1, 1, (2, 16, 16, 3)).astype(np.float32)
+    with convolution.plain():
+        params = dict(jax.jit(net.init)(jax.random.key(0), image, shares)["params"])
+        for name in params:
+            if name.startswith("Dense"):  # a shift
+                shape = params[name]["kernel"].shape
+                params[name] = {"kernel": rng.standard_normal(shape).astype(np.float32)}
+        wanted = jax.jit(net.apply)({"params": params}, image, shares)
+    wanted = wanted[0] if isinstance(wanted, tuple) else wanted
+    made = graph.Graph()
+    own = graph.Layers(made, params, style=shares)
+    x = made.image("image", ["n", "h", "w", 3])
+    x = architectures.translated(own, net, x, channels=3)
+    made.give_image(x, "made", ["n", "h", "w", 1])
+    drawn = onnx_file.function(made.serialized("net", {}))(image)
+    np.testing.assert_allclose(drawn, wanted, atol=2e-5)
+
+
 def test_another_runtime_makes_the_same_images(monkeypatch):
     net, channels, _ = CASES["stroked"]
     variables = drawn(net, channels, (16, 32))
