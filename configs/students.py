@@ -92,7 +92,7 @@ def add_translator(config: ConfigDict, student: str, *, styles: tuple[str, ...] 
     config.model.up = "transposed"
     # From encoder to decoder, as in a U-Net [ours]
     config.model.skips = False
-    if config.data.name.startswith("procedural"):
+    if "procedural" in config.data.name:
         config.model.up, config.model.skips = "nearest", True
     # Extra inputs of the first convolution, for strokes [ours]
     config.model.noise = config.model.detail = False
