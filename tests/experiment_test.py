@@ -35,7 +35,8 @@ def test_every_experiment_builds_and_says_what_to_expect(name):
             roles = ("teacher",) if stage.method != "kt" else ("teacher_photo", "teacher_sketch")
             assert {stage[role].path for role in roles} == {"FILE"}
         assert folder.name in module.__doc__ or folder.name.rpartition("_")[0] in module.__doc__
-        assert all(part.startswith("RUNS/") for part in stage.start_from.split(",") if part)
+        sources = [part for part in stage.start_from.split(",") if part]
+        assert all(part.startswith("RUNS/") or part in module.__doc__ for part in sources)
 
 
 def test_the_arguments_of_an_experiment_are_checked():

@@ -4,7 +4,7 @@ Run        after own_photos.py in runs/own:
            fsketch train --config=configs/experiments/styles.py --workdir=runs/styles
            --config.data.manual_dir=DIR --config.teacher.path=squeezenet.safetensors; DIR holds
            cuhk/ and fs2k/ (tfds_builders/styles/README.md).
-           KD from the student of own_photos.py, whose drawing the styles leave unchanged at first,
+           KD from the student in runs/own/kd, whose drawing the styles leave unchanged at first,
            then KD+ with strokes, both under the conditions of own photos.
            The scores are those of the split held_out: FS2K's three styles together, and each under
            "by_style" in evaluation.json.  --style=fs2k1 of `fsketch sketch` draws in one of them.

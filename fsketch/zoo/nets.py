@@ -21,7 +21,8 @@ def load(card: cards.Card, *, style: str = "") -> translator.Translator:
     Raises ValueError for weights that are not the card's, and for a style that the model does not
     have, and as `build`.
     """
-    return build(card, weights(card), style=hands.chosen(style, card.styles, of=card.name))
+    style = hands.chosen(style, card.styles, of=card.name)
+    return build(card, weights(card), style=style)
 
 
 def build(

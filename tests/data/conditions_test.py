@@ -58,7 +58,7 @@ def test_wedges_of_sketches_become_paper_and_hair_at_the_border_stays():
 def config(**fields):
     data = kd.get_config("conditions=anywhere").data.copy_and_resolve_references()
     data.unlock()
-    data.update({"canvas_px": 64, "crop_px": 56, "flip": True})
+    data.update({"canvas_px": 64, "crop_px": 56, "part_px": 0, "flip": True})
     data.update({"zoom": 0.0, "roll_degrees": 0.0, **fields})
     return data
 
