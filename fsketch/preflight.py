@@ -121,7 +121,7 @@ class _Checks:
             asked = {name: config.style[name] for name in ("image", "size_px", "seed")}
             paintings.load(asked["image"], size_px=asked["size_px"], seed=asked["seed"])
             if not checkpoint.frozen_specs(workdir):
-                frozen = {role: _told(net, style=asked) for role, net in frozen.items()}
+                frozen = {role: _styled(net, asked) for role, net in frozen.items()}
         shapes = prediction.initial_state(method, frozen, config, canvases, shapes_only=True)
         zeros = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
         meta = restore.meta_data(config, step=0)
@@ -165,9 +165,14 @@ def _loaded(need: registry.Need, place: str | sources.Untrained) -> state.Frozen
         raise type(error)(f"{need.section}.path: {error}") from error
 
 
-def _told(net: state.Frozen, **fields: Mapping) -> state.Frozen:
-    """The net with more fields in its specification."""
-    return net.replace(spec=json.dumps({**json.loads(net.spec), **fields}))
+def _styled(net: state.Frozen, style: Mapping) -> state.Frozen:
+    """The net with this style in its specification and zeros for its Gram matrices."""
+    spec = json.loads(net.spec)
+    maps = jax.eval_shape(net, np.zeros((1, style["size_px"], style["size_px"], 3), np.float32))
+    grams = {tap: np.zeros((maps[tap].shape[-1],) * 2, np.float32) for tap in spec["taps"]}
+    return net.replace(
+        spec=json.dumps({**spec, "style": style}), variables={**net.variables, "style": grams}
+    )
 
 
 def _blank(config: ConfigDict) -> pipeline.AnyCanvases:

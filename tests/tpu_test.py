@@ -10,7 +10,7 @@ import pytest
 
 from fsketch import __main__ as front
 from fsketch import prediction, train
-from fsketch.configs import kd
+from fsketch.configs import kd, style
 from fsketch.core import errors, parallel, platforms
 from fsketch.nets import convolution
 from fsketch.tpu import check, chips, compiled, hlo, table
@@ -259,6 +259,12 @@ def test_for_a_tpu_a_batch_is_predicted_at_once(run):
             )
             loops[platform] = "scan[" in str(program(*shapes))
     assert loops == {"cpu": True, "tpu": False}
+
+
+def test_a_style_needs_its_gram_matrices():
+    """They are made before training, and here stand as zeros."""
+    with convolution.plain():
+        assert compiled.Run(style.tiny()).lowered("train", 4, jax.devices()[:1]).in_avals
 
 
 @needs_libtpu
