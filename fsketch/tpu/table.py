@@ -18,7 +18,7 @@ RUNS = (
     ("configs/kd_plus.py:data=cuhk", 16),
     ("configs/pix2pix.py:data=cuhk", 16),
     ("configs/cyclegan.py:data=cuhk", 16),
-    ("configs/style.py:data=cuhk,net=johnson", 16),
+    ("configs/style.py:data=cuhk", 16),
     ("configs/ifrp.py", 32),
     ("configs/ide.py:data=cuhk", 16),
     ("configs/teacher.py:net=full", 128),
