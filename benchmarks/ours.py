@@ -43,7 +43,7 @@ def main() -> None:
         def work() -> None:
             jax.block_until_ready(draw(fresh, given))
     else:
-        step = parallel.pmap(train._step(method, config.data), donate=(0,))
+        step = parallel.pmap(train.one_device(method, config.data), donate=(0,))
         holder = [parallel.replicate(jax.device_get(fresh))]
         nets = parallel.replicate({})
         keys = parallel.step_keys(0, 1, global_batch=args.batch)
