@@ -58,7 +58,8 @@ def command(pairs_folder, tmp_path_factory):
         fields = {
             "data.name": "paired_folder", "data.manual_dir": pairs_folder,
             "data.data_dir": data_dir,
-            "data.canvas_px": 40, "data.crop_px": 32, "data.part_px": 0, "model.width": 4, "model.num_blocks": 1,
+            "data.canvas_px": 40, "data.crop_px": 32, "data.part_px": 0,
+            "model.width": 4, "model.num_blocks": 1,
             "batch_size": 2, "eval_batch_size": 4, "num_samples": 2, "log_every_steps": 1,
         }  # fmt: skip
         return [

@@ -84,7 +84,8 @@ def prepare(root: pathlib.Path) -> list[str]:
     files.write(weights, params, net="squeezenet_v1.0", source="drawn at random", sha256="-")
     fields = {
         "data.name": "paired_folder", "data.manual_dir": root / "pairs",
-        "data.data_dir": root / "prepared", "data.canvas_px": 40, "data.crop_px": 32, "data.part_px": 0,
+        "data.data_dir": root / "prepared", "data.canvas_px": 40, "data.crop_px": 32,
+        "data.part_px": 0,
         "model.width": 4, "model.num_blocks": 1, "teacher.path": weights,
         "teacher.num_calibration": 2, "batch_size": 2, "eval_batch_size": 4, "num_samples": 2,
         "log_every_steps": 1, "num_steps": STEPS, "save_every_steps": SAVE,
