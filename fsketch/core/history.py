@@ -5,16 +5,22 @@ ADDED with the value that gives the behaviour of the version before.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-# version that added a field -> {"section.field": the behaviour of earlier versions}
+# version that added a field -> {"section.field": the behaviour of earlier versions}; a field of one
+# method alone is "METHOD/section.field"
 ADDED: dict[str, dict[str, Any]] = {
     "0.3.0": dict.fromkeys(
         (f"data.{x}" for x in ("backgrounds", "exposure", "shade", "tint", "blur_px", "noise")), 0.0
     ),
     "0.4.0": dict.fromkeys((f"data.{x}" for x in ("resolution", "jpeg", "roll_degrees")), 0.0)
-    | {"data.even_background": ()},
+    | {
+        "data.even_background": (),
+        "teacher/kinds": ("photo", "sketch"),
+        "ide/validation_border_px": 0,
+        "portraits.num_distinct": 0,
+    },
 }
 
 
@@ -27,15 +33,33 @@ def before(version: str, other: str) -> bool:
 def completed(config: Mapping[str, Any], version: str) -> dict[str, Any]:
     """The configuration that a run of `version` stored, plus the fields added later.
 
-    Adds a field only if the configuration has its section.
+    Completes the configurations of other runs within it, too, such as its teacher's.  Adds a field
+    only if the configuration has its section.
     """
     result = copy.deepcopy(dict(config))
     for added, fields in ADDED.items():
-        for name, value in fields.items() if before(version, added) else ():
-            *sections, field = name.split(".")
-            place: Any = result
-            for section in sections:
-                place = place.get(section) if isinstance(place, dict) else None
-            if isinstance(place, dict):
-                place.setdefault(field, value)
+        if before(version, added):
+            _add(result, fields)
+            for inner in _within(result):
+                _add(inner, fields)
     return result
+
+
+def _within(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The whole configurations in its sections, at any depth."""
+    for section in config.values():
+        if isinstance(section, dict):
+            if "method" in section:
+                yield section
+            yield from _within(section)
+
+
+def _add(config: dict[str, Any], fields: Mapping[str, Any]) -> None:
+    for name, value in fields.items():
+        method, _, path = name.rpartition("/")
+        *sections, field = path.split(".")
+        place: Any = config if method in ("", config.get("method")) else None
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if isinstance(place, dict):
+            place.setdefault(field, value)

@@ -21,6 +21,17 @@ def test_runs_get_the_fields_of_later_versions_in_the_sections_they_have(monkeyp
     assert history.completed(own, "0.2.0") == own
 
 
+def test_fields_of_a_method_and_of_configurations_within_are_added(monkeypatch):
+    fields = {"data.x": 7, "teacher/kinds": ("photo",)}
+    monkeypatch.setattr(history, "ADDED", {"0.2.1": fields})
+    inner = {"method": "teacher", "data": {}}
+    stored = {"method": "kd", "data": {"y": 1}, "teacher": {"path": "", "config": inner}}
+    found = history.completed(stored, "0.2.0")
+    assert found["data"] == {"x": 7, "y": 1} and "kinds" not in found
+    whole = {"method": "teacher", "data": {"x": 7}, "kinds": ("photo",)}
+    assert found["teacher"] == {"path": "", "config": whole}
+
+
 @pytest.mark.parametrize("version", [1, "0.1.9"])
 def test_a_workdir_of_an_older_version_is_refused(version, tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint.fsketch, "__version__", version)
