@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from fsketch.core import hands, images, mapping, parallel, trees, types
+from fsketch.core import drawing_styles, images, mapping, parallel, trees, types
 
 PROGRAMS = 4  # compiled programs to keep, one for each canvas size
 
@@ -78,12 +78,12 @@ def load_translator(
             f"{restored.config.method!r}, got {direction!r}"
         )
     styles = prediction.styles(restored.config, direction=direction)
-    style = hands.chosen(style, styles, of=f"{workdir}, {direction}")
+    style = drawing_styles.chosen(style, styles, of=f"{workdir}, {direction}")
     first_stage = None
     if "patches" in restored.config:
         first_stage = coarse_images.first_stage(workdir, restored.config)
     depths = prediction.channels(restored.config)
-    net = _of_run(restored, direction, depths, hands.shares(style, styles))
+    net = _of_run(restored, direction, depths, drawing_styles.shares(style, styles))
     origin = net.origin + f", style {style}" * bool(style)
     return Translator(net._replace(origin=origin), first_stage=first_stage)
 
@@ -102,7 +102,7 @@ def directions(restored: Any) -> list[str]:
 
 
 def _of_run(restored: Any, direction: str, channels: Mapping[str, int], shares: types.Batch) -> Net:
-    """The net of a run in one direction; the compiler drops the other.  shares: of `hands`."""
+    """The net of a run in one direction; the compiler drops the other.  shares: of `drawing_styles`."""
     from fsketch.data import pipeline  # see `load_translator`
 
     source, target = images.DIRECTIONS[direction]

@@ -263,3 +263,16 @@ def zoo(kd_run, tmp_path_factory) -> pathlib.Path:
             name = f"tiny-{direction.removeprefix('to_')}"
             entries.write_entry(kd_run, direction, name, folder, **told)
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium; skips where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = shutil.which("chromium")
+    if not chromium:
+        pytest.skip("chromium is not installed")
+    with sync_api.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield running
+        running.close()

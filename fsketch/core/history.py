@@ -54,11 +54,11 @@ def _within(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield from _within(section)
 
 
-def _add(config: dict[str, Any], fields: Mapping[str, Any]) -> None:
+def _add(stored: dict[str, Any], fields: Mapping[str, Any]) -> None:
     for name, value in fields.items():
         method, _, path = name.rpartition("/")
         *sections, field = path.split(".")
-        place: Any = config if method in ("", config.get("method")) else None
+        place: Any = stored if method in ("", stored.get("method")) else None
         for section in sections:
             place = place.get(section) if isinstance(place, dict) else None
         if isinstance(place, dict):

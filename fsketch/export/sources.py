@@ -13,7 +13,7 @@ from flax import traverse_util
 
 import fsketch
 from fsketch import prediction, restore
-from fsketch.core import errors, hands, images, state, trees, types
+from fsketch.core import drawing_styles, errors, images, state, trees, types
 from fsketch.data import pipeline
 from fsketch.nets import students
 from fsketch.zoo import cards, entries, nets
@@ -32,7 +32,7 @@ class Source(NamedTuple):
     channels:   (C, D).
     canvas:     (height, width) on which the net has learnt.
     fill:       the colour of the canvas around an image; None: the image, mirrored.
-    shares:     what beside the image says its style, of `hands.shares`.
+    shares:     what beside the image says its style, of `drawing_styles.shares`.
     about:      what a file says of it.
     """
 
@@ -72,8 +72,8 @@ def find(flags: argparse.Namespace) -> Source:
 
 def of_card(card: cards.Card, *, style: str = "") -> Source:
     """A model of the zoo in one style, by default its first; ValueError as `zoo.nets.load`."""
-    style = hands.chosen(style, card.styles, of=card.name)
-    shares = hands.shares(style, card.styles)
+    style = drawing_styles.chosen(style, card.styles, of=card.name)
+    shares = drawing_styles.shares(style, card.styles)
     flat = {name: array.astype(np.float32) for name, array in nets.weights(card).items()}
     net, crop, fill = nets.module(card), card.config["crop_px"], card.config["fill"]
 
@@ -114,8 +114,8 @@ def of(restored: restore.Restored, direction: str, *, name: str, style: str = ""
     translate in, ValueError for a style that it does not have.
     """
     styles = prediction.styles(restored.config, direction=direction)
-    style = hands.chosen(style, styles, of=f"{name}, {direction}")
-    shares = hands.shares(style, styles)
+    style = drawing_styles.chosen(style, styles, of=f"{name}, {direction}")
+    shares = drawing_styles.shares(style, styles)
     source, target = DIRECTIONS[direction]
     depths = prediction.channels(restored.config)
     crop = restored.config.data.crop_px

@@ -10,7 +10,7 @@ from flax import traverse_util
 from ml_collections import ConfigDict
 
 from fsketch import translator
-from fsketch.core import hands, history, images, types
+from fsketch.core import drawing_styles, history, images, types
 from fsketch.nets import students
 from fsketch.zoo import cards
 
@@ -21,7 +21,7 @@ def load(card: cards.Card, *, style: str = "") -> translator.Translator:
     Raises ValueError for weights that are not the card's, and for a style that the model does not
     have, and as `build`.
     """
-    style = hands.chosen(style, card.styles, of=card.name)
+    style = drawing_styles.chosen(style, card.styles, of=card.name)
     return build(card, weights(card), style=style)
 
 
@@ -35,7 +35,7 @@ def build(
     """
     source, target = images.DIRECTIONS[card.direction]
     net, channels = module(card), dict(zip((source, target), card.config["channels"], strict=True))
-    shares = hands.shares(style, card.styles)
+    shares = drawing_styles.shares(style, card.styles)
     floats = {name: array.astype(np.float32) for name, array in arrays.items()}
 
     def predict(weights: types.PyTree, batch: types.Batch) -> types.Predictions:

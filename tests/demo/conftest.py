@@ -1,7 +1,6 @@
-"""A headless Chromium, and folders of the page that it opens."""
+"""Folders of the page, for the browser of the tests."""
 
 import os
-import shutil
 import threading
 
 import jax
@@ -13,18 +12,6 @@ from fsketch.configs import cyclegan
 from fsketch.core import checkpoint
 from fsketch.data import pipeline
 from fsketch.demo import models, pages, serve, vendor
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium")
-    if not chromium:
-        pytest.skip("chromium is not installed")
-    with sync_api.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield running
-        running.close()
 
 
 @pytest.fixture
