@@ -102,7 +102,7 @@ def directions(restored: Any) -> list[str]:
 
 
 def _of_run(restored: Any, direction: str, channels: Mapping[str, int], shares: types.Batch) -> Net:
-    """The net of a run in one direction; the compiler drops the other.  shares: of `drawing_styles`."""
+    """The net of a run in one direction; the compiler drops the other; shares: of the style."""
     from fsketch.data import pipeline  # see `load_translator`
 
     source, target = images.DIRECTIONS[direction]

@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     result.several("--program", commas=True, known=compiled.PROGRAMS, help="default: both")
     result.add_argument(
         "--full", action="store_true",
-        help="compile with all optimisations, ten times as long, for a few percent of the traffic",
+        help="compile with all optimisations, which takes many times as long",
     )  # fmt: skip
     result.path("--table", metavar="FILE", help="all methods; keeps rows in FILE and adds to them")
     result.add_argument("--top", type=int, default=12, help="consumers to print")
@@ -100,18 +100,12 @@ def lines(
         f"{counted.temporary / compiled.GIB:.2f}"
     )
     total = sum(one.bytes for one in counted.consumers)
-    for title, rows in (
-        ("by part", [(bytes, cycles, name) for name, bytes, cycles in parts(counted)]),
-        ("by operation", [(one.bytes, one.cycles, told(one)) for one in counted.consumers]),
-    ):
+    by_part = [(size, cycles, name) for name, size, cycles in hlo.by_part(counted.consumers)]
+    by_operation = [(one.bytes, one.cycles, told(one)) for one in counted.consumers]
+    for title, rows in (("by part", by_part), ("by operation", by_operation)):
         shown = [(f"{size / 1e9:.3f}", f"{size / total:.0%}", f"{cycles / 1e6:.2f}", name)
                  for size, cycles, name in rows[:top]]  # fmt: skip
         yield tabulate.tabulate(shown, ["GB", "share", "Mcycles", title], disable_numparse=True)
-
-
-def parts(counted: compiled.Counted) -> list[tuple[str, int, int]]:
-    """(part, bytes, cycles), see `hlo.by_part`."""
-    return hlo.by_part(counted.consumers)
 
 
 def told(one: hlo.Consumer) -> str:
