@@ -226,7 +226,9 @@ def reflect_pad(x: jax.Array, padding: int) -> jax.Array:
     """Mirrors at the border pixels' centres: B x H x W x C -> B x H+2p x W+2p x C, p < H, W."""
     if padding >= min(x.shape[1:3]):
         raise ValueError(f"padding: expected less than the size {x.shape[1:3]}, got {padding}")
-    return jnp.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)), mode="reflect")
+    widths = ((padding, padding), (padding, padding), (0, 0))
+    # By image: jax before 0.10 mirrors no array of which an axis, as of any number, has no size.
+    return jax.vmap(lambda image: jnp.pad(image, widths, mode="reflect"))(x)
 
 
 def _reflect_pad_backward(padding: int, _: None, gradient: jax.Array) -> tuple[jax.Array]:
