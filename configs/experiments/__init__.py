@@ -23,6 +23,7 @@ SHARED = {
     "data.data_dir": ("data.data_dir",),
     "portraits.manual_dir": ("portraits.manual_dir",),
     "portraits.networks": ("portraits.networks",),
+    "unlabelled.folder": ("unlabelled.folder",),
     "teacher.path": (
         "teacher.path",
         "teacher_photo.path",
@@ -41,7 +42,7 @@ def stage(config: ConfigDict, changes: Mapping[str, Any], *, start_from: str = "
         section, name = _place(config, field)
         section[name] = value
     if start_from:
-        config.start_from = start_from  # stages, A,B,C
+        config.start_from = start_from  # stages, A,B,C; unlabelled.teacher may be one, too
     return config
 
 

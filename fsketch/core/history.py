@@ -21,6 +21,10 @@ ADDED: dict[str, dict[str, Any]] = {
         "ide/validation_border_px": 0,
         "portraits.num_distinct": 0,
     },
+    "0.5.0": {
+        f"{method}/unlabelled": dict.fromkeys(("folder", "split", "teacher", "pairs"), "")
+        for method in ("kt", "kd", "kd_plus")
+    },
 }
 
 
