@@ -11,7 +11,6 @@ FOLDER is WORKDIR/unlabelled, or `unlabelled.pairs`, which may be of any origin.
 many pairs of it as other ones (data/pipeline.py `epoch`).
 """
 
-import collections
 import functools
 import hashlib
 from collections.abc import Callable, Iterator
@@ -120,9 +119,9 @@ def _draw(config: ConfigDict, place: Path) -> None:
 
 def _photos(config: ConfigDict) -> Iterator[_Photo]:
     if config.unlabelled.folder:
-        for path in _files(config.unlabelled.folder):
+        for id, path in _files(config.unlabelled.folder).items():
             digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-            yield _Photo(path.stem, digest, functools.partial(_face, path))
+            yield _Photo(id, digest, functools.partial(_face, path))
         return
     pairs = _split(config)
     for id, pixels in zip(pairs.id, pairs.photo, strict=True):
@@ -147,20 +146,24 @@ def _split(config: ConfigDict) -> records.Pairs:
     return sources.load(data.name, split, data_dir=data.data_dir, manual_dir=data.manual_dir)
 
 
-def _files(folder: str) -> list[Path]:
-    """The images of a folder, sorted; DataError if there are none or two of one stem."""
+def _files(folder: str) -> dict[str, Path]:
+    """The images below a folder by id, sorted; an id is the path with "-" for "/", no suffix.
+
+    Raises DataError if there are none, for two of one id, and for an id that is no plain name.
+    """
     root = Path(folder).expanduser()
     if not root.is_dir():
         raise errors.refusal("unlabelled.folder", got=folder, expected="a folder of photos")
-    files = sorted(path for path in root.iterdir() if image_files.is_image(path))
-    files = [path for path in files if not names.is_debris(path.name)]
-    if not files:
+    paths = [path for path in sorted(root.rglob("*")) if image_files.is_image(path)]
+    paths = [path for path in paths if not names.is_debris(path.name)]
+    if not paths:
         raise errors.refusal("unlabelled.folder", got=f"no image in {folder}", expected="photos")
-    stems = collections.Counter(path.stem for path in files)
-    if twice := [stem for stem, count in stems.items() if count > 1]:
-        raise errors.refusal(
-            "unlabelled.folder", got=f"two files named {twice[0]}", expected="different names"
-        )
-    for stem in stems:
-        names.check("unlabelled.folder", stem)
+    files: dict[str, Path] = {}
+    for path in paths:
+        id = "-".join(path.relative_to(root).with_suffix("").parts)
+        names.check(id, "unlabelled.folder")
+        if id in files:
+            got = f"{path} beside {files[id]}"
+            raise errors.refusal("unlabelled.folder", got=got, expected="different names")
+        files[id] = path
     return files

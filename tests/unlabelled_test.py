@@ -81,21 +81,21 @@ def test_a_student_trains_on_them_and_refuses_to_go_on_with_others(config, tmp_p
 
 def test_faces_of_a_folder_are_aligned_and_photos_without_one_named(config, tmp_path, capsys):
     photos = tmp_path / "photos"
-    photos.mkdir()
+    (photos / "nasa").mkdir(parents=True)
     astronaut = data.astronaut()
-    Image.fromarray(astronaut).save(photos / "far.jpg", quality=95)
+    Image.fromarray(astronaut).save(photos / "nasa" / "far.jpg", quality=95)
     Image.fromarray(astronaut[:250, 120:320]).save(photos / "aligned.png")
     Image.fromarray(astronaut[300:, 350:]).save(photos / "nobody.png")
     (photos / "notes.txt").write_text("not a photo")
     config.unlabelled.split, config.unlabelled.folder = "", str(photos)
     prepare.prepare(config, tmp_path)
     made = tmp_path / "unlabelled" / "photos"
-    assert sorted(path.name for path in made.iterdir()) == ["aligned.png", "far.png"]
+    assert sorted(path.name for path in made.iterdir()) == ["aligned.png", "nasa-far.png"]
     np.testing.assert_array_equal(read(made / "aligned.png"), astronaut[:250, 120:320])
-    assert read(made / "far.png").shape[:2] == align.FRAME
+    assert read(made / "nasa-far.png").shape[:2] == align.FRAME
     assert "1 of 3 photos show no face and are left out: nobody" in capsys.readouterr().out
-    shutil.copy(photos / "far.jpg", photos / "aligned.jpg")
-    with pytest.raises(ValueError, match=r"unlabelled.folder: .*two files named aligned"):
+    shutil.copy(photos / "nasa" / "far.jpg", photos / "aligned.jpg")
+    with pytest.raises(ValueError, match=r"unlabelled.folder: .*different names, got .*aligned"):
         prepare.prepare(config, tmp_path)
 
 
