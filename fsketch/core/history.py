@@ -22,8 +22,11 @@ ADDED: dict[str, dict[str, Any]] = {
         "portraits.num_distinct": 0,
     },
     "0.5.0": {
-        f"{method}/unlabelled": dict.fromkeys(("folder", "split", "teacher", "pairs"), "")
-        for method in ("kt", "kd", "kd_plus")
+        "ifrp/model.up": "transposed",
+        **{
+            f"{method}/unlabelled": dict.fromkeys(("folder", "split", "teacher", "pairs"), "")
+            for method in ("kt", "kd", "kd_plus")
+        },
     },
 }
 
