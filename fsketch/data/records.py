@@ -54,14 +54,12 @@ class Pairs:
 
 
 def joined(first: Pairs, then: Pairs) -> Pairs:
-    """The pairs of two sets, one after the other; a person of both counts as two.
+    """The pairs of two sets, one after the other, without styles; a person of both counts as two.
 
-    Raises ValueError for sets of different kinds of images, and of pairs with styles.
+    Raises ValueError for sets of different kinds of images.
     """
     if first.kinds != then.kinds:
         raise ValueError(f"pairs: expected images of {first.kinds} in both, got {then.kinds}")
-    if first.style or then.style:
-        raise ValueError("pairs: expected sets without styles, got one with them")
     places = [(part, place) for part in (first, then) for place in range(len(part))]
     persons = first.identity.max(initial=-1) + 1 + then.identity
     return Pairs(
