@@ -109,7 +109,7 @@ class _Training:
         is_first = jax.process_index() == 0
         self.writer = writers.Writer(workdir, start=self.start, is_first=is_first)
         num_pairs = [len(canvases) if canvases else 0 for canvases in sets]
-        training_log.report(config, host, frozen, num_pairs)
+        training_log.report(config, host, frozen, num_pairs, sets.train.num_drawn)
         self.frozen = parallel.replicate(frozen)
         self.state = parallel.replicate(host)
         self.step_fn = parallel.pmap(one_device(method, config.data), donate=(0,))

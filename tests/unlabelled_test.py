@@ -56,8 +56,9 @@ def test_a_teacher_draws_photos_and_an_epoch_has_as_many_of_them(config, kd_run,
         np.testing.assert_array_equal(array, canvases.batch(np.arange(7))[name])
 
 
-def test_a_student_trains_on_them_and_refuses_to_go_on_with_others(config, tmp_path):
+def test_a_student_trains_on_them_and_refuses_to_go_on_with_others(config, tmp_path, capsys):
     experiment.train(config, tmp_path)
+    assert "7 training (3 drawn by the teacher), 2 validation" in capsys.readouterr().err
     _, meta = checkpoint.read(tmp_path, kind="latest")
     assert meta["prepared"].count("paired_folder-") == 2
     made = tmp_path / "unlabelled" / "sketches" / "f05.png"
