@@ -103,7 +103,8 @@ def report(
     drawn = f" ({num_drawn} drawn by the teacher)" * bool(num_drawn)
     progress.say(
         f"{config.method} on {config.data.name}: {train} training{drawn}, {validation} validation, "
-        f"{test} test pairs; {jax.device_count()} x {kind} in {processes} process{'es' * (processes > 1)}"
+        f"{test} test pairs; {jax.device_count()} x {kind} in {processes} "
+        f"process{'es' * (processes > 1)}"
     )
     logging.info("code: %s", _git_revision())
     logging.info("configuration (what differs from configs/shared.py):\n%s", changes(config))
