@@ -23,6 +23,7 @@ ADDED: dict[str, dict[str, Any]] = {
     },
     "0.5.0": {
         "ifrp/model.up": "transposed",
+        **{f"{name}/critic.num_scales": 1 for name in ("kd_plus", "pix2pix", "cyclegan")},
         **{
             f"{method}/unlabelled": dict.fromkeys(("folder", "split", "teacher", "pairs"), "")
             for method in ("kt", "kd", "kd_plus")
