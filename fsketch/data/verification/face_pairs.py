@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from etils import epath
 
 from fsketch.core import writers
 from fsketch.data import checks
@@ -103,7 +102,7 @@ def write(path: str | Path, pairs: Sequence[lists.Pair]) -> None:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(lists.COLUMNS)
     table.writerows((pair.fold, pair.file_a, pair.file_b, int(pair.is_same)) for pair in pairs)
-    writers.write_whole(epath.Path(path), text.getvalue().encode())
+    writers.write_whole(path, text.getvalue().encode())
 
 
 def read(path: str | Path) -> list[lists.Pair]:
