@@ -8,14 +8,12 @@ problem and exits with code 1; it never resizes or omits anything silently.
 import argparse
 import collections
 import hashlib
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent import futures
 from pathlib import Path
 
 import numpy as np
-from etils import epath
 
 from fsketch.core import arguments, errors, names, paths, progress, writers
 from fsketch.frozen import metric_nets
@@ -354,8 +352,7 @@ def main(words: Sequence[str]) -> int:
     result = score(matched(given), given.protocol, options, metrics=given.metrics, why=given.why)
     print(results.table(result, is_markdown=given.markdown))
     if given.json:
-        content = json.dumps(results.to_json(result), indent=1, allow_nan=False) + "\n"
-        writers.write_whole(epath.Path(given.json), content.encode())
+        writers.write_json(given.json, results.to_json(result))
     if given.html:
         # Imports matplotlib, half a second that only a page needs.
         from fsketch.scoring import page

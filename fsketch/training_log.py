@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from absl import logging
 from clu import parameter_overview
+from flax import traverse_util
 from ml_collections import ConfigDict
 
 from fsketch.configs import shared
@@ -137,10 +138,10 @@ def _git_revision() -> str:
 
 def changes(config: ConfigDict) -> str:
     """A line for each field that differs from its default, nested experiments included."""
-    default = dict(flat(checkpoint.to_json(shared.get_config())))
+    default = _flat(shared.get_config())
     lines = [
         f"  {name} = {value!r}"
-        for name, value in flat(checkpoint.to_json(config))
+        for name, value in _flat(config).items()
         if default.get(name.rpartition("config.")[2], _MISSING) != value
     ]
     return "\n".join(lines)
@@ -148,7 +149,7 @@ def changes(config: ConfigDict) -> str:
 
 def log_difference(before: ConfigDict, now: ConfigDict, source: str) -> None:
     """Logs every field in which a resumed run differs from its checkpoint."""
-    one, other = (dict(flat(checkpoint.to_json(config))) for config in (before, now))
+    one, other = (_flat(config) for config in (before, now))
     for name in sorted(one.keys() | other.keys()):
         if one.get(name) != other.get(name):
             logging.warning("%s has %s=%s, now %s", source, name, one.get(name), other.get(name))
@@ -168,7 +169,7 @@ def check_choice(before: ConfigDict, now: ConfigDict, workdir: str | os.PathLike
     """Raises ValueError where a resumed run would choose its best by other scores than before."""
     if not before.best_metric:
         return
-    fields = [dict(flat(checkpoint.to_json(config))) for config in (before, now)]
+    fields = [_flat(config) for config in (before, now)]
     for name in ("best_metric", "protocol", "data.validation"):
         one, other = (values.get(name) for values in fields)
         if one != other:
@@ -178,10 +179,6 @@ def check_choice(before: ConfigDict, now: ConfigDict, workdir: str | os.PathLike
             )
 
 
-def flat(data: dict, *, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """("section.field", value) of each field of a nested dictionary."""
-    for name, value in data.items():
-        if isinstance(value, dict):
-            yield from flat(value, prefix=f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+def _flat(config: ConfigDict) -> dict[str, object]:
+    """{"section.field": value}, nested experiments included."""
+    return traverse_util.flatten_dict(checkpoint.to_json(config), sep=".")

@@ -15,10 +15,7 @@ do not fit; 2 for wrong arguments.
 """
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
-
-from etils import epath
 
 from fsketch.core import arguments, errors, paths, progress, writers
 from fsketch.data.verification import face_pairs, face_sets
@@ -97,6 +94,5 @@ def main(words: Sequence[str]) -> int:
         print(face_verification.text(tables, flip=flip, far=given.far))
     if given.json:
         content = face_verification.as_dict(tables, flip=flip, far=given.far)
-        content = json.dumps(content, indent=1, allow_nan=False) + "\n"
-        writers.write_whole(epath.Path(given.json), content.encode())
+        writers.write_json(given.json, content)
     return 0

@@ -133,7 +133,12 @@ def check_file(flag: str, path: str | None) -> None:
         raise errors.UsageError(f"{flag}: {path}: expected a file in a folder, got {found}")
 
 
-def write_whole(path: epath.Path, content: bytes) -> None:
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Plain data without NaN or infinity -> a JSON file, whole or not at all."""
+    write_whole(path, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+
+
+def write_whole(path: str | os.PathLike, content: bytes) -> None:
     """Writes beside `path` and renames, so a reader never meets half a file."""
     path = epath.Path(path)
     partial = path.parent / f".{path.name}.partial"

@@ -37,29 +37,6 @@ def apply(
     return training(scale(batch), keys[:, 0], config), keys[:, 1]
 
 
-def mirrored(keys: jax.Array, config: ConfigDict) -> jax.Array:
-    """Whether `apply` mirrors the examples of these keys, bool[B].
-
-    Known in advance only if nothing else is random; ValueError names what is.
-    """
-    if config.crop_px != config.canvas_px:
-        raise ValueError(
-            f"data.crop_px: expected data.canvas_px: {config.canvas_px}, got {config.crop_px}, "
-            "which is cut out at random"
-        )
-    if config.part_px:
-        raise ValueError(
-            f"data.part_px: expected 0, got {config.part_px}, which is cut out at random"
-        )
-    for name in (*MOVES, *LIMITS, *conditions.FIELDS):
-        if config[name]:
-            raise ValueError(f"data.{name}: expected 0, got {config[name]}, which is random")
-    probe = jnp.broadcast_to(jnp.arange(2)[:, None], (len(keys), 2, 2, 1))  # value: column
-    keys = jax.vmap(jax.random.split)(keys)[:, 0]
-    pair = dict.fromkeys(PAIR, probe)
-    return random_crop_and_flip(pair, keys, crop_px=2, flip=config.flip)["photo"][:, 0, 0, 0] == 1
-
-
 def check(config: ConfigDict) -> None:
     """Raises ValueError naming a field of `config.data` whose number cannot work."""
     if config.crop_px > config.canvas_px:

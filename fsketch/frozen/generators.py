@@ -134,7 +134,7 @@ class StyleGAN2(struct.PyTreeNode):
 
 
 class DCGAN(struct.PyTreeNode):
-    """A DCGAN with its weights; its images are recognition crops of dcgan.SIZE_PX."""
+    """A DCGAN with its weights; its images are recognition crops of 64 px."""
 
     variables: types.PyTree
     net: dcgan.Generator = struct.field(pytree_node=False)

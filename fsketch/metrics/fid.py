@@ -22,6 +22,8 @@ import numpy as np
 
 from fsketch.core import types
 
+NUM_FEATURES = 2048  # of Inception
+
 
 def fid(features: np.ndarray, features_other: np.ndarray) -> float:
     """Frechet distance of the two Gaussians, >= 0 and 0 for equal sets; symmetric.
@@ -78,15 +80,15 @@ def kid(
     return float(np.mean(values)), float(low), float(high)
 
 
-def caution(num_images: int, *, num_features: int = 2048) -> str:
+def caution(num_images: int) -> str:
     """The caution that a report prints with an FID of num_images images per set."""
     text = (
         f"N = {num_images}: FID is biased by an amount that depends on N and on the model; compare "
         "only at equal N, resize rule and weights, and read KID beside it."
     )
-    if num_images <= num_features:
+    if num_images <= NUM_FEATURES:
         text += (
-            f" {num_images} images give a covariance of {num_features} features a rank of at most "
+            f" {num_images} images give a covariance of {NUM_FEATURES} features a rank of at most "
             f"{num_images - 1}: it is singular."
         )
     return text

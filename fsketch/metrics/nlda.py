@@ -40,6 +40,7 @@ import numpy as np
 
 PCA_RATIO = 1e-10  # of the scripts' PCA, on eigenvalues
 TIE = 1e-9  # Euclidean, of the longest test image's distance from the training images' mean
+NUM_SPLITS = 20
 BLOCK_PX = 4096  # pixels held in float64 at once
 
 
@@ -72,9 +73,6 @@ class Recognition(NamedTuple):
     full_mean: float  # all directions of each split
     full_std: float
     curve: np.ndarray  # float64[D], averaged over splits
-    protocol: Protocol
-    num_splits: int
-    seed: int
 
 
 def nlda(
@@ -82,7 +80,6 @@ def nlda(
     fake: np.ndarray,
     *,
     protocol: Protocol,
-    num_splits: int = 20,
     seed: int = 0,
 ) -> Recognition:
     """Rank-1 recognition of persons between real and synthesised images.
@@ -96,11 +93,9 @@ def nlda(
     """
     real, fake = np.asarray(real), np.asarray(fake)
     _check(real, fake, protocol)
-    if num_splits < 1:
-        raise ValueError(f"num_splits: expected at least 1, got {num_splits}")
     gram = _gram(real, fake)
     curves = []
-    for i in range(num_splits):
+    for i in range(NUM_SPLITS):
         order = np.random.default_rng((seed, i)).permutation(protocol.num_pairs)
         curves.append(_curve(gram, order, protocol))
     length = max(map(len, curves))
@@ -113,9 +108,6 @@ def nlda(
         full_mean=float(curve[-1]),
         full_std=float(rates[:, -1].std()),
         curve=curve,
-        protocol=protocol,
-        num_splits=num_splits,
-        seed=seed,
     )
 
 

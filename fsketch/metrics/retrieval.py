@@ -5,7 +5,7 @@ pessimistic: a wrong entry as near as the right one ranks before it, and so does
 NaN; so an embedder that maps all faces to one point, or to NaN, finds nobody.  A probe
 whose person is not in the gallery is never found.
 
-"cosine" is the Euclidean distance of embeddings of length 1, which has the same order.
+Distances are cosine: Euclidean ones of embeddings of length 1, which have the same order.
 """
 
 import jax
@@ -13,8 +13,8 @@ import jax.numpy as jnp
 
 
 def nearest_other(embedding: jax.Array) -> jax.Array:
-    """The place of the nearest other row of float[N, D] by cosine distance, int[N]; N >= 2."""
-    distances = _distances(embedding, embedding, "cosine")
+    """The place of the nearest other row of float[N, D] int[N]; N >= 2."""
+    distances = _distances(embedding, embedding)
     return jnp.where(jnp.eye(len(embedding), dtype=bool), jnp.inf, distances).argmin(1)
 
 
@@ -22,34 +22,12 @@ def rank1(probe: jax.Array, gallery: jax.Array, identity: jax.Array) -> jax.Arra
     """Share of probes whose nearest gallery entry, other than itself, is of the same identity.
 
     probe, gallery: float[N, D], row i of both from the same picture, which is why entry i is
-    left out of probe i's search; identity: int[N], each at least twice.  Cosine distance.
+    left out of probe i's search; identity: int[N], each at least twice.
     """
     others = ~jnp.eye(len(probe), dtype=bool)
-    distances = jnp.where(others, _distances(probe, gallery, "cosine"), jnp.inf)
+    distances = jnp.where(others, _distances(probe, gallery), jnp.inf)
     same = _same(identity, identity) & others
     return (_ranks(distances, same) == 1).mean()
-
-
-def cmc(
-    probe: jax.Array,
-    gallery: jax.Array,
-    probe_identity: jax.Array,
-    gallery_identity: jax.Array,
-    *,
-    max_rank: int,
-    distance: str = "cosine",
-) -> jax.Array:
-    """Cumulative match curve, float32[max_rank]: entry k - 1 is the rate within the first k.
-
-    A probe's rank is that of its nearest entry of the same identity.  probe float[N, D], gallery
-    float[M, D], identities int[N] and int[M]; distance "cosine" or "euclidean".  ValueError:
-    max_rank is not within 1 ... M, or shapes do not fit.
-    """
-    if not 1 <= max_rank <= len(gallery):
-        raise ValueError(f"max_rank: expected 1 to {len(gallery)} (the gallery), got {max_rank}")
-    same = _same(probe_identity, gallery_identity)
-    ranks = _ranks(_distances(probe, gallery, distance), same)
-    return (ranks[:, None] <= jnp.arange(1, max_rank + 1)).mean(0)
 
 
 def rank_k(
@@ -59,19 +37,24 @@ def rank_k(
     gallery_identity: jax.Array,
     *,
     k: int,
-    distance: str = "cosine",
 ) -> jax.Array:
-    """Share of probes with an entry of the same identity among the k nearest; as `cmc`."""
-    curve = cmc(probe, gallery, probe_identity, gallery_identity, max_rank=k, distance=distance)
-    return curve[-1]
+    """Share of probes with an entry of the same identity among the k nearest.
+
+    probe float[N, D], gallery float[M, D], identities int[N] and int[M].  ValueError: k is not
+    within 1 ... M, or shapes do not fit.
+    """
+    if not 1 <= k <= len(gallery):
+        raise ValueError(f"k: expected 1 to {len(gallery)} (the gallery), got {k}")
+    same = _same(probe_identity, gallery_identity)
+    return (_ranks(_distances(probe, gallery), same) <= k).mean()
 
 
 def frr(recovered: jax.Array, faces: jax.Array, identity: jax.Array, *, k: int = 5) -> jax.Array:
     """Face retrieval ratio: each recovered face searches for its person's real face.
 
     recovered: float[S, N, D], embeddings of the faces recovered from S styles; faces: float[N, D]
-    of the real faces, the gallery; identity: int[N].  The rate within the first k by cosine
-    distance, averaged over styles.  IFRP, arXiv 1904.04241, reports it [paper]; the definition
+    of the real faces, the gallery; identity: int[N].  The rate within the first k,
+    averaged over styles.  IFRP, arXiv 1904.04241, reports it [paper]; the definition
     and k = 5 are [inferred].
     """
     _check_styles(recovered, at_least=1)
@@ -83,7 +66,7 @@ def fcr(recovered: jax.Array, identity: jax.Array, *, k: int = 5) -> jax.Array:
     """Face consistency ratio: the same person recovered from different styles looks alike.
 
     The faces recovered from one style search for their person among those of all other styles,
-    (S - 1) N entries; the rate within the first k by cosine distance, averaged over styles.
+    (S - 1) N entries; the rate within the first k, averaged over styles.
     Shapes as for `frr`, S >= 2, else ValueError.  Definition [inferred], as for `frr`; that the
     other styles form one gallery is part of the inference.
     """
@@ -97,16 +80,12 @@ def fcr(recovered: jax.Array, identity: jax.Array, *, k: int = 5) -> jax.Array:
     return jnp.stack(rates).mean()
 
 
-def _distances(probe: jax.Array, gallery: jax.Array, distance: str) -> jax.Array:
+def _distances(probe: jax.Array, gallery: jax.Array) -> jax.Array:
     """Squared distances float[N, M], by differences: equal rows give equal numbers and 0."""
     probe, gallery = jnp.asarray(probe), jnp.asarray(gallery)
     if probe.ndim != 2 or gallery.ndim != 2 or probe.shape[1] != gallery.shape[1]:
         raise ValueError(f"expected [N, D] and [M, D], got {probe.shape} and {gallery.shape}")
-    if distance == "cosine":
-        probe, gallery = (x / jnp.linalg.norm(x, axis=1, keepdims=True) for x in (probe, gallery))
-    elif distance != "euclidean":
-        raise ValueError(f"distance: expected 'cosine' or 'euclidean', got {distance!r}")
-    return _squared(probe, gallery)
+    return _squared(*(x / jnp.linalg.norm(x, axis=1, keepdims=True) for x in (probe, gallery)))
 
 
 @jax.jit

@@ -6,8 +6,8 @@
 * `ms_ssim`: Wang, Simoncelli, Bovik, Asilomar 2003, five scales of the first.
 
 All with population covariance, and the mean over the pixels whose window lies inside the image.
-Images [B, H, W, C] on the scale [0, data_range], 0..255 unless said otherwise, of any real type;
-computed in float64 if one of them is float64, else in float32.  NaN gives NaN.
+Images [B, H, W, C] on the scale 0..255, of any real type; computed in float64 if one of them is
+float64, else in float32.  NaN gives NaN.
 
 A window is a product of banded matrices from both sides: 14 times as fast on CPU as a convolution
 of one channel.
@@ -20,6 +20,7 @@ from jax import lax
 
 from fsketch.metrics import checks
 
+RANGE, K1, K2 = 255.0, 0.01, 0.03
 SIGMA = 1.5
 RADIUS = 5  # int(3.5 * sigma + 0.5), scikit-image's truncation
 GAUSSIAN = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / SIGMA) ** 2)
@@ -29,45 +30,24 @@ SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # 2003, section 3.2; f
 MS_SSIM_MIN_SIDE_PX = 161  # halved four times, halves up, 11 px are left
 
 
-def ssim(
-    truth: jax.Array,
-    output: jax.Array,
-    *,
-    data_range: float = 255.0,
-    k1: float = 0.01,
-    k2: float = 0.03,
-) -> jax.Array:
+def ssim(truth: jax.Array, output: jax.Array) -> jax.Array:
     """Structural similarity of each image, float[B] in [-1, 1], 1 for equal images.
 
-    Both [B, H, W, 1] on the scale [0, data_range]; at least 11 x 11 px, else ValueError.
+    Both [B, H, W, 1] on the scale 0..255; at least 11 x 11 px, else ValueError.
     """
     truth, output = checks.float_pair("ssim", truth, output, min_side_px=len(GAUSSIAN))
-    light, structure = _maps(truth / data_range, output / data_range, GAUSSIAN, k1, k2)
+    light, structure = _maps(truth / RANGE, output / RANGE, GAUSSIAN)
     return _mean(light * structure)
 
 
-def ssim_uniform(
-    truth: jax.Array,
-    output: jax.Array,
-    *,
-    data_range: float = 255.0,
-    k1: float = 0.01,
-    k2: float = 0.03,
-) -> jax.Array:
+def ssim_uniform(truth: jax.Array, output: jax.Array) -> jax.Array:
     """`ssim` with an 8 x 8 window of equal weights; at least 8 x 8 px."""
     truth, output = checks.float_pair("ssim_uniform", truth, output, min_side_px=len(UNIFORM))
-    light, structure = _maps(truth / data_range, output / data_range, UNIFORM, k1, k2)
+    light, structure = _maps(truth / RANGE, output / RANGE, UNIFORM)
     return _mean(light * structure)
 
 
-def ms_ssim(
-    truth: jax.Array,
-    output: jax.Array,
-    *,
-    data_range: float = 255.0,
-    k1: float = 0.01,
-    k2: float = 0.03,
-) -> jax.Array:
+def ms_ssim(truth: jax.Array, output: jax.Array) -> jax.Array:
     """Multi-scale SSIM of each image, float[B] in [0, 1], 1 for equal images.
 
         MS-SSIM = mean(l_5 cs_5)^w_5  prod_{j<5} mean(cs_j)^w_j      (eq. 7)
@@ -80,10 +60,10 @@ def ms_ssim(
     and has no gradient.  Both [B, H, W, 1]; at least 161 x 161 px, else ValueError.
     """
     truth, output = checks.float_pair("ms_ssim", truth, output, min_side_px=MS_SSIM_MIN_SIDE_PX)
-    x, y = truth / data_range, output / data_range
+    x, y = truth / RANGE, output / RANGE
     score = jnp.ones(len(x), x.dtype)
     for scale, weight in enumerate(SCALE_WEIGHTS, start=1):
-        light, structure = _maps(x, y, GAUSSIAN, k1, k2)
+        light, structure = _maps(x, y, GAUSSIAN)
         is_last = scale == len(SCALE_WEIGHTS)
         term = _mean(light * structure if is_last else structure)
         negative = term <= 0
@@ -92,18 +72,16 @@ def ms_ssim(
     return score
 
 
-def psnr(truth: jax.Array, output: jax.Array, *, data_range: float = 255.0) -> jax.Array:
+def psnr(truth: jax.Array, output: jax.Array) -> jax.Array:
     """Peak signal-to-noise ratio of each image in dB, float[B]; infinite for equal images.
 
     Both [B, H, W, 1 or 3]; one mean square over pixels and channels.
     """
     truth, output = checks.float_pair("psnr", truth, output, channels=(1, 3))
-    return -10.0 * jnp.log10(jnp.square((truth - output) / data_range).mean((1, 2, 3)))
+    return -10.0 * jnp.log10(jnp.square((truth - output) / RANGE).mean((1, 2, 3)))
 
 
-def _maps(
-    x: jax.Array, y: jax.Array, window: np.ndarray, k1: float, k2: float
-) -> tuple[jax.Array, jax.Array]:
+def _maps(x: jax.Array, y: jax.Array, window: np.ndarray) -> tuple[jax.Array, jax.Array]:
     """Luminance and contrast-structure terms of each valid pixel; images [B, H, W, 1] in [0, 1]."""
     # Variances do not depend on the origin; around the mean float32 loses the fewest digits.
     x_mean, y_mean = (lax.stop_gradient(z.mean((1, 2, 3))[:, None, None]) for z in (x, y))
@@ -112,8 +90,8 @@ def _maps(
     variances = xx - ux * ux + yy - uy * uy
     covariance = xy - ux * uy
     ux, uy = ux + x_mean, uy + y_mean
-    light = (2 * ux * uy + k1**2) / (ux**2 + uy**2 + k1**2)
-    return light, (2 * covariance + k2**2) / (variances + k2**2)
+    light = (2 * ux * uy + K1**2) / (ux**2 + uy**2 + K1**2)
+    return light, (2 * covariance + K2**2) / (variances + K2**2)
 
 
 def _mean(similarity: jax.Array) -> jax.Array:

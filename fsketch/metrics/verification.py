@@ -1,7 +1,7 @@
 """Verification: are two pictures of one person?  The protocol of LFW as InsightFace runs it.
 
 Source: `eval/verification.py` of InsightFace's arcface_torch [code].  Embeddings of a picture and
-of its mirror image are summed and brought to length 1 (`fuse_flips`); a pair is called "same" if
+of its mirror image are summed and brought to length 1; a pair is called "same" if
 the squared Euclidean distance, in [0, 4], is strictly below a threshold.  The pairs, in their
 published order, are cut into folds as scikit-learn's KFold does without shuffling: the first
 N mod F of F folds have one pair more.  Each fold is judged by a threshold chosen on the others.
@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-THRESHOLDS = np.arange(0, 4, 0.01)  # for the accuracy and the ROC
+THRESHOLDS = np.arange(0, 4, 0.01)  # for the accuracy
 FINE_THRESHOLDS = np.arange(0, 4, 0.001)  # for TAR at a FAR
 
 
@@ -35,11 +35,6 @@ class AcceptRate(NamedTuple):
     mean: float
     std: float
     far: float
-
-
-def fuse_flips(embedding: jax.Array, embedding_of_mirror: jax.Array) -> jax.Array:
-    """Sum of both at length 1, float[B, D] each; NaN where the sum is zero."""
-    return _unit(embedding + embedding_of_mirror)
 
 
 def cosine(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -62,17 +57,6 @@ def squared_distance(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     if bad.any():
         raise ValueError(f"pair {int(bad.argmax())}: an embedding is not finite or zero")
     return np.square(a / lengths[0][:, None] - b / lengths[1][:, None]).sum(1)
-
-
-def verify(
-    embeddings_a: np.ndarray,
-    embeddings_b: np.ndarray,
-    is_same: np.ndarray,
-    *,
-    num_folds: int = 10,
-) -> Accuracy:
-    """Accuracy of verification from embeddings float[N, D] of the pairs' two sides."""
-    return accuracy(squared_distance(embeddings_a, embeddings_b), is_same, num_folds=num_folds)
 
 
 def accuracy(distance: np.ndarray, is_same: np.ndarray, *, num_folds: int = 10) -> Accuracy:
@@ -115,16 +99,6 @@ def tar_at_far(
         rates[fold] = _below(*folds[fold], threshold) / total[fold]
     false, true = rates.T
     return AcceptRate(float(true.mean()), float(true.std()), float(false.mean()))
-
-
-def roc(distance: np.ndarray, is_same: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(false, true) positive rates at the thresholds 0, 0.01 ... 3.99, float64[400] each.
-
-    Over all pairs at once: where folds are balanced, as in LFW, the source's mean over folds.
-    """
-    distance, is_same = _check(distance, is_same, both_kinds=True)
-    false, true = _below(distance, is_same, THRESHOLDS)
-    return false / (~is_same).sum(), true / is_same.sum()
 
 
 def auc(distance: np.ndarray, is_same: np.ndarray) -> float:

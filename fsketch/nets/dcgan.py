@@ -17,8 +17,6 @@ from flax import linen as nn
 
 from fsketch.nets import layers
 
-SIZE_PX = 64
-
 
 class Generator(nn.Module):
     """Latents [B, latent_size] -> images."""

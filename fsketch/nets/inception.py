@@ -42,7 +42,6 @@ from fsketch.core import types
 from fsketch.nets import layers
 
 SIZE_PX = 299
-WIDTH = 2048
 
 
 class ConvNormReLU(nn.Module):

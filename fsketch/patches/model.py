@@ -163,7 +163,7 @@ def save(path: str | epath.Path, index: Index) -> None:
         identity=np.asarray(index.identity, np.int32),
         about=np.asarray(json.dumps(about)),
     )
-    writers.write_whole(epath.Path(path), buffer.getvalue())
+    writers.write_whole(path, buffer.getvalue())
 
 
 def load(path: str | epath.Path) -> Index:

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from etils import epath
 
 from fsketch.configs import data as data_sets
 from fsketch.configs import ifrp
@@ -311,5 +310,5 @@ def main(words: Sequence[str]) -> int:
     if given.json:
         content = {row.label: {"ours": found.get(row.label), "paper": row.paper}
                    for row in table.rows}  # fmt: skip
-        writers.write_whole(epath.Path(given.json), (json.dumps(content, indent=1) + "\n").encode())
+        writers.write_json(given.json, content)
     return 0

@@ -8,11 +8,9 @@ Workdirs are evaluated runs.  For runs that are not evaluated or cannot be compa
 problem, writes nothing and exits with code 1.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from etils import epath
 from matplotlib import figure
 
 from fsketch.core import arguments, errors, paths, writers
@@ -97,10 +95,9 @@ def main(words: Sequence[str]) -> int:
     plot = plots.quality_against(given.cost, compared.content)
     print(tables.terminal(compared.content, is_markdown=given.markdown))
     if given.json:
-        content = json.dumps(compared.content, indent=1, allow_nan=False) + "\n"
-        writers.write_whole(epath.Path(given.json), content.encode())
+        writers.write_json(given.json, compared.content)
     if given.plot:
-        writers.write_whole(epath.Path(given.plot), charts.save(plot, Path(given.plot)))
+        writers.write_whole(given.plot, charts.save(plot, Path(given.plot)))
     if given.html:
         _write_page(given.html, compared, plot)
     return 0

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from etils import epath
+from flax import traverse_util
 from matplotlib import figure, ticker
 from scipy import special
 
@@ -72,7 +73,8 @@ def read(arguments: Sequence[str]) -> dict[str, Scores]:
             problems.append(f"{argument}: expected LABEL=WORKDIR of an evaluated run")
             continue
         evaluation = json.loads(path.read_text())
-        fields = _flat(checkpoint.read(workdir, kind="latest")[1]["config"])
+        config = checkpoint.read(workdir, kind="latest")[1]["config"]
+        fields = traverse_util.flatten_dict(config, sep=".")
         seed = fields.pop("seed")
         for name in PLACES:
             fields.pop(name, None)
@@ -150,8 +152,7 @@ def main(words: Sequence[str]) -> int:
     plot = lines(content["means"]) if given.plot else None
     print(terminal(content))
     if given.json:
-        written = json.dumps(_plain(content), indent=1) + "\n"
-        writers.write_whole(epath.Path(given.json), written.encode())
+        writers.write_json(given.json, _plain(content))
     if plot:
         writers.write_whole(epath.Path(given.plot), charts.save(plot, Path(given.plot)))
     return 0
@@ -203,14 +204,3 @@ def _plain(value: Any) -> Any:
         half = None if math.isinf(value.half) else value.half
         return {"mean": value.value, "half_width": half, "seeds": value.count}
     return {name: _plain(inner) for name, inner in value.items()}
-
-
-def _flat(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """{"data": {"name": ...}} -> {"data.name": ...}."""
-    result: dict[str, Any] = {}
-    for name, value in tree.items():
-        if isinstance(value, Mapping):
-            result |= {f"{name}.{inner}": leaf for inner, leaf in _flat(value).items()}
-        else:
-            result[name] = value
-    return result

@@ -108,9 +108,7 @@ def test_accuracy_and_rates_follow_the_published_rule(name):
 
 def test_embeddings_are_compared_by_their_directions():
     np.testing.assert_allclose(verification.squared_distance(A, B), distances(A, B), rtol=1e-12)
-    expected = verification.accuracy(distances(A, B), SAME)
-    np.testing.assert_array_equal(verification.verify(A, B, SAME).folds, expected.folds)
-    assert 0.9 < expected.mean < 0.99
+    assert 0.9 < verification.accuracy(distances(A, B), SAME).mean < 0.99
 
 
 def test_accuracy_by_hand():
@@ -135,19 +133,11 @@ def test_an_unreachable_far_accepts_nothing():
     assert 0 < rates.mean < 1
 
 
-def test_roc_and_auc():
+def test_area_under_the_roc():
     distance, is_same = tied(300, block=30)
-    false, true = verification.roc(distance, is_same)
-    assert false.shape == true.shape == (400,)
-    for step in (0, 1, 120, 399):
-        assert true[step] == np.mean(distance[is_same] < step * 0.01)
-        assert false[step] == np.mean(distance[~is_same] < step * 0.01)
     pairs = [(s, d) for s in distance[is_same] for d in distance[~is_same]]
     expected = np.mean([(s < d) + 0.5 * (s == d) for s, d in pairs])
     assert verification.auc(distance, is_same) == pytest.approx(expected, rel=1e-12)
-    # All distances lie on thresholds: the trapezoids under the ROC are exact.
-    false, true = np.append(false, 1.0), np.append(true, 1.0)
-    assert np.trapezoid(true, false) == pytest.approx(expected, rel=1e-12)
     assert verification.auc([0.0, 1.0], [True, False]) == 1.0
     assert verification.auc([1.0, 0.0], [True, False]) == 0.0
     assert verification.auc([1.0, 1.0], [True, False]) == 0.5
@@ -166,12 +156,9 @@ def test_equal_error_rate():
     assert verification.eer([0.1, 0.2, 0.3, 0.3, 0.9], [1, 1, 1, 0, 0]) == pytest.approx(0.2)
 
 
-def test_fused_flips_and_cosine():
+def test_cosine():
     a = np.array([[3.0, 0.0], [1.0, 1.0]], np.float32)
     b = np.array([[0.0, 4.0], [1.0, 1.0]], np.float32)
-    np.testing.assert_allclose(
-        verification.fuse_flips(a, b), [[0.6, 0.8], [0.5**0.5, 0.5**0.5]], rtol=1e-6
-    )
     np.testing.assert_allclose(jax.jit(verification.cosine)(a, b), [0.0, 1.0], rtol=1e-6)
     # |x - y|^2 = 2 - 2 cos
     distance = verification.squared_distance(a, b)

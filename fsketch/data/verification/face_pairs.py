@@ -12,10 +12,8 @@ import io
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
-from etils import epath
 
 from fsketch.core import writers
 from fsketch.data import checks
@@ -23,8 +21,6 @@ from fsketch.data.verification import face_sets, lists
 
 MAX_PAIRS = 300  # of each kind in a fold, as in LFW
 IMAGES_A_PERSON = 64  # considered, drawn at random; 2016 pairs
-
-Item = TypeVar("Item")
 
 
 def draw(
@@ -50,38 +46,12 @@ def draw(
     return [lists.Pair(*pair, number) for number, fold in enumerate(folds, 1) for pair in fold]
 
 
-def from_arrays(
-    name: str,
-    faces: np.ndarray,
-    person: np.ndarray,
-    *,
-    seed: int,
-    num_folds: int = face_sets.NUM_FOLDS,
-    max_pairs: int = MAX_PAIRS,
-) -> face_sets.PairSet:
-    """A set of drawn pairs of faces uint8[M, 112, 112, 3], of the persons int[M]; see `pair_up`."""
-    people = [np.flatnonzero(person == label).tolist() for label in np.unique(person)]
-    folds = pair_up(people, seed=seed, num_folds=num_folds, max_pairs=max_pairs)
-    first, second, is_same = zip(*(pair for fold in folds for pair in fold), strict=True)
-    return face_sets.PairSet(
-        name=name,
-        faces=faces,
-        first=np.asarray(first, np.int32),
-        second=np.asarray(second, np.int32),
-        is_same=np.asarray(is_same, bool),
-        person=np.asarray(person, np.int32),
-        num_folds=num_folds,
-        source=f"pairs drawn with seed {seed}",
-        notes=(),
-    )
-
-
 def pair_up(
-    people: Sequence[Sequence[Item]], *, seed: int, num_folds: int, max_pairs: int
-) -> list[list[tuple[Item, Item, bool]]]:
+    people: Sequence[Sequence[str]], *, seed: int, num_folds: int, max_pairs: int
+) -> list[list[tuple[str, str, bool]]]:
     """(image, image, of one person?) by fold: the pairs of one person, then as many of two.
 
-    people: the images of each person, by name or number.
+    people: the images of each person.
     max_pairs: of each kind in a fold; fewer where the smallest fold has no more.  Persons, and
     couples of persons, take turns, so nobody's many images fill the list.  ValueError: fewer
     than two persons a fold, or a fold without a person of two images.
@@ -132,7 +102,7 @@ def write(path: str | Path, pairs: Sequence[lists.Pair]) -> None:
     table = csv.writer(text, lineterminator="\n")
     table.writerow(lists.COLUMNS)
     table.writerows((pair.fold, pair.file_a, pair.file_b, int(pair.is_same)) for pair in pairs)
-    writers.write_whole(epath.Path(path), text.getvalue().encode())
+    writers.write_whole(path, text.getvalue().encode())
 
 
 def read(path: str | Path) -> list[lists.Pair]:
@@ -187,17 +157,17 @@ def load(
     )
 
 
-def _shuffled(items: Iterable[Item], rng: np.random.Generator) -> Iterator[Item]:
+def _shuffled(items: Iterable[str], rng: np.random.Generator) -> Iterator[str]:
     """The items in random order, drawn when the first is asked for."""
     items = list(items)
     for i in rng.permutation(len(items)):
         yield items[i]
 
 
-def _in_turn(pools: list[Iterable[Item]], number: int, rng: np.random.Generator) -> list[Item]:
+def _in_turn(pools: list[Iterable[str]], number: int, rng: np.random.Generator) -> list[str]:
     """`number` items, one at random of each pool in turn; pools that are empty drop out."""
     queue = collections.deque(_shuffled(pool, rng) for pool in _shuffled(pools, rng))
-    taken: list[Item] = []
+    taken: list[str] = []
     while len(taken) < number:
         pool = queue.popleft()
         for item in itertools.islice(pool, 1):

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import jinja2
-from etils import epath
 from markupsafe import Markup
 
 from fsketch.core import writers
@@ -90,7 +89,7 @@ def write(
             "boards": [_scores(result) for result in found.values()],
         },
     )
-    writers.write_whole(epath.Path(path), page.encode())
+    writers.write_whole(path, page.encode())
 
 
 def _choices(

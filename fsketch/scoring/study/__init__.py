@@ -21,7 +21,6 @@ from typing import Any
 
 import jinja2
 import numpy as np
-from etils import epath
 from markupsafe import Markup
 from PIL import Image
 
@@ -68,8 +67,8 @@ def make(
     content = json.dumps([key, faces], sort_keys=True)
     key["study"] = hashlib.sha256(content.encode()).hexdigest()[:16]
     page = _rendered(title, question, {"study": key["study"], "faces": faces})
-    writers.write_whole(epath.Path(path), page.encode())
-    writers.write_whole(epath.Path(key_of(path)), (json.dumps(key, indent=1) + "\n").encode())
+    writers.write_whole(path, page.encode())
+    writers.write_json(key_of(path), key)
     return key
 
 

@@ -7,11 +7,8 @@ the file that it saves at its end.  `summarise` reads these files.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
-
-from etils import epath
 
 from fsketch.core import arguments, errors, paths, writers
 from fsketch.scoring import matching, study, text
@@ -117,6 +114,5 @@ def _summarise(given: argparse.Namespace) -> int:
             "places_p": found.places_p,
             "agreement": None if found.agreement != found.agreement else found.agreement,
         }
-        written = json.dumps(content, indent=1, allow_nan=False) + "\n"
-        writers.write_whole(epath.Path(given.json), written.encode())
+        writers.write_json(given.json, content)
     return 0

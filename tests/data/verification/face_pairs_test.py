@@ -100,21 +100,6 @@ def test_a_list_is_written_once_and_read_again(folder, tmp_path):
     )
 
 
-def test_pairs_of_arrays_are_those_of_a_folder(folder):
-    person = np.repeat(np.arange(12), NUM_IMAGES)
-    faces = np.arange(len(person), dtype=np.uint8)[:, None, None, None]
-    pairs = face_pairs.from_arrays("mine", faces, person, seed=3, num_folds=3, max_pairs=6)
-    same = pairs.person[pairs.first] == pairs.person[pairs.second]
-    np.testing.assert_array_equal(same, pairs.is_same)
-    assert (pairs.num_folds, len(same), pairs.faces is faces) == (3, 36, True)
-    # Names in the folder sort as text: p0, p1, p10, p11, p2 ...
-    order = sorted(range(12), key=str)
-    people = [[f"p{i}/{k}.pgm" for k in range(NUM_IMAGES[i])] for i in order]
-    drawn = face_pairs.draw(folder, seed=3, num_folds=3, max_pairs=6)
-    paired = face_pairs.pair_up(people, seed=3, num_folds=3, max_pairs=6)
-    assert [[pair[:3] for pair in fold] for fold in by_fold(drawn)] == paired
-
-
 HEAD = "fold,file_a,file_b,same\n"
 WHOLE = (
     HEAD + "1,a/1.png,a/2.png,1\n1,a/1.png,b/1.png,0\n2,c/1.png,c/2.png,1\n2,c/1.png,d/1.png,0\n"
