@@ -24,6 +24,8 @@ SHARED = {
     "portraits.manual_dir": ("portraits.manual_dir",),
     "portraits.networks": ("portraits.networks",),
     "unlabelled.folder": ("unlabelled.folder",),
+    "generator.path": ("generator.path",),
+    "embedder.path": ("embedder.path",),
     "teacher.path": (
         "teacher.path",
         "teacher_photo.path",
@@ -54,15 +56,17 @@ def experiment(stages: Mapping[str, ConfigDict], *, teacher: str = SQUEEZENET) -
     for name, value in stages.items():
         config.stages[name] = value
     for field, theirs in SHARED.items():
-        reference = FieldReference(teacher if field == "teacher.path" else "")
         places = [place for one in stages.values() for place in _places(one, theirs)]
+        if not places:
+            continue
+        section, name = places[0]
+        reference = FieldReference(teacher if field == "teacher.path" else section[name])
         for section, name in places:
             section[name] = reference
-        if places:
-            section, _, name = field.partition(".")
-            if section not in config:
-                config[section] = ConfigDict()
-            config[section][name] = reference
+        section, _, name = field.partition(".")
+        if section not in config:
+            config[section] = ConfigDict()
+        config[section][name] = reference
     return config.lock()
 
 
