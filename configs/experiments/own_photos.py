@@ -49,10 +49,17 @@ def get_config(argument: str = "") -> ConfigDict:
         "optim.ema_rate": 0.98,
         "optim.decay_from": 0.4,
     }
-    strokes = kd_plus.get_config(f"{same},variant=stroked,stage=staged")
-    return experiments.experiment(
-        {
-            "kd": experiments.stage(kd.get_config(f"{same},variant=structured"), both | first),
-            "strokes": experiments.stage(strokes, both | then, start_from="kd"),
-        }
-    )
+    stages = {
+        "kd": experiments.stage(kd.get_config(f"{same},variant=structured"), both | first),
+        "strokes": experiments.stage(
+            kd_plus.get_config(f"{same},variant=stroked,stage=staged"),
+            both | then,
+            start_from="kd",
+        ),
+    }
+    if given.student == "small":
+        stages["again"] = experiments.stage(
+            stages["strokes"].copy_and_resolve_references(),
+            {"unlabelled.teacher": "strokes", "num_steps": 700},
+        )
+    return experiments.experiment(stages)
