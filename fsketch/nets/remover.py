@@ -7,7 +7,8 @@ named by the convolutions of their localisation net.
 `Remover`, the journal's; w = 32: 11.66 M parameters.  Strided convolutions, batch normalisation
 after all but the last, leaky ReLU, transformers at these resolutions, skips of three residual
 blocks between the deepest layers [paper]; kernel 4, slope 0.2, addition of the skips [inferred].
-With `up` "nearest" [ours] its ways up double the map and convolve it, 3x3: no lattice.
+With `up` "nearest" [ours] its ways up double the map and convolve it, 3x3, and the last one has w
+channels, BN and LReLU before a further 3x3 convolution: otherwise doubled pixels show.
 
     down: conv 4x4 / 2, BN, LReLU            at 128 px     up: transposed conv 4x4 / 2, BN, LReLU
     1   64 x 64 x w     transformer 1                      1   8 x 8 x 8w     + skip from down 4
@@ -154,7 +155,11 @@ class Remover(nn.Module):
                     x = layers.Conv(features, kernel_size=1, dtype=self.dtype)(joined)
             if level == 2:
                 x = transform(x, 4, tables[4])
-        x = enlarge(x, self.features, bias=True)
+        if self.up == "nearest":
+            x = finish(enlarge(x, w, bias=bias))  # B x H x W x w
+            x = layers.Conv(self.features, dtype=self.dtype)(x)
+        else:
+            x = enlarge(x, self.features, bias=True)
         return x.astype(jnp.float32)
 
 
