@@ -10,7 +10,8 @@ from etils import epath
 from fsketch import experiment, methods, train
 from fsketch.configs import experiments, teacher
 from fsketch.core import checkpoint
-from fsketch.nets import convolution
+
+pytestmark = pytest.mark.usefixtures("plain_convolutions")
 
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__)]
 
@@ -44,12 +45,6 @@ def test_the_arguments_of_an_experiment_are_checked():
     assert module.get_config("student=small").stages.kd.model.width == 24
     with pytest.raises(ValueError, match=r"experiments/cuhk_ladder\.py:small: .*student=small"):
         module.get_config("small")
-
-
-@pytest.fixture(autouse=True)
-def plain_convolutions():
-    with convolution.plain():
-        yield
 
 
 @pytest.fixture
