@@ -107,7 +107,7 @@ def score(
             if name.startswith("embedding"):
                 embeddings.setdefault(name, []).append(value)
         id, box = canvases.id[example["index"]], example["box"]
-        for direction, kind in prediction.DIRECTIONS.items():
+        for direction, (_, kind) in images.DIRECTIONS.items():
             if kind not in outputs:
                 continue
             if not np.isfinite(outputs[kind]).all():
@@ -188,7 +188,7 @@ def metric_names(
     metrics = protocols.get(protocol).image_metrics
     names = [
         f"{direction}/{metric}"
-        for direction, kind in prediction.DIRECTIONS.items()
+        for direction, (_, kind) in images.DIRECTIONS.items()
         if kind in outputs
         for metric in metrics
     ]
