@@ -12,6 +12,8 @@ Run        fsketch train --config=configs/ifrp.py --workdir=runs/ifrp
            net=        residual (default; two skips with residual blocks), skips (without the
                        blocks), unet, plain (no skip), or released (the code's).
            transformers=  yes (default), no.
+           up=         transposed (the paper's), or nearest, which leaves no lattice [ours] (default
+                       on procedural); net=released has its own.
            E.g. configs/ifrp.py:portraits=celeba,ablation=no_identity,transformers=no.  Baselines:
            configs/pix2pix.py:portraits=fs2k, configs/cyclegan.py:portraits=fs2k.
            Training styles: our scream, candy and mosaic, named after those that the paper's
@@ -49,6 +51,7 @@ KEYS = {
     "ablation": tuple(ABLATIONS),
     "net": (*SKIPS, "released"),
     "transformers": ("yes", "no"),
+    "up": ("default", "transposed", "nearest"),
 }
 
 
@@ -79,6 +82,9 @@ def get_config(argument: str = "") -> ConfigDict:
         config.seed = 1  # [code]; others keep 0, with which they were recorded
     if given.portraits == "procedural":
         _make_small(config)
+        config.model.up = "nearest"
+    if given.up != "default":
+        config.model.up = given.up
     if given.net == "released":
         config.model.variant = "released"
         config.model.width //= 2
@@ -99,6 +105,7 @@ def _add_remover(config: ConfigDict) -> None:
     config.model.width = 32  # channels of the first layer; "released": 16 [inferred; code]
     config.model.skips = "residual"  # "none", "unet", "top" or "residual" [paper]; journal only
     config.model.join = "add"  # how a skip enters, or "concat" [inferred]; journal only
+    config.model.up = "transposed"  # [paper], or "nearest" [ours]; journal only
     config.model.has_transformers = True  # [paper]
     config.model.one_radian_start = False  # True: transformers start as in the released code
     config.model.norm = "batch"  # [paper]; or "instance", "none"

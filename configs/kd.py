@@ -28,6 +28,8 @@ Run        fsketch train --config=configs/kd.py --workdir=runs/kd
            conditions= studio (default), or anywhere: photos before other backgrounds, darker
                        faces, uneven and coloured light, blur, noise (fsketch/data/conditions.py).
            E.g. configs/kd.py:data=cuhk,ablation=no_mutual,student=small.
+           Photos without sketches: --config.unlabelled.folder=PHOTOS
+           --config.unlabelled.teacher=RUN, which draws them (docs/methods/kd.md).
            Teacher: our recogniser, trained first, or converted weights; the papers' is probably
            VGG-19 [inferred]: --config.teacher.path=vgg19.safetensors.
 Cost       procedural: 543 seconds of processor time, 4.5 minutes of two CPU cores: some 90 s to

@@ -164,6 +164,8 @@ def add_critic(config: ConfigDict) -> None:
     config.critic = ConfigDict()
     config.critic.width = 64  # channels of the first layer [paper: pix2pix]
     config.critic.num_layers = 3  # of stride 2: 70 x 70 patches [paper: pix2pix]
+    # Critics of the image at its size, half of it, a quarter ... [pix2pixHD; use ours]
+    config.critic.num_scales = 1
     config.critic.norm = "instance"  # as model.norm
     config.critic.loss = "lsgan"  # "lsgan", "non_saturating" or "hinge"
     if config.data.part_px:

@@ -61,6 +61,7 @@ def get_config(given: SimpleNamespace) -> ConfigDict:
     data.use_pairs(config, given.data, whole=given.pairs == "whole")
     add_translator(config, given.student, styles=data.PAIRS[given.data].styles)
     add_transfer(config, variant_of(given))
+    add_unlabelled(config)
     data.use_schedule(config, given)
     if given.schedule == "quick":
         config.optim.learning_rate = 1e-3  # [ours]
@@ -121,6 +122,15 @@ def add_transfer(config: ConfigDict, variant: str) -> None:
     if variant != "none":
         config.loss_weights.update(VARIANTS[variant])
         config.model.up, config.model.skips = "nearest", True
+
+
+def add_unlabelled(config: ConfigDict) -> None:
+    """Adds photos without sketches, which a trained run draws (fsketch/unlabelled.py) [ours]."""
+    config.unlabelled = ConfigDict()
+    config.unlabelled.folder = ""  # photos, each of one face; "" = none
+    config.unlabelled.split = ""  # instead: a split of the data set, whose sketches are not used
+    config.unlabelled.teacher = ""  # the run that draws them; it must make sketches
+    config.unlabelled.pairs = ""  # instead: a folder photos/, sketches/ that is drawn already
 
 
 def shrink(config: ConfigDict) -> None:

@@ -8,7 +8,7 @@ Importing the package starts nothing: no jax, no device, no flag.  The programs
 
 from typing import Any
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
 
 
 def __getattr__(name: str) -> Any:

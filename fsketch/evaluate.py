@@ -29,7 +29,7 @@ from fsketch.core import (
     types,
     writers,
 )
-from fsketch.data import augment, coarse, pipeline, sources
+from fsketch.data import augment, coarse, pipeline, records, sources
 from fsketch.methods import interface
 from fsketch.metrics import retrieval, verification
 from fsketch.scoring import matching, measures, protocols
@@ -40,6 +40,7 @@ EMBEDDINGS = {
     "pairs of one person and as many of two, by squared Euclidean distance at length 1, accuracy "
     "in ten folds with the threshold of the other nine; mse, cosine: student and teacher"
 }
+_DRAWN = "paired_folder", "train"  # what reads the pairs that a teacher drew
 UNSCORED = {"none": "images are not scored: no metric here judges a style"}
 
 
@@ -241,16 +242,19 @@ def load_canvases(
     coarse_source: coarse.Source | None = None,
     keyed: bool = False,
     styles: Sequence[str] = (),
+    drawn: records.Pairs | None = None,
 ) -> pipeline.AnyCanvases:
     """A split of `config.data` on canvases of this side, or only numbered.
 
     In memory, or decoded when needed, as data.memory_mb says.  With `coarse_source` the coarse
     image of each pair is joined; keyed and styles: as in `pipeline.place`, which raises if pairs
-    do not fit.
+    do not fit.  drawn: further pairs, with sketches that a teacher drew.
     """
     if data.name == pipeline.DRAWN:
         return pipeline.drawn(split)
     pairs = sources.load(data.name, split, data_dir=data.data_dir, manual_dir=data.manual_dir)
+    if drawn is not None:
+        pairs = records.joined(pairs, drawn)
     return pipeline.place(
         pairs,
         canvas_px=canvas_px,
@@ -261,6 +265,7 @@ def load_canvases(
         memory_mb=data.memory_mb,
         keyed=keyed,
         styles=styles,
+        num_drawn=len(drawn) if drawn is not None else 0,
     )
 
 
@@ -289,6 +294,22 @@ def _convention(config: ConfigDict, metrics: Mapping[str, float]) -> dict[str, s
     if not any("/" in name for name in metrics):
         return EMBEDDINGS
     return {config.protocol: protocols.get(config.protocol).about}
+
+
+def drawn_pairs(config: ConfigDict) -> records.Pairs | None:
+    """The pairs of `config.unlabelled`, whose sketches a teacher drew; None without any."""
+    if "unlabelled" not in config or not config.unlabelled.pairs:
+        return None
+    return sources.load(*_DRAWN, data_dir=config.data.data_dir, manual_dir=config.unlabelled.pairs)
+
+
+def prepared_for_training(config: ConfigDict) -> str:
+    """`prepared_name`, and that of the `drawn_pairs`."""
+    name = prepared_name(config.data)
+    if "unlabelled" not in config or not config.unlabelled.pairs:
+        return name
+    folder, data_dir = config.unlabelled.pairs, config.data.data_dir
+    return f"{name}+{sources.prepared_name(_DRAWN[0], data_dir=data_dir, manual_dir=folder)}"
 
 
 def prepared_name(data: ConfigDict) -> str:

@@ -4,6 +4,7 @@ Each stage is a whole configuration, trained in WORKDIR/STAGE.  Finished stages 
 interrupted one resumes.  A plain configuration is trained in WORKDIR itself.
 """
 
+import functools
 import json
 import time
 from collections.abc import Iterable, Iterator
@@ -66,23 +67,25 @@ def parts(config: ConfigDict, workdir: epath.Path) -> Iterable[tuple[ConfigDict,
 
 
 def stages(config: ConfigDict, workdir: epath.Path) -> Iterator[tuple[ConfigDict, epath.Path]]:
-    """(configuration, workdir) of each stage in order; stage names in start_from become paths."""
+    """(configuration, workdir) of each stage in order; names of stages in fields become paths."""
     if sorted(config.order) != sorted(config.stages):
         raise ValueError(
             f"order: expected the stages {', '.join(sorted(config.stages))}, got {config.order}"
         )
     for number, name in enumerate(config.order):
         stage = config.stages[name].copy_and_resolve_references()
-        sources = [part for part in stage.start_from.split(",") if part]
-        for source in sources:
-            if source in config.order[number:]:
-                raise ValueError(
-                    f"stages.{name}.start_from: expected an earlier stage, got {source!r}"
-                )
-        with stage.unlocked():
-            stage.start_from = ",".join(
-                str(workdir / part) if part in config.order else part for part in sources
-            )
+        for field in ("start_from", "unlabelled.teacher"):
+            *sections, last = field.split(".")
+            place = functools.reduce(lambda part, key: part.get(key, {}), sections, stage)
+            runs = [part for part in place.get(last, "").split(",") if part]
+            for run in runs:
+                if run in config.order[number:]:
+                    raise ValueError(
+                        f"stages.{name}.{field}: expected an earlier stage, got {run!r}"
+                    )
+            if runs:
+                paths = (str(workdir / part) if part in config.order else part for part in runs)
+                place[last] = ",".join(paths)
         yield stage, workdir / name
 
 

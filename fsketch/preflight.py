@@ -12,7 +12,7 @@ import numpy as np
 from etils import epath
 from ml_collections import ConfigDict
 
-from fsketch import evaluate, methods, prediction, restore, train_check, warm_start
+from fsketch import evaluate, methods, prediction, restore, train_check, unlabelled, warm_start
 from fsketch.core import checkpoint, errors, state, trees
 from fsketch.data import coarse, pipeline
 from fsketch.data.synthetic import paintings
@@ -71,6 +71,8 @@ class _Checks:
         canvases = _with_coarse(config, workdir, canvases)
         method, zeros, frozen = self._shapes(config, workdir, canvases)
         evaluate.check_metric(config, method, zeros, frozen, canvases)
+        if "unlabelled" in config:
+            self._unlabelled(config)
         if config.start_from and checkpoint.last_step(workdir) is None:
             warm_start.check(zeros, config.start_from, read=self._read)
 
@@ -96,6 +98,16 @@ class _Checks:
                 evaluate.check_size(config.protocol, canvases.id[0], tuple(size))
             self._opened[key] = canvases
         return self._opened[key]
+
+    def _unlabelled(self, config: ConfigDict) -> None:
+        """Checks the photos without sketches, and that a run draws them."""
+        unlabelled.check(config)
+        teacher = config.unlabelled.teacher
+        if teacher and teacher not in self._untrained and checkpoint.last_step(teacher) is None:
+            raise FileNotFoundError(
+                f"unlabelled.teacher: expected a trained run, got {teacher}: no checkpoint"
+            )
+        evaluate.drawn_pairs(config)
 
     def _portraits(self, config: ConfigDict, workdir: epath.Path) -> pipeline.AnyCanvases:
         """What stands for portraits; checks the faces and the networks that they are made by."""

@@ -56,19 +56,18 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
     method = methods.create(config)
     data, coarse_source = config.data, coarse.source(config, workdir)
 
-    def load(split: str, canvas_px: int, *, keyed: bool = False) -> pipeline.AnyCanvases:
-        return evaluate.load_canvases(
-            data,
-            split,
-            canvas_px=canvas_px,
-            coarse_source=coarse_source,
-            keyed=keyed,
-            styles=prediction.styles(config),
-        )
+    load = functools.partial(
+        evaluate.load_canvases,
+        data,
+        coarse_source=coarse_source,
+        styles=prediction.styles(config),
+    )
 
-    train_set = load(data.train, data.canvas_px, keyed=augment.needs_person(data))
-    validation_set = load(data.validation, data.crop_px) if data.validation else None
-    test_set = load(data.test, data.crop_px)
+    drawn = evaluate.drawn_pairs(config)
+    keyed = augment.needs_person(data)
+    train_set = load(data.train, canvas_px=data.canvas_px, keyed=keyed, drawn=drawn)
+    validation_set = load(data.validation, canvas_px=data.crop_px) if data.validation else None
+    test_set = load(data.test, canvas_px=data.crop_px)
     checkpoints = checkpoint.open_workdir(workdir, keep=config.keep_checkpoints)
     sets = _Sets(train_set, validation_set, test_set)
     try:
@@ -100,7 +99,7 @@ class _Training:
         checkpoints: checkpoint.Checkpoints,
     ) -> None:
         self.config, self.workdir = config, workdir
-        self.prepared = evaluate.prepared_name(config.data)
+        self.prepared = evaluate.prepared_for_training(config)
         self.checkpoints, self.sets = checkpoints, sets
         self.owes_evaluation = False  # a signal broke off that of the last step
         frozen = self._frozen(method)
@@ -110,7 +109,7 @@ class _Training:
         is_first = jax.process_index() == 0
         self.writer = writers.Writer(workdir, start=self.start, is_first=is_first)
         num_pairs = [len(canvases) if canvases else 0 for canvases in sets]
-        training_log.report(config, host, frozen, num_pairs)
+        training_log.report(config, host, frozen, num_pairs, sets.train.num_drawn)
         self.frozen = parallel.replicate(frozen)
         self.state = parallel.replicate(host)
         self.step_fn = parallel.pmap(one_device(method, config.data), donate=(0,))

@@ -90,20 +90,25 @@ def report(
     host: state.TrainState,
     frozen: interface.Frozens,
     num_pairs: Sequence[int],
+    num_drawn: int,
 ) -> None:
-    """Logs versions, devices, code, configuration and parameters."""
+    """Logs versions, devices, code, configuration and parameters.
+
+    num_pairs: for training, validation and test; a teacher drew num_drawn of the first.
+    """
     packages = ("fsketch", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy")
     versions = "  ".join(f"{name} {metadata.version(name)}" for name in packages)
     logging.info("versions: %s", versions)
     kind, processes = jax.devices()[0].device_kind, jax.process_count()
     train, validation, test = num_pairs
+    drawn = f" ({num_drawn} drawn by the teacher)" * bool(num_drawn)
     progress.say(
-        f"{config.method} on {config.data.name}: {train} training, {validation} validation, {test} "
-        f"test pairs; {jax.device_count()} x {kind} in {processes} process{'es' * (processes > 1)}"
+        f"{config.method} on {config.data.name}: {train} training{drawn}, {validation} validation, "
+        f"{test} test pairs; {jax.device_count()} x {kind} in {processes} "
+        f"process{'es' * (processes > 1)}"
     )
     logging.info("code: %s", _git_revision())
     logging.info("configuration (what differs from configs/shared.py):\n%s", changes(config))
-    logging.info("pairs: %d training, %d validation, %d test", *num_pairs)
     sizes = {role: trees.count(player.params) for role, player in host.players.items()}
     listed = ", ".join(f"{role} {size / 1e6:.2f} M" for role, size in sizes.items())
     progress.say(f"parameters: {listed}")

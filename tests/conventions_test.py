@@ -29,10 +29,10 @@ FLOORS = {
     "data.prepare": 5,
     "frozen": 5, "methods": 6, "prediction": 7, "scoring": 7, "restore": 8, "warm_start": 8,
     "training_log": 8, "evaluate": 9, "train_check": 9, "sample_sheets": 9.5, "train": 10,
-    "stages": 11, "prepare": 12, "preflight": 12, "experiment": 13, "tpu": 13,
+    "stages": 11, "prepare": 12.7, "preflight": 12.7, "experiment": 13, "tpu": 13,
     "score": 12, "translator": 12, "image_jobs": 12, "styles": 12, "verify_faces": 12,
-    "benchmark": 12, "synthesize": 13, "zoo": 13, "models": 14, "studio": 14, "export": 14,
-    "own_photos": 15, "demo": 15,
+    "unlabelled": 12.5, "benchmark": 12, "synthesize": 13, "zoo": 13, "models": 14, "studio": 14,
+    "export": 14, "own_photos": 15, "demo": 15,
     "report": 13, "programs": 14, "__main__": 1, "main": 2,
 }  # fmt: skip
 

@@ -47,6 +47,14 @@ def test_the_arguments_of_an_experiment_are_checked():
         module.get_config("small")
 
 
+def test_a_path_reaches_all_stages_which_otherwise_keep_their_own():
+    config = importlib.import_module("fsketch.configs.experiments.synthdistill_sface").get_config()
+    config.embedder.path = "FILE"
+    stages = [config.stages[name] for name in config.order]
+    paths = {(stage.generator.path, stage.embedder.path) for stage in stages}
+    assert paths == {("dcgan_digiface", "FILE")}
+
+
 @pytest.fixture
 def chain(tiny):
     """A recogniser, a second from it, a third from the mean of both."""

@@ -237,14 +237,19 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def test_two_processes_train_as_one(command, tiny_teacher, tmp_path, cache):
-    """Two processes of two devices on loopback reach the state of this process, which has eight."""
+@pytest.mark.parametrize(("count", "devices", "memory_mb"), [(2, 2, 4096), (4, 1, 0)])
+def test_processes_train_as_one(command, tiny_teacher, tmp_path, cache, count, devices, memory_mb):
+    """Processes on loopback reach the state of this process, which has eight devices.
+
+    With memory_mb 0 no pair fits in memory: each process decodes its share at every step.
+    """
     port = free_port()
     processes = [
         subprocess.Popen(
             command(
-                tmp_path / "two",
+                tmp_path / "many",
                 f"--config={KD}:ablation=mimic",
+                f"--config.data.memory_mb={memory_mb}",
                 f"--config.teacher.path={tiny_teacher}",
                 "--config.teacher.num_calibration=2",
                 "--config.num_samples=0",
@@ -255,35 +260,37 @@ def test_two_processes_train_as_one(command, tiny_teacher, tmp_path, cache):
                 "--config.save_every_steps=2",
                 "--config.eval_every_steps=2",
                 f"--coordinator=127.0.0.1:{port}",
-                "--num_processes=2",
+                f"--num_processes={count}",
                 f"--process_id={i}",
             ),
-            env=environment(XLA_FLAGS=f"{FLAGS} {DEVICES}=2", JAX_COMPILATION_CACHE_DIR=cache),
+            env=environment(
+                XLA_FLAGS=f"{FLAGS} {DEVICES}={devices}", JAX_COMPILATION_CACHE_DIR=cache
+            ),
             stderr=subprocess.PIPE,
             text=True,
         )
-        for i in range(2)
+        for i in range(count)
     ]
     try:
         errors = [process.communicate(timeout=300)[1] for process in processes]
     finally:
         for process in processes:
             process.kill()
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(errors)
-    assert "4 x cpu in 2 processes" in errors[0]
-    two, meta = checkpoint.read(tmp_path / "two", kind="latest")
+    assert [process.returncode for process in processes] == [0] * count, "\n".join(errors)
+    assert f"4 x cpu in {count} processes" in errors[0]
+    many, meta = checkpoint.read(tmp_path / "many", kind="latest")
     config = checkpoint.from_json(meta["config"])
     with convolution.plain():
         train.train(config, tmp_path / "one")
     one = arrays(tmp_path / "one")
-    assert one.keys() == two.keys()
+    assert one.keys() == many.keys()
     # Sums over devices may be taken in another order; Adam's first moments show the gradients.
     moments = [name for name in one if "/mu/" in name]
     assert moments
     scale = max(np.abs(one[name]).max() for name in moments)
     for name in moments:
-        np.testing.assert_allclose(one[name], two[name], atol=1e-4 * scale, err_msg=name)
-    lines = (tmp_path / "two" / "metrics.jsonl").read_text().splitlines()
+        np.testing.assert_allclose(one[name], many[name], atol=1e-4 * scale, err_msg=name)
+    lines = (tmp_path / "many" / "metrics.jsonl").read_text().splitlines()
     training = [line for line in lines if "images_per_sec" in line]
     assert len(training) == 2  # one process writes
 
@@ -291,9 +298,9 @@ def test_two_processes_train_as_one(command, tiny_teacher, tmp_path, cache):
     with config.unlocked():
         config.num_steps = 3
     with convolution.plain():
-        assert int(train.train(config, tmp_path / "two").step) == 3
-    assert steps(tmp_path / "two")[-1] == 3
-    lines = (tmp_path / "two" / "metrics.jsonl").read_text().splitlines()
+        assert int(train.train(config, tmp_path / "many").step) == 3
+    assert steps(tmp_path / "many")[-1] == 3
+    lines = (tmp_path / "many" / "metrics.jsonl").read_text().splitlines()
     assert sum("images_per_sec" in line for line in lines) == 3  # no step was taken again
 
 

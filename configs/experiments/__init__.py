@@ -23,6 +23,9 @@ SHARED = {
     "data.data_dir": ("data.data_dir",),
     "portraits.manual_dir": ("portraits.manual_dir",),
     "portraits.networks": ("portraits.networks",),
+    "unlabelled.folder": ("unlabelled.folder",),
+    "generator.path": ("generator.path",),
+    "embedder.path": ("embedder.path",),
     "teacher.path": (
         "teacher.path",
         "teacher_photo.path",
@@ -41,7 +44,7 @@ def stage(config: ConfigDict, changes: Mapping[str, Any], *, start_from: str = "
         section, name = _place(config, field)
         section[name] = value
     if start_from:
-        config.start_from = start_from  # stages, A,B,C
+        config.start_from = start_from  # stages, A,B,C; unlabelled.teacher may be one, too
     return config
 
 
@@ -53,15 +56,17 @@ def experiment(stages: Mapping[str, ConfigDict], *, teacher: str = SQUEEZENET) -
     for name, value in stages.items():
         config.stages[name] = value
     for field, theirs in SHARED.items():
-        reference = FieldReference(teacher if field == "teacher.path" else "")
         places = [place for one in stages.values() for place in _places(one, theirs)]
+        if not places:
+            continue
+        section, name = places[0]
+        reference = FieldReference(teacher if field == "teacher.path" else section[name])
         for section, name in places:
             section[name] = reference
-        if places:
-            section, _, name = field.partition(".")
-            if section not in config:
-                config[section] = ConfigDict()
-            config[section][name] = reference
+        section, _, name = field.partition(".")
+        if section not in config:
+            config[section] = ConfigDict()
+        config[section][name] = reference
     return config.lock()
 
 

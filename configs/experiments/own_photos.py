@@ -1,9 +1,14 @@
 """The students that ship: KD, then KD+ with strokes, both under the conditions of own photos.
 
+student=small (default), or mini, which also learns from photos without sketches that the small one
+draws (fsketch/unlabelled.py).
+
 Run        fsketch train --config=configs/experiments/own_photos.py --workdir=runs/own
            --config.data.manual_dir=DIR --config.teacher.path=squeezenet.safetensors
            fsketch export --format=zoo --workdir=runs/own/strokes --direction=to_sketch
            --name=sketch-small OUT; likewise to_photo.
+           Then mini: --config=configs/experiments/own_photos.py:student=mini --workdir=runs/mini
+           --config.unlabelled.folder=PHOTOS; its teacher is the run runs/own/strokes.
 Cost       kd 35 minutes of one CPU core, strokes 33, other work beside: 1.2 to 3.4 parts/s.
 Expect     SqueezeNet v1.0, seed 0, 100 test pairs of CUHK; to_sketch SSIM, PSNR, FSIM, Scoot;
            to_photo, whose truths have other backgrounds:
@@ -14,15 +19,20 @@ Expect     SqueezeNet v1.0, seed 0, 100 test pairs of CUHK; to_sketch SSIM, PSNR
 
 from ml_collections import ConfigDict
 
-from fsketch.configs import experiments, kd, kd_plus
+from fsketch.configs import experiments, kd, kd_plus, shared
 
-ARGUMENT = "data=cuhk,student=small,schedule=quick,conditions=anywhere"
+KEYS = {"student": ("small", "mini")}
 STUDIO_BLUE = (128, 210, 234)  # median of the backgrounds of CUHK's photos
+TEACHER = "runs/own/strokes"  # of mini; another: --config.stages.kd.unlabelled.teacher=RUN
 
 
-def get_config() -> ConfigDict:
+def get_config(argument: str = "") -> ConfigDict:
+    given = shared.arguments("configs/experiments/own_photos.py", argument, **KEYS)
+    same = f"data=cuhk,student={given.student},schedule=quick,conditions=anywhere"
+    both = {"data.even_background": STUDIO_BLUE}
+    if given.student == "mini":
+        both["unlabelled.teacher"] = TEACHER
     first = {
-        "data.even_background": STUDIO_BLUE,
         "num_steps": 1500,
         "save_every_steps": 100,
         "eval_every_steps": 300,
@@ -31,7 +41,6 @@ def get_config() -> ConfigDict:
         "loss_weights.fsim": 2.0,
     }
     then = {
-        "data.even_background": STUDIO_BLUE,
         "num_steps": 1000,
         "save_every_steps": 50,
         "eval_every_steps": 250,
@@ -40,10 +49,10 @@ def get_config() -> ConfigDict:
         "optim.ema_rate": 0.98,
         "optim.decay_from": 0.4,
     }
-    strokes = kd_plus.get_config(f"{ARGUMENT},variant=stroked,stage=staged")
+    strokes = kd_plus.get_config(f"{same},variant=stroked,stage=staged")
     return experiments.experiment(
         {
-            "kd": experiments.stage(kd.get_config(f"{ARGUMENT},variant=structured"), first),
-            "strokes": experiments.stage(strokes, then, start_from="kd"),
+            "kd": experiments.stage(kd.get_config(f"{same},variant=structured"), both | first),
+            "strokes": experiments.stage(strokes, both | then, start_from="kd"),
         }
     )

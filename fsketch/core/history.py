@@ -21,6 +21,14 @@ ADDED: dict[str, dict[str, Any]] = {
         "ide/validation_border_px": 0,
         "portraits.num_distinct": 0,
     },
+    "0.5.0": {
+        "ifrp/model.up": "transposed",
+        **{f"{name}/critic.num_scales": 1 for name in ("kd_plus", "pix2pix", "cyclegan")},
+        **{
+            f"{method}/unlabelled": dict.fromkeys(("folder", "split", "teacher", "pairs"), "")
+            for method in ("kt", "kd", "kd_plus")
+        },
+    },
 }
 
 

@@ -1,10 +1,10 @@
 """Pairs -> batches, as a pure function of a position in the data.
 
 Position p of the endless training stream is example permutation(seed, p // N)[p % N]: every
-epoch holds each pair once, or, in a set of several styles, each style equally often, in an order
-that depends on (seed, epoch) alone.  So a run resumes
-exactly from the number of examples it has seen, whatever the batch size and the number of
-devices, processes and workers, and whether pairs are decoded in advance or on demand.
+epoch holds each pair once, or each group of pairs equally often (`epoch`), in an order that depends
+on (seed, epoch) alone.  So a run resumes exactly from the number of examples it has seen, whatever
+the batch size and the number of devices, processes and workers, and whether pairs are decoded in
+advance or on demand.
 """
 
 import dataclasses
@@ -36,8 +36,9 @@ class Canvases:
     width) of the image on its canvas, id list of N names, identity int32[N]; coarse uint8[N, S, S,
     C], an offline stage's image of the target, if a method has one; person uint8[N, S, S, 1], where
     backgrounds are replaced, 255 the person (`backdrop.person`).  style float32[N, S]: 1 for the
-    style of each sketch, for a net of several styles.  A set of faces has no sketches (None), a
-    drawn one no photos either; batches then lack them.
+    style of each sketch, for a net of several styles.  num_drawn: the last of the pairs, whose
+    sketches a teacher drew (fsketch/unlabelled.py).  A set of faces has no sketches (None), a drawn
+    one no photos either; batches then lack them.
     """
 
     photo: np.ndarray | None
@@ -49,6 +50,7 @@ class Canvases:
     person: np.ndarray | None = None
     style: np.ndarray | None = None
     drawn_in: Sequence[str] = ()
+    num_drawn: int = 0
 
     def __len__(self) -> int:
         return len(self.id)
@@ -64,7 +66,7 @@ class Canvases:
         return {kind: array.shape[-1] for kind, array in self._arrays.items()}
 
     def take(self, places: Sequence[int]) -> "Canvases":
-        """The examples at these places, in this order."""
+        """The examples at these places, in this order, all of one group."""
         index = np.asarray(places, int)
         arrays = {name: array[index] for name, array in self._arrays.items()}
         return dataclasses.replace(
@@ -75,6 +77,7 @@ class Canvases:
             identity=self.identity[index],
             style=None if self.style is None else self.style[index],
             drawn_in=[self.drawn_in[place] for place in places] if self.drawn_in else (),
+            num_drawn=0,
         )
 
     def batch(self, index: np.ndarray) -> dict[str, np.ndarray]:
@@ -96,6 +99,7 @@ class StoredCanvases:
     coarse: Sequence[np.ndarray] | None = None
     keyed: bool = False
     style: np.ndarray | None = None
+    num_drawn: int = 0
 
     def __len__(self) -> int:
         return len(self.pairs)
@@ -125,12 +129,13 @@ class StoredCanvases:
         return channels | ({"person": 1} if self.keyed else {})
 
     def take(self, places: Sequence[int]) -> "StoredCanvases":
-        """The examples at these places, in this order."""
+        """The examples at these places, in this order, all of one group."""
         coarse = None
         if self.coarse is not None:
             coarse = lazy.Lazy(places, self.coarse.__getitem__)
         style = None if self.style is None else self.style[np.asarray(places, int)]
-        return dataclasses.replace(self, pairs=self.pairs.take(places), coarse=coarse, style=style)
+        taken = self.pairs.take(places)
+        return dataclasses.replace(self, pairs=taken, coarse=coarse, style=style, num_drawn=0)
 
     def batch(self, index: np.ndarray) -> dict[str, np.ndarray]:
         """The images, identities and boxes of these examples."""
@@ -193,6 +198,7 @@ class StoredCanvases:
             identity=self.identity,
             style=self.style,
             drawn_in=self.drawn_in,
+            num_drawn=self.num_drawn,
         )
 
 
@@ -217,6 +223,7 @@ def place(
     memory_mb: float = math.inf,
     keyed: bool = False,
     styles: Sequence[str] = (),
+    num_drawn: int = 0,
 ) -> AnyCanvases:
     """Puts every pair in the middle of a canvas_px square; for the fills see `images.laid`.
 
@@ -226,7 +233,7 @@ def place(
     every image must have; () = any.  coarse: uint8[H, W, 1 or 3] for each pair, of its size, with
     the margin of what it shows: a sketch with 1 channel, a photo with 3.  keyed: join "person", for
     other backgrounds; black wedges of sketches become paper.  styles: those a net draws in; each
-    pair must be drawn in one of them.
+    pair must be drawn in one of them.  num_drawn: as in `Canvases`.
 
     Raises ValueError naming a pair that is larger than the canvas, not of size image_px, in
     colour with one channel, or in no style of these: here, or at its access.
@@ -243,6 +250,7 @@ def place(
         coarse,
         keyed,
         style=_one_hot(pairs, styles) if styles else None,
+        num_drawn=num_drawn,
     )
     size_mb = len(stored) * canvas_px**2 * sum(stored.channels.values()) / 2**20
     if size_mb <= memory_mb:
@@ -270,12 +278,16 @@ def _styles(canvases: "AnyCanvases", index: np.ndarray) -> dict[str, np.ndarray]
 
 
 def epoch(canvases: AnyCanvases) -> np.ndarray:
-    """int[N']: the examples of an epoch; those of rarer styles repeat, so that all are as many."""
-    if canvases.style is None:
-        return np.arange(len(canvases))
-    places = [np.flatnonzero(column) for column in canvases.style.T]
-    most = max(map(len, places))
-    return np.concatenate([np.resize(place, most) for place in places if len(place)])
+    """int[N']: the examples of an epoch; those of smaller groups repeat, so that all are as many.
+
+    The groups are the styles, or the pairs with a sketch and those that a teacher drew.
+    """
+    if canvases.style is not None:
+        groups = [np.flatnonzero(column) for column in canvases.style.T]
+    else:
+        groups = np.split(np.arange(len(canvases)), [len(canvases) - canvases.num_drawn])
+    most = max(map(len, groups))
+    return np.concatenate([np.resize(group, most) for group in groups if len(group)])
 
 
 def drawn(split: str) -> Canvases:

@@ -53,6 +53,28 @@ class Pairs:
         )
 
 
+def joined(first: Pairs, then: Pairs) -> Pairs:
+    """The pairs of two sets, one after the other, without styles; a person of both counts as two.
+
+    Raises ValueError for sets of different kinds of images.
+    """
+    if first.kinds != then.kinds:
+        raise ValueError(f"pairs: expected images of {first.kinds} in both, got {then.kinds}")
+    places = [(part, place) for part in (first, then) for place in range(len(part))]
+    persons = first.identity.max(initial=-1) + 1 + then.identity
+    return Pairs(
+        lazy.Lazy(places, _images),
+        first.kinds,
+        [*first.id, *then.id],
+        np.concatenate([first.identity, persons]).astype(np.int32),
+    )
+
+
+def _images(place: tuple[Pairs, int]) -> Mapping[str, np.ndarray]:
+    pairs, index = place
+    return pairs.images[index]
+
+
 class Columns(NamedTuple):
     """The known values of all examples of a split."""
 

@@ -1,8 +1,8 @@
 """Adversarial losses: a critic's and a translator's, from the critic's verdicts.
 
-Verdicts are the critic's plain outputs, float[B, h, w, 1], one for each patch; every function
-returns the loss averaged over patches and batch, in float32.  With r a verdict on a real
-image and f one on a fake:
+Verdicts are the critic's plain outputs, float[B, h, w, 1], one for each patch, or a list of them,
+one for each scale.  Every function returns the loss averaged over patches and batch, and then over
+scales, in float32.  With r a verdict on a real image and f one on a fake:
 
     kind            critic: real     critic: fake     translator     source
     lsgan           (r - 1)^2        f^2              (f - 1)^2      Mao et al., ICCV 2017
@@ -18,17 +18,23 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+Verdicts = jax.Array | list[jax.Array]
+
 
 class Adversarial(NamedTuple):
     """The three losses of one kind, each a function of verdicts."""
 
-    real: Callable[[jax.Array], jax.Array]
-    fake: Callable[[jax.Array], jax.Array]
-    translator: Callable[[jax.Array], jax.Array]
+    real: Callable[[Verdicts], jax.Array]
+    fake: Callable[[Verdicts], jax.Array]
+    translator: Callable[[Verdicts], jax.Array]
 
 
-def _mean_of(function: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], jax.Array]:
-    return lambda verdicts: function(verdicts.astype(jnp.float32)).mean()
+def _mean_of(function: Callable[[jax.Array], jax.Array]) -> Callable[[Verdicts], jax.Array]:
+    def mean(verdicts: Verdicts) -> jax.Array:
+        scales = [function(v.astype(jnp.float32)).mean() for v in jax.tree.leaves(verdicts)]
+        return sum(scales) / len(scales)
+
+    return mean
 
 
 KINDS: dict[str, Adversarial] = {

@@ -26,12 +26,11 @@ def pair(batch: types.Batch, source: str, image: jax.Array) -> jax.Array:
 
 def create(key: types.Key, config: ConfigDict, example: jax.Array) -> state.Player:
     """A critic of images like `example`; config is the whole one, see configs/shared.py."""
-    net = patch_critic.PatchCritic(
-        width=config.critic.width,
-        num_layers=config.critic.num_layers,
-        norm=config.critic.norm,
-        dtype=config.model.dtype,
-    )
+    fields = {name: config.critic[name] for name in ("width", "num_layers", "norm")}
+    fields["dtype"] = config.model.dtype
+    net = patch_critic.PatchCritic(**fields)
+    if config.critic.num_scales > 1:
+        net = patch_critic.MultiScale(config.critic.num_scales, **fields)
     tx = optimizers.adam(config.optim, num_steps=config.num_steps)
     return state.create_player(key, net, tx, example)
 

@@ -166,7 +166,7 @@ def _remover(model: ConfigDict, *, features: int) -> nets.Remover | nets.Release
     }
     if model.variant == "released":
         return nets.ReleasedRemover(**shared)
-    return nets.Remover(skips=model.skips, join=model.join, **shared)
+    return nets.Remover(skips=model.skips, join=model.join, up=model.up, **shared)
 
 
 def faded(epoch: jax.Array, config: ConfigDict) -> types.Scalars:

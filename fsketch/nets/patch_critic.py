@@ -66,3 +66,33 @@ class PatchCritic(nn.Module):
             x = conv(x, features, stride=stride, bias=self.norm == "none")
             x = nn.leaky_relu(layers.Norm(self.norm, dtype=self.dtype)(x, train=train), 0.2)
         return conv(x, 1, stride=1).astype(jnp.float32)
+
+
+class MultiScale(nn.Module):
+    """Critics of an image at several sizes, each half the one before, by mean of 2 x 2 pixels.
+
+    Source: Wang et al., "High-Resolution Image Synthesis and Semantic Manipulation with Conditional
+    GANs", CVPR 2018, section 3.2.
+
+    Attributes:
+      num_scales: how many critics, each with parameters of its own.
+      others: as of `PatchCritic`.
+    """
+
+    num_scales: int
+    width: int = 64
+    num_layers: int = 3
+    norm: str = "instance"
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, image: jax.Array, *, train: bool = False) -> list[jax.Array]:
+        """float[B, H, W, C] in [-1, 1] -> the verdicts of each scale, the largest first."""
+        verdicts = []
+        for scale in range(self.num_scales):
+            critic = PatchCritic(
+                self.width, self.num_layers, self.norm, self.dtype, name=f"scale{scale}"
+            )
+            verdicts.append(critic(image, train=train))
+            image = nn.avg_pool(image, (2, 2), (2, 2))
+        return verdicts

@@ -7,6 +7,7 @@ named by the convolutions of their localisation net.
 `Remover`, the journal's; w = 32: 11.66 M parameters.  Strided convolutions, batch normalisation
 after all but the last, leaky ReLU, transformers at these resolutions, skips of three residual
 blocks between the deepest layers [paper]; kernel 4, slope 0.2, addition of the skips [inferred].
+With `up` "nearest" [ours] its ways up double the map and convolve it, 3x3: no lattice.
 
     down: conv 4x4 / 2, BN, LReLU            at 128 px     up: transposed conv 4x4 / 2, BN, LReLU
     1   64 x 64 x w     transformer 1                      1   8 x 8 x 8w     + skip from down 4
@@ -57,6 +58,7 @@ SKIPS = {
     "residual": ((4, 3), 3),
 }
 JOINS = ("add", "concat")
+UPS = ("transposed", "nearest")
 
 
 class _Blocks(nn.Module):
@@ -86,6 +88,7 @@ class Remover(nn.Module):
       width: channels w of the first layer.
       skips: a key of SKIPS.
       join: how a skip enters: "add", or "concat" and a 1x1 convolution.
+      up: "transposed" [paper], or "nearest" [ours].
       has_transformers: without them this is the paper's ablation for unaligned portraits.
       one_radian_start: see nets/stn.py.
       norm: "batch" [paper], "instance" or "none".
@@ -96,6 +99,7 @@ class Remover(nn.Module):
     width: int = 32
     skips: str = "residual"
     join: str = "add"
+    up: str = "transposed"
     has_transformers: bool = True
     one_radian_start: bool = False
     norm: str = "batch"
@@ -107,6 +111,7 @@ class Remover(nn.Module):
         _check_size(image, 32)
         _check_choice("skips", self.skips, SKIPS)
         _check_choice("join", self.join, JOINS)
+        _check_choice("up", self.up, UPS)
         levels, num_blocks = SKIPS[self.skips]
         w = self.width
         square = {"kernel_size": 4, "stride": 2, "padding": 1, "dtype": self.dtype}
@@ -115,6 +120,12 @@ class Remover(nn.Module):
         def finish(x: jax.Array) -> jax.Array:
             x = layers.Norm(self.norm, dtype=self.dtype)(x, train=train)
             return nn.leaky_relu(x, SLOPE)
+
+        def enlarge(x: jax.Array, features: int, *, bias: bool) -> jax.Array:
+            if self.up == "nearest":
+                x = layers.upsample(x)
+                return layers.Conv(features, use_bias=bias, dtype=self.dtype)(x)
+            return layers.ConvTranspose(features, output_padding=0, use_bias=bias, **square)(x)
 
         transform = _transformers(self)
         tables = {
@@ -133,8 +144,7 @@ class Remover(nn.Module):
             maps[level] = x  # B x H/2^level x W/2^level x features
         for level in range(4, 0, -1):
             features = w * 2 ** (level - 1)
-            x = layers.ConvTranspose(features, output_padding=0, use_bias=bias, **square)(x)
-            x = finish(x)  # B x H/2^level x W/2^level x features
+            x = finish(enlarge(x, features, bias=bias))  # B x H/2^level x W/2^level x features
             if level in levels:
                 skip = _Blocks(num_blocks, self.norm, self.dtype)(maps[level], train=train)
                 if self.join == "add":
@@ -144,7 +154,7 @@ class Remover(nn.Module):
                     x = layers.Conv(features, kernel_size=1, dtype=self.dtype)(joined)
             if level == 2:
                 x = transform(x, 4, tables[4])
-        x = layers.ConvTranspose(self.features, output_padding=0, **square)(x)
+        x = enlarge(x, self.features, bias=True)
         return x.astype(jnp.float32)
 
 

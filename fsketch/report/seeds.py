@@ -1,9 +1,10 @@
-"""fsketch report seeds LABEL=WORKDIR [LABEL=WORKDIR ...] [--json=FILE]
+"""fsketch report seeds LABEL=WORKDIR [LABEL=WORKDIR ...] [--json=FILE] [--plot=FILE]
 
 Compares experiments over several seeds: workdirs of one LABEL differ only in their seed.  Prints
 mean and 95 % interval of every metric over seeds, then the differences of each experiment from the
 one before it, seed by seed.  So it shows whether an ordering is more than the luck of a seed;
-`fsketch report` shows how certain a score is on its test images.
+`fsketch report` shows how certain a score is on its test images.  Labels NAME@NUMBER are points of
+the line NAME at that number, of training pairs for instance, in the plot.
 
 Intervals are Student's t, for runs drawn independently from a normal distribution.  For runs that
 are not evaluated or do not belong together, it lists every problem and exits with code 1.
@@ -17,14 +18,20 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from etils import epath
 from flax import traverse_util
+from matplotlib import figure, ticker
 from scipy import special
 
 from fsketch.core import arguments, checkpoint, paths, writers
 from fsketch.scoring import text
+from fsketch.scoring.page import charts
 
-# Locations of data, on which no experiment depends.
-PLACES = ("data.data_dir", "data.manual_dir")
+# Locations, on which no experiment depends, or of what a run of the same seed made.
+PLACES = (
+    "data.data_dir", "data.manual_dir",
+    *(f"unlabelled.{name}" for name in ("folder", "teacher", "pairs")),
+)  # fmt: skip
 FIXED = ("data", "split", "protocol", "num_images")  # in evaluation.json, equal in all runs
 
 
@@ -70,7 +77,7 @@ def read(arguments: Sequence[str]) -> dict[str, Scores]:
         fields = traverse_util.flatten_dict(config, sep=".")
         seed = fields.pop("seed")
         for name in PLACES:
-            fields.pop(name)
+            fields.pop(name, None)
         here = {name: evaluation[name] for name in FIXED}
         fixed = fixed or here
         for name, value in here.items():
@@ -137,13 +144,58 @@ def main(words: Sequence[str]) -> int:
     parser = arguments.Parser("report seeds", description="Compare experiments over several seeds.")
     parser.add_argument("runs", nargs="+", type=paths.labelled, metavar="LABEL=WORKDIR")
     parser.path("--json", metavar="FILE", help="write all numbers as JSON")
+    parser.path("--plot", metavar="FILE", help="plot scores against the numbers of NAME@NUMBER")
     given = parser.parse_args(words)
-    writers.check_file("--json", given.json)
+    for flag in ("json", "plot"):
+        writers.check_file(f"--{flag}", getattr(given, flag))
     content = summary(read(given.runs))
+    plot = lines(content["means"]) if given.plot else None
     print(terminal(content))
     if given.json:
         writers.write_json(given.json, _plain(content))
+    if plot:
+        writers.write_whole(epath.Path(given.plot), charts.save(plot, Path(given.plot)))
     return 0
+
+
+def lines(means: Mapping[str, Mapping[str, Mean]]) -> figure.Figure:
+    """A panel for each metric with a line for each NAME of labels NAME@NUMBER, and intervals.
+
+    Raises ValueError for other labels.
+    """
+    points: dict[str, dict[float, Mapping[str, Mean]]] = {}
+    for label, scores in means.items():
+        name, _, number = label.rpartition("@")
+        if not (name and number.isdecimal() and int(number)):
+            raise ValueError(f"--plot: expected labels NAME@NUMBER, such as kd@11, got {label}")
+        points.setdefault(name, {})[int(number)] = scores
+    metrics = list(dict.fromkeys(metric for scores in means.values() for metric in scores))
+    columns = min(4, len(metrics))
+    rows = math.ceil(len(metrics) / columns)
+    with charts.styled():
+        size = (270 * columns * charts.PX, (40 + 220 * rows) * charts.PX)
+        plot = figure.Figure(size, layout="constrained")
+        panels = plot.subplots(rows, columns, squeeze=False).ravel()
+        for panel, metric in itertools.zip_longest(panels, metrics):
+            if metric is None:
+                panel.set_visible(False)
+                continue
+            panel.set_title(metric, loc="left")
+            panel.set_xscale("log", base=2)
+            panel.xaxis.set_major_formatter(ticker.ScalarFormatter())
+            panel.set_xticks(sorted({number for its in points.values() for number in its}))
+            panel.xaxis.set_minor_locator(ticker.NullLocator())
+            for (name, its), colour in zip(points.items(), itertools.cycle(charts.COLOURS)):
+                numbers = sorted(number for number in its if metric in its[number])
+                scores = [its[number][metric] for number in numbers]
+                halves = [0.0 if math.isinf(score.half) else score.half for score in scores]
+                panel.errorbar(
+                    numbers, [score.value for score in scores], halves, color=colour, marker="o",
+                    capsize=3, label=name,
+                )  # fmt: skip
+        handles, names = panels[0].get_legend_handles_labels()
+        plot.legend(handles, names, loc="outside lower center", ncols=len(names), frameon=False)
+    return plot
 
 
 def _plain(value: Any) -> Any:

@@ -48,3 +48,10 @@ def test_far_verdicts_stay_finite_and_bfloat16_is_averaged_in_float32(kind):
 def test_an_unknown_kind_names_its_field():
     with pytest.raises(ValueError, match=r"critic.loss: .*'hinge', 'lsgan'.*got 'wasserstein'"):
         adversarial.of("wasserstein")
+
+
+@pytest.mark.parametrize("kind", adversarial.KINDS)
+def test_scales_count_alike_whatever_their_verdicts(kind):
+    for loss in adversarial.of(kind):
+        both = loss([VERDICTS, VERDICTS[:1, :, :1]])
+        assert float(both) == pytest.approx((loss(VERDICTS) + loss(VERDICTS[0, 0, 0])) / 2)

@@ -109,7 +109,8 @@ def start():
 
 def test_each_player_moves_by_its_own_loss_against_the_other_as_it_was(start):
     """Adam's first moments against gradients written down here from the nets alone."""
-    config = small(loss_weights={"pixel": 1e-2, "adversarial": 0.5})
+    weights = {"pixel": 1e-2, "adversarial": 0.5}
+    config = small(loss_weights=weights, critic={"loss": "non_saturating"})
     method = methods.create(config)
     batch = batch_of(2, 20)
     step = jax.pmap(method.train_step, axis_name="device", devices=jax.devices()[:1])

@@ -18,6 +18,7 @@ def test_each_player_moves_by_its_own_loss_against_the_others_as_they_were():
     """Adam's first moments against gradients written down here from the nets alone."""
     config = kd_plus.tiny()
     with config.unlocked():
+        config.critic.num_scales = 2
         config.loss_weights = kd_plus.get_config("variant=none,ablation=no_teacher").loss_weights
     size, crop = 2, config.data.crop_px
     rng = np.random.default_rng(0)
@@ -42,19 +43,23 @@ def test_each_player_moves_by_its_own_loss_against_the_others_as_they_were():
         source, _ = STUDENTS[CRITICS[critic]]
         return apply(critic, params, jnp.concatenate([batch[source], image], -1))
 
+    def squared(verdicts, aim):
+        large, half = verdicts
+        return (jnp.square(large - aim).mean() + jnp.square(half - aim).mean()) / 2
+
     def student_loss(params, role):
         source, target = STUDENTS[role]
         (critic,) = (c for c, s in CRITICS.items() if s == role)
         fake = apply(role, params, batch[source])[0]
-        verdict = judged(critic, start[critic].params, fake)
-        return 10 * jnp.abs(fake - batch[target]).mean() + jnp.square(verdict - 1).mean()
+        verdicts = judged(critic, start[critic].params, fake)
+        return 10 * jnp.abs(fake - batch[target]).mean() + squared(verdicts, 1)
 
     def critic_loss(params, critic):
         role = CRITICS[critic]
         source, target = STUDENTS[role]
         fake = apply(role, start[role].params, batch[source])[0]  # of the student before its step
         on_real, on_fake = (judged(critic, params, image) for image in (batch[target], fake))
-        return (jnp.square(on_real - 1).mean() + jnp.square(on_fake).mean()) / 2
+        return (squared(on_real, 1) + squared(on_fake, 0)) / 2
 
     for loss, roles in ((student_loss, STUDENTS), (critic_loss, CRITICS)):
         for role in roles:

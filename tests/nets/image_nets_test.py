@@ -48,3 +48,15 @@ def test_output_is_bounded_keeps_the_size_and_starts_off_grey():
     # Instance normalisation: an example does not see its neighbours.
     alone = jax.jit(net.apply)(variables, image[:1])
     np.testing.assert_allclose(made[:1], alone, atol=1e-5)
+
+
+def test_critics_of_several_scales_judge_halved_images():
+    image = jax.random.normal(jax.random.key(0), (2, 32, 48, 3))
+    net = patch_critic.MultiScale(2, width=2, num_layers=1, norm="none")
+    variables = net.init(jax.random.key(1), image)
+    first, second = net.apply(variables, image)
+    alone = patch_critic.PatchCritic(width=2, num_layers=1, norm="none")
+    halved = np.asarray(image).reshape(2, 16, 2, 24, 2, 3).mean((2, 4))
+    for scale, (verdicts, seen) in enumerate(((first, image), (second, halved))):
+        params = {"params": variables["params"][f"scale{scale}"]}
+        np.testing.assert_allclose(verdicts, alone.apply(params, seen), atol=1e-5)

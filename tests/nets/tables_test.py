@@ -151,6 +151,7 @@ def test_bfloat16_gives_float32_outputs_from_float32_parameters(net, size):
 
 OUTPUTS = [
     (remover.Remover(1, width=4), 96, (2, 96, 96, 1)),
+    (remover.Remover(1, width=4, up="nearest"), 96, (2, 96, 96, 1)),
     (remover.ReleasedRemover(1, width=4), 192, (2, 192, 192, 1)),
     (remover.FaceCritic(width=4), 32, (2, 1)),
     (patch_critic.PatchCritic(width=4), 24, (2, 1, 1, 1)),
@@ -172,6 +173,7 @@ REFUSED = [
     (remover.FaceCritic(), (24, 24), "divisible by 16"),
     (remover.Remover(3, skips="all"), (32, 32), "skips: .*'residual', 'top', 'unet'.* got 'all'"),
     (remover.Remover(3, join="sum"), (32, 32), "join: .*'add', 'concat'.* got 'sum'"),
+    (remover.Remover(3, up="bicubic"), (32, 32), "up: .*'nearest', 'transposed'.* got 'bicubic'"),
     (resnet.Translator(features=1), (30, 32), "30 x 32"),
     (resnet.Translator(features=1, up="bilinear"), (16, 16), r"model\.up: .*got 'bilinear'"),
     (resnet.Translator(features=1, skips=True), (16, 16), "'nearest' with model.skips"),

@@ -4,7 +4,9 @@ import json
 import math
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
+from PIL import Image
 
 from fsketch.configs import kd
 from fsketch.core import checkpoint, errors
@@ -69,6 +71,30 @@ def test_one_seed_has_no_interval_and_many_approach_the_normal():
     for count, t in ((12, 2.2010), (30, 2.0452), (100, 1.9842)):  # Student's tables
         half = seeds.mean([0.0, 1.0] * (count // 2)).half
         assert half == pytest.approx(t * 0.5 / math.sqrt(count - 1), rel=1e-3)
+
+
+def test_a_plot_has_a_line_for_each_name_over_its_numbers(workdir, tmp_path, capsys):
+    scores = {("kd", 11): (0.5, 0.7), ("kd", 44): (0.8, 0.8), ("l1", 22): (0.6,)}
+    runs = [
+        workdir(f"{name}@{number}", seed, score, others={"to_photo/ssim": 0.3})
+        for (name, number), its in scores.items()
+        for seed, score in enumerate(its)
+    ]
+    assert errors.run(seeds.main, [*runs, f"--plot={tmp_path / 'curve.png'}"]) == 0
+    assert Image.open(tmp_path / "curve.png").width > 500
+    first, second = seeds.lines(seeds.summary(seeds.read(runs))["means"]).axes
+    assert (first.get_title("left"), second.get_title("left")) == (
+        "to_sketch/ssim",
+        "to_photo/ssim",
+    )
+    kd_line, l1_line = (container.lines[0] for container in first.containers)
+    np.testing.assert_allclose(kd_line.get_xydata(), [(11, 0.6), (44, 0.8)])
+    np.testing.assert_allclose(l1_line.get_xydata(), [(22, 0.6)])
+    (bars,) = first.containers[0].lines[2]
+    low, high = bars.get_segments()[0][:, 1]
+    assert high - 0.6 == pytest.approx(0.6 - low) == pytest.approx(12.706 * 0.1, rel=1e-3)  # t, 1
+    assert errors.run(seeds.main, [workdir("kd", 0, 0.5), f"--plot={tmp_path / 'x.png'}"]) == 1
+    assert "expected labels NAME@NUMBER, such as kd@11, got kd" in capsys.readouterr().err
 
 
 def test_all_that_does_not_belong_together_is_named(workdir, capsys):

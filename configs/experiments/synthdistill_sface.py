@@ -1,0 +1,33 @@
+"""SFace, a recogniser of real faces, teaches on a GAN's faces; dynamic, static and no_resampling.
+
+Run        fsketch train --config=configs/experiments/synthdistill_sface.py --workdir=runs/sface
+           --config.generator.path=dcgan.safetensors --config.embedder.path=sface.safetensors
+           (docs/weights.md); then `fsketch verify --folder=ORL --draw=orl.csv --align --embedder
+           runs/sface/dynamic_0 sface.safetensors pixels hog pca`
+Cost       see below
+Expect     not run yet
+"""
+
+from ml_collections import ConfigDict
+
+from fsketch.configs import experiments, synthdistill
+
+SEEDS = (0, 1, 2)
+ROWS = {"dynamic": "none", "static": "static", "no_resampling": "no_resampling"}
+CHANGES = {
+    "num_steps": 300,
+    "optim.learning_rate": 2e-3,
+    "optim.decay_from": 0.5,
+    "optim.halve_at": (),
+    "eval_every_steps": 100,
+    "save_every_steps": 50,
+}
+
+
+def get_config() -> ConfigDict:
+    stages = {}
+    for seed in SEEDS:
+        for row, ablation in ROWS.items():
+            config = synthdistill.get_config(f"faces=dcgan,ablation={ablation}")
+            stages[f"{row}_{seed}"] = experiments.stage(config, {**CHANGES, "seed": seed})
+    return experiments.experiment(stages)
