@@ -108,7 +108,7 @@ def score(
             if name.startswith("embedding"):
                 embeddings.setdefault(name, []).append(value)
         id, box = canvases.id[example["index"]], example["box"]
-        for direction, kind in prediction.DIRECTIONS.items():
+        for direction, (_, kind) in images.DIRECTIONS.items():
             if kind not in outputs:
                 continue
             if not np.isfinite(outputs[kind]).all():
@@ -189,7 +189,7 @@ def metric_names(
     metrics = protocols.get(protocol).image_metrics
     names = [
         f"{direction}/{metric}"
-        for direction, kind in prediction.DIRECTIONS.items()
+        for direction, (_, kind) in images.DIRECTIONS.items()
         if kind in outputs
         for metric in metrics
     ]

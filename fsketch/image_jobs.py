@@ -9,10 +9,10 @@ import argparse
 import collections
 import glob
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent import futures
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,6 @@ from fsketch.core import arguments, errors, image_files, names, progress, writer
 
 FORMATS = {"png": writers.write_png, "jpg": writers.write_jpeg}
 THREADS = 4  # that decode and encode beside the device
-
-Read = TypeVar("Read")
 
 
 class Job(NamedTuple):
@@ -176,20 +174,6 @@ def check_origins(origins: Mapping[Path, str]) -> None:
             f"OUT: expected results of {origins[path]}, got {len(others)} of others, the first "
             f"{path} of {found}; name another folder, or make them again by --overwrite"
         )
-
-
-def ahead(
-    pool: futures.Executor, jobs: Iterable[Job], read: Callable[[Path], Read], most: int
-) -> Iterator[tuple[Job, Read]]:
-    """Each job with what `read` makes of its input, in order; `most` are read ahead."""
-    queue: collections.deque[tuple[Job, futures.Future]] = collections.deque()
-    for job in jobs:
-        queue.append((job, pool.submit(read, job.given)))
-        if len(queue) > most:
-            first, future = queue.popleft()
-            yield first, future.result()
-    for job, future in queue:
-        yield job, future.result()
 
 
 class Outcomes:

@@ -26,7 +26,17 @@ import jax
 import numpy as np
 
 from fsketch import image_jobs, studio
-from fsketch.core import arguments, errors, image_files, names, paths, pictures, progress, writers
+from fsketch.core import (
+    arguments,
+    errors,
+    image_files,
+    names,
+    paths,
+    pictures,
+    progress,
+    threads,
+    writers,
+)
 from fsketch.faces import align
 
 COMMANDS = {"to_sketch": "sketch", "to_photo": "photo"}  # each is the other's input
@@ -107,7 +117,7 @@ def run(
         progress.Bar("pictures", len(jobs)) as bar,
     ):
         outcomes = image_jobs.Outcomes(pool, bar, extension=flags.format)
-        for job, read in image_jobs.ahead(pool, jobs, _read, READ_AHEAD):
+        for job, read in threads.ahead(pool, jobs, _read, READ_AHEAD):
             if isinstance(read, pictures.PictureError):
                 outcomes.fail(job, str(read))
                 continue
@@ -133,9 +143,9 @@ def run(
     return Done(failures, notes, counts["faces"], counts["faceless"])
 
 
-def _read(path: Path) -> pictures.Picture | pictures.PictureError:
+def _read(job: image_jobs.Job) -> pictures.Picture | pictures.PictureError:
     try:
-        return pictures.read(path)
+        return pictures.read(job.given)
     except pictures.PictureError as error:
         return error
 

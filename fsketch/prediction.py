@@ -1,18 +1,15 @@
 """A method's predictions on all devices, and the states and shapes they need."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from fsketch.core import mapping, parallel, progress, state, types
+from fsketch.core import images, mapping, parallel, progress, state, types
 from fsketch.data import augment, pipeline
 from fsketch.methods import interface
-
-# direction -> predicted kind of image
-DIRECTIONS = {"to_sketch": "sketch", "to_photo": "photo"}
 
 
 def initial_state(
@@ -49,7 +46,7 @@ def channels(config: ConfigDict) -> dict[str, int]:
     """Channels of each kind of image; a coarse image has as many as the image it predicts."""
     depths = {"photo": 3, "sketch": config.data.sketch_channels}
     if "patches" in config:
-        depths["coarse"] = depths[DIRECTIONS[config.direction]]
+        depths["coarse"] = depths[images.DIRECTIONS[config.direction][1]]
     return depths
 
 
@@ -60,12 +57,11 @@ def styles(config: ConfigDict, *, direction: str = "to_sketch") -> tuple[str, ..
     return tuple(config.model.styles)
 
 
-def blank(
-    height: int, width: int, depths: Mapping[str, int], *, styles: Sequence[str] = ()
-) -> types.Batch:
-    """One grey pair of this size, these channels and no style, for the shapes of a method."""
-    pair = {kind: jnp.zeros((1, height, width, depth)) for kind, depth in depths.items()}
-    return pair | _about(styles)
+def blank(config: ConfigDict) -> types.Batch:
+    """One grey pair in a configuration's size and channels and in no style, for its shapes."""
+    px = config.data.crop_px
+    pair = {kind: jnp.zeros((1, px, px, depth)) for kind, depth in channels(config).items()}
+    return pair | _about(styles(config))
 
 
 def _about(styles: Sequence[str]) -> types.Batch:

@@ -57,10 +57,7 @@ def run(workdir: str | epath.Path, *, kind: str) -> Restored:
     frozen = frozen_nets(workdir) if meta["frozen"] else {}
     with _lacking_fields_named(config, source=f"{workdir}: made by version {meta['version']}"):
         method = methods.create(config)
-        key, crop = parallel.initial_key(config.seed), config.data.crop_px
-        one = prediction.blank(
-            crop, crop, prediction.channels(config), styles=prediction.styles(config)
-        )
+        key, one = parallel.initial_key(config.seed), prediction.blank(config)
         shapes = jax.eval_shape(method.init, key, frozen, one)
         jax.eval_shape(method.predict, shapes, frozen, one)
     # The memory (image pools) is left out: predictions do not need it, and with data.part_px its

@@ -7,6 +7,7 @@ problem and exits with code 1; it never resizes or omits anything silently.
 
 import argparse
 import collections
+import functools
 import hashlib
 import sys
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fsketch.core import arguments, errors, names, paths, progress, writers
+from fsketch.core import arguments, errors, images, names, paths, progress, threads, writers
 from fsketch.frozen import metric_nets
 from fsketch.metrics import fid
 from fsketch.scoring import conventions, features, matching, measures, protocols, results
@@ -57,13 +58,13 @@ def score(
     tallies = {label: conventions.Tally(ready) for label in matched.outputs} if why else {}
     digests = {label: hashlib.sha256() for label in ("truth", *matched.outputs)}
     pairs = _decoded(matched, problems)
-    for id, images in progress.track(pairs, "scoring", len(matched.ids)):
-        for label, (pixels, digest) in images.items():
+    for id, decoded in progress.track(pairs, "scoring", len(matched.ids)):
+        for label, (pixels, digest) in decoded.items():
             digests[label].update(f"{id}\0{digest}\0".encode())
             for gatherer in gathered.values():
                 gatherer.add(label, pixels)
-        truth, _ = images.pop("truth")
-        for label, (output, _) in images.items():
+        truth, _ = decoded.pop("truth")
+        for label, (output, _) in decoded.items():
             if chosen.resize_output and output.shape[:2] != truth.shape[:2]:
                 output = protocols.resized(output, (truth.shape[1], truth.shape[0]))
             scorers[label].add(truth, output)
@@ -193,16 +194,11 @@ def _decoded(
     lists every bad one.
     """
     with futures.ThreadPoolExecutor(THREADS) as pool:
-        queue: collections.deque[tuple[str, futures.Future]] = collections.deque()
-        for id in (*matched.ids, *[None] * AHEAD):
-            if id is not None:
-                queue.append((id, pool.submit(_read, matched, id)))
-            if queue and (id is None or len(queue) > AHEAD):
-                first, future = queue.popleft()
-                images, found = future.result()
-                problems.merge(found)
-                if not problems.places:
-                    yield first, images
+        read = functools.partial(_read, matched)
+        for id, (decoded, found) in threads.ahead(pool, matched.ids, read, AHEAD):
+            problems.merge(found)
+            if not problems.places:
+                yield id, decoded
 
 
 def _read(
@@ -210,13 +206,13 @@ def _read(
 ) -> tuple[dict[str, tuple[np.ndarray, str]], matching.Problems]:
     """All images of one id, and their problems."""
     problems = matching.Problems()
-    images = {}
+    decoded = {}
     for label, files in {"truth": matched.truth, **matched.outputs}.items():
         if id in files:
             pixels = matching.decode(files[id], problems)
             digest = hashlib.sha256(files[id].read_bytes()).hexdigest()
-            images[label] = (pixels, digest)
-    return images, problems
+            decoded[label] = (pixels, digest)
+    return decoded, problems
 
 
 def _spread(
@@ -254,7 +250,7 @@ def parser() -> arguments.Parser:
         help="instead of --truth: a table id,photo,sketch,split (*.csv), or FS2K's anno_test.json",
     )  # fmt: skip
     add("--split", default="", help="with --manifest: only the rows of this split")
-    add("--direction", default="to_sketch", choices=matching.DIRECTIONS)
+    add("--direction", default="to_sketch", choices=images.DIRECTIONS)
     add("--partial", action="store_true", help="accept outputs that lack some images")
     add("--floor", action="store_true", help="also score the inputs themselves as an output")
     result.several("--metrics", commas=True, metavar="A,B", help="instead of the protocol's")
@@ -294,7 +290,7 @@ def matched(given: argparse.Namespace) -> matching.Matched:
                     f"{workdir}: expected --truth, --manifest or an evaluated workdir as the first "
                     "--output, got none"
                 )
-            source, target = matching.DIRECTIONS[given.direction]
+            source, target = images.DIRECTIONS[given.direction]
             truth, inputs = (matching.outputs_of(workdir, kind) for kind in (target, source))
         truth_folder = Path(truth)
         result = matching.by_folders(truth_folder, inputs and Path(inputs), problems)

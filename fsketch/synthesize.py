@@ -15,7 +15,6 @@ nothing was written.
 """
 
 import argparse
-import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from concurrent import futures
@@ -26,7 +25,7 @@ import jax
 import numpy as np
 
 from fsketch import image_jobs, translator
-from fsketch.core import arguments, errors, image_files, images, names, progress
+from fsketch.core import arguments, errors, image_files, images, names, progress, threads
 from fsketch.data import checks
 
 LEVELS = {"BLACK": 0, "WHITE": 255}
@@ -101,10 +100,10 @@ def run(
         # Sorted by canvas, since each has its own program; unusable images come first.
         sizes = pool.map(lambda job: size_of(job.given, reading), jobs)
         canvases = dict(zip(jobs, map(canvas_of, sizes), strict=True))
-        decoded = image_jobs.ahead(
+        decoded = threads.ahead(
             pool,
             sorted(jobs, key=canvases.get),
-            functools.partial(read, reading=reading),
+            lambda job: read(job.given, reading),
             2 * batch_size,
         )
 

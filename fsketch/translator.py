@@ -92,11 +92,7 @@ def directions(restored: Any) -> list[str]:
     """The directions in which a restored run (`restore.Restored`) translates."""
     from fsketch import prediction  # see `load_translator`
 
-    crop = restored.config.data.crop_px
-    config = restored.config
-    blank = prediction.blank(
-        crop, crop, prediction.channels(config), styles=prediction.styles(config)
-    )
+    blank = prediction.blank(restored.config)
     made = jax.eval_shape(restored.method.predict, restored.state, restored.frozen, blank)
     return [name for name, (_, target) in images.DIRECTIONS.items() if target in made]
 

@@ -107,6 +107,13 @@ def full_optimization():
     jax.config.update("jax_disable_most_optimizations", True)
 
 
+@pytest.fixture
+def plain_convolutions():
+    """Convolutions are lax's own, since they compile sooner."""
+    with convolution.plain():
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> pathlib.Path:
     """The folder of real pairs and weights beside the repository; skips where it is absent."""

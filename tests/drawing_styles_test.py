@@ -16,15 +16,11 @@ from fsketch.export import program
 from fsketch.nets import convolution
 from fsketch.zoo import cards, entries, nets
 
+pytestmark = pytest.mark.usefixtures("quick_faces", "plain_convolutions")
+
 STYLES = ("cuhk", "fs2k1")
 PHOTO = np.random.default_rng(0).integers(0, 256, (32, 32, 3), np.uint8)
 LEVEL = 1  # of 255, where a value lies between two
-
-
-@pytest.fixture(autouse=True)
-def plain_convolutions(quick_faces):
-    with convolution.plain():
-        yield
 
 
 @pytest.fixture(scope="module")

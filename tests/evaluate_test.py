@@ -171,7 +171,7 @@ def test_a_run_on_parts_is_restored_without_its_pool_of_parts(tiny, tmp_path):
     leaves = [jax.tree.leaves(players) for players in (restored.state.players, fresh.players)]
     for one, other in zip(*leaves, strict=True):
         np.testing.assert_array_equal(one, other)
-    whole = prediction.blank(32, 32, prediction.channels(config))
+    whole = prediction.blank(config)
     made = jax.eval_shape(restored.method.predict, restored.state, {}, whole)
     assert made["sketch"].shape == (1, 32, 32, 1) and made["photo"].shape == (1, 32, 32, 3)
 

@@ -10,7 +10,8 @@ from etils import epath
 from fsketch import experiment, methods, train
 from fsketch.configs import experiments, teacher
 from fsketch.core import checkpoint
-from fsketch.nets import convolution
+
+pytestmark = pytest.mark.usefixtures("plain_convolutions")
 
 NAMES = [module.name for module in pkgutil.iter_modules(experiments.__path__)]
 
@@ -52,12 +53,6 @@ def test_a_path_reaches_all_stages_which_otherwise_keep_their_own():
     stages = [config.stages[name] for name in config.order]
     paths = {(stage.generator.path, stage.embedder.path) for stage in stages}
     assert paths == {("dcgan_digiface", "FILE")}
-
-
-@pytest.fixture(autouse=True)
-def plain_convolutions():
-    with convolution.plain():
-        yield
 
 
 @pytest.fixture

@@ -19,17 +19,12 @@ from fsketch import evaluate, image_jobs, restore, synthesize, translator
 from fsketch.configs import cyclegan, ide, kd, kd_plus, kt, pix2pix, teacher
 from fsketch.core import errors, images, mapping, writers
 from fsketch.data import augment, sources
-from fsketch.nets import convolution
 from fsketch.stages import coarse_images
+
+pytestmark = pytest.mark.usefixtures("plain_convolutions")
 
 EXPERIMENTS = {"kd": kd, "kt": kt, "kd_plus": kd_plus, "pix2pix": pix2pix, "cyclegan": cyclegan}
 CROP = 32  # of tiny configurations
-
-
-@pytest.fixture(autouse=True)
-def plain_convolutions():
-    with convolution.plain():
-        yield
 
 
 _WORKDIRS = {}

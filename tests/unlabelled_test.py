@@ -12,13 +12,8 @@ from fsketch.configs import experiments, kd
 from fsketch.core import checkpoint
 from fsketch.data import pipeline, sources
 from fsketch.faces import align
-from fsketch.nets import convolution
 
-
-@pytest.fixture(autouse=True)
-def plain_convolutions():
-    with convolution.plain():
-        yield
+pytestmark = pytest.mark.usefixtures("plain_convolutions")
 
 
 @pytest.fixture

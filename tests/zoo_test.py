@@ -13,16 +13,11 @@ from fsketch import models, translator
 from fsketch.configs import kd
 from fsketch.core import errors, trees
 from fsketch.export import program
-from fsketch.nets import convolution
 from fsketch.zoo import cards, entries, nets
 
+pytestmark = pytest.mark.usefixtures("plain_convolutions")
+
 DRAWN = {"training_data": "drawn pairs", "terms": "none"}
-
-
-@pytest.fixture(autouse=True)
-def plain_convolutions():
-    with convolution.plain():
-        yield
 
 
 @pytest.fixture

@@ -19,38 +19,32 @@ Table = dict[str, tuple[str, tuple[int, ...] | None]]
 
 def squeezenet_v1_0() -> Table:
     """The npz whose keys are "conv1/w", "fire2/conv1x1_1/w" (OIHW), ..., and their "/b"."""
-    layers = {"conv1": "conv1", "conv10": "conv_final"}
-    for fire in (f"fire{number}" for number in range(2, 10)):
-        layers |= {
-            f"{fire}/squeeze": f"{fire}/conv1x1_1",
-            f"{fire}/expand1": f"{fire}/conv1x1_2",
-            f"{fire}/expand3": f"{fire}/conv3x3_2",
-        }
-    return _convolutions(layers, ("/w", "/b"))
+    fires = [f"fire{number}/conv" for number in range(2, 10)]
+    return _squeezenet(("conv1", "conv_final"), fires, ("1x1_1", "1x1_2", "3x3_2"), ("/w", "/b"))
 
 
 def squeezenet_v1_0_caffe() -> Table:
     """The authors' squeezenet_v1.0.caffemodel."""
-    layers = {"conv1": "conv1", "conv10": "conv10"}
-    for fire in (f"fire{number}" for number in range(2, 10)):
-        layers |= {
-            f"{fire}/squeeze": f"{fire}/squeeze1x1",
-            f"{fire}/expand1": f"{fire}/expand1x1",
-            f"{fire}/expand3": f"{fire}/expand3x3",
-        }
-    return _convolutions(layers, CAFFE)
+    fires = [f"fire{number}/" for number in range(2, 10)]
+    return _squeezenet(("conv1", "conv10"), fires, ("squeeze1x1", "expand1x1", "expand3x3"), CAFFE)
 
 
 def squeezenet_v1_1() -> Table:
     """torchvision's squeezenet1_1."""
-    layers = {"conv1": "features.0", "conv10": "classifier.1"}
-    for number, position in zip(range(2, 10), (3, 4, 6, 7, 9, 10, 11, 12), strict=True):
-        layers |= {
-            f"fire{number}/squeeze": f"features.{position}.squeeze",
-            f"fire{number}/expand1": f"features.{position}.expand1x1",
-            f"fire{number}/expand3": f"features.{position}.expand3x3",
-        }
-    return _convolutions(layers, TORCH)
+    fires = [f"features.{position}." for position in (3, 4, 6, 7, 9, 10, 11, 12)]
+    ends = ("features.0", "classifier.1")
+    return _squeezenet(ends, fires, ("squeeze", "expand1x1", "expand3x3"), TORCH)
+
+
+def _squeezenet(
+    convs: Sequence[str], fires: Sequence[str], parts: Sequence[str], ends: tuple[str, str]
+) -> Table:
+    """Names of the first and the last convolution, of each fire module, and of its parts."""
+    layers = dict(zip(("conv1", "conv10"), convs, strict=True))
+    for number, fire in enumerate(fires, 2):
+        for ours, theirs in zip(("squeeze", "expand1", "expand3"), parts, strict=True):
+            layers[f"fire{number}/{ours}"] = fire + theirs
+    return _convolutions(layers, ends)
 
 
 def alexnet() -> Table:

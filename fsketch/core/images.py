@@ -56,6 +56,11 @@ def imagenet_normalised(image: Array) -> Array:
     return ((image + 1.0) / 2.0 - mean) / std
 
 
+def face_normalised(image: Array) -> Array:
+    """[-1, 1] -> (v - 127.5) / 128 of v in 0..255, the input of many face recognisers."""
+    return image * (127.5 / 128)
+
+
 def centre(size: tuple[int, int], canvas: tuple[int, int]) -> tuple[int, int]:
     """(top, left) of a size (H, W) in the middle of a canvas (H, W), rounded down.
 

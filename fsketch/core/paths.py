@@ -14,12 +14,6 @@ def expanded(text: str) -> str:
     return str(pathlib.Path(os.path.expanduser(text)))
 
 
-def absolute(text: str | os.PathLike) -> str:
-    """As `expanded`, absolute and without links: two names of one place are equal."""
-    path = expanded(os.fspath(text))
-    return path if "://" in path else os.path.realpath(path)
-
-
 def labelled(text: str) -> str:
     """As `expanded`; of "LABEL=PATH" the part after the label."""
     label, equals, path = text.partition("=")

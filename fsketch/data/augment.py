@@ -20,7 +20,6 @@ PAIR = ("photo", "sketch")
 IMAGES = (*PAIR, "coarse", "person")  # scaled, and moved as one; as far as a batch has them
 LIGHT = 1  # stream of an example's key that `random_light` draws from
 CONDITIONS = 2  # stream of an example's key for `conditions`
-MOVES = ("zoom", "roll_degrees")
 LIMITS = ("brightness", "contrast", "saturation")  # fields of `config.data` for `random_light`
 
 

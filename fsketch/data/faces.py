@@ -78,9 +78,8 @@ def find(
       DataError: the folder or the arguments are wrong.
     """
     if source in (FOLDERS, CELEBA) and not Path(manual_dir or "?").is_dir():
-        raise errors.DataError(
-            "the arguments",
-            problems={(repr(manual_dir), f"the folder of {source!r}"): ["portraits.manual_dir"]},
+        raise errors.refusal(
+            "portraits.manual_dir", got=repr(manual_dir), expected=f"the folder of {source!r}"
         )
     if source == FOLDERS:
         rows, see = _folders(Path(manual_dir))
@@ -131,11 +130,10 @@ def _chosen(
     """The faces in the order of splits, cut to the limits."""
     kept = [i for i, row in enumerate(found.rows) if row.id.startswith(prefix)]
     if not kept:
-        raise errors.DataError(
-            "the arguments",
-            problems={
-                (f"{prefix!r}, with which no id begins", found.rows[0].id[:9]): ["portraits.prefix"]
-            },
+        raise errors.refusal(
+            "portraits.prefix",
+            got=f"{prefix!r}, with which no id begins",
+            expected=found.rows[0].id[:9],
         )
     undecided = [found.rows[i].identity for i in kept if not found.rows[i].split]
     given = {found.rows[i].split for i in kept}

@@ -6,7 +6,7 @@ from typing import Any
 
 from fsketch import prediction, restore, translator
 from fsketch.convert import files
-from fsketch.core import trees
+from fsketch.core import images, trees
 from fsketch.demo import pages
 from fsketch.export import detector as exported
 from fsketch.export import onnx_file, sources
@@ -33,7 +33,7 @@ def of_run(workdir: str, *, checkpoint: str = "best") -> list[pages.Model]:
         source = in_styles[styles[0]]
         data, step = source.about["data"], int(source.about["step"])
         told = {
-            "name": f"{name}-{sources.DIRECTIONS[direction][1]}",
+            "name": f"{name}-{images.DIRECTIONS[direction][1]}",
             "summary": f"Trained on {data} for {step:,} steps.",
             "terms": f"Terms: those of {data}.",
             "fill": source.fill,

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 from onnx import reference
 
-from fsketch.core import progress, writers
+from fsketch.core import images, progress, writers
 from fsketch.export import architectures, graph, parity, sources
 
 try:
@@ -48,7 +48,7 @@ def serialized(
     step = architectures.multiple(source.net)
     sides = ("h", "w") if step else size or source.canvas
     taken, given = source.channels
-    source_kind, target_kind = sources.DIRECTIONS[source.direction]
+    source_kind, target_kind = images.DIRECTIONS[source.direction]
     image = made.image(source_kind, ["n", *sides, taken], is_uint8=is_uint8)
     stats = source.variables.get("batch_stats")
     layers = graph.Layers(made, source.variables["params"], stats, style=source.shares.get("style"))

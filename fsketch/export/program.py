@@ -20,9 +20,8 @@ import argparse
 import importlib
 from collections.abc import Sequence
 
-from fsketch.core import arguments, errors
+from fsketch.core import arguments, errors, images
 from fsketch.export import zoo_entry
-from fsketch.scoring import matching
 
 # name -> module with run(flags); imported when it is asked for, as some need optional packages
 FORMATS = {
@@ -49,7 +48,7 @@ def parser() -> arguments.Parser:
     result.path("--workdir", default="", metavar="RUN", help="the run")
     result.several("--model", commas=True, metavar="NAME", help="in place of a run")
     result.path("--zoo", default="", metavar="DIR", help="a folder of more models")
-    add("--direction", choices=matching.DIRECTIONS)
+    add("--direction", choices=images.DIRECTIONS)
     add("--checkpoint", default="best", choices=("best", "latest"))
     add("--style", default="", help="of a run or model that has several; default: its first")
     add("--format", required=True, choices=FORMATS)

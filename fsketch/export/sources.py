@@ -12,19 +12,17 @@ from flax import linen as nn
 from flax import traverse_util
 
 import fsketch
-from fsketch import prediction, restore
+from fsketch import prediction, restore, translator
 from fsketch.core import drawing_styles, errors, images, state, trees, types
 from fsketch.data import pipeline
 from fsketch.nets import students
 from fsketch.zoo import cards, entries, nets
 
-DIRECTIONS = images.DIRECTIONS
-
 
 class Source(NamedTuple):
     """A translator.
 
-    direction:  a key of DIRECTIONS.
+    direction:  a key of images.DIRECTIONS.
     net:        its module, which computes in float32.
     variables:  the module's, on the host.
     translate:  (variables, float[n, h, w, C]) -> float[n, h, w, D], both in [-1, 1], as the run
@@ -66,7 +64,7 @@ def find(flags: argparse.Namespace) -> Source:
         restored = restore.run(flags.workdir, kind=flags.checkpoint)
         source = of(restored, flags.direction, name=name, style=flags.style)
     else:
-        raise errors.UsageError(f"--direction: expected {' or '.join(DIRECTIONS)}, got none")
+        raise errors.UsageError(f"--direction: expected {' or '.join(images.DIRECTIONS)}, got none")
     return source._replace(about={**source.about, "terms": flags.terms or source.about["terms"]})
 
 
@@ -116,13 +114,11 @@ def of(restored: restore.Restored, direction: str, *, name: str, style: str = ""
     styles = prediction.styles(restored.config, direction=direction)
     style = drawing_styles.chosen(style, styles, of=f"{name}, {direction}")
     shares = drawing_styles.shares(style, styles)
-    source, target = DIRECTIONS[direction]
+    source, target = images.DIRECTIONS[direction]
     depths = prediction.channels(restored.config)
     crop = restored.config.data.crop_px
-    blank = prediction.blank(crop, crop, depths, styles=prediction.styles(restored.config))
-    made = jax.eval_shape(restored.method.predict, restored.state, restored.frozen, blank)
-    if target not in made:
-        offered = [name for name, (_, kind) in DIRECTIONS.items() if kind in made]
+    offered = translator.directions(restored)
+    if direction not in offered:
         raise errors.UsageError(
             f"--direction: expected {' or '.join(offered) or 'a run that makes images'}, "
             f"got {direction} for a run of method {restored.config.method!r}"

@@ -62,6 +62,7 @@ def _of_rgb(adapt: Callable[[jax.Array], jax.Array]) -> Callable[[jax.Array], ja
 
 
 _imagenet = _of_rgb(images.imagenet_normalised)
+_face = _of_rgb(images.face_normalised)
 
 
 def _vgg(
@@ -107,15 +108,13 @@ ARCHITECTURES: dict[str, Architecture] = {
     "iresnet18": Architecture(embedder=_iresnet(18)),
     "iresnet50": Architecture(embedder=_iresnet(50)),
     "iresnet100": Architecture(embedder=_iresnet(100)),
-    # The teacher of SynthDistill.
-    "iresnet100_mxnet": Architecture(
-        _of_rgb(iresnet.adapt_mxnet), embedder=_iresnet(100, iresnet.EPSILON_MXNET)
-    ),
+    # The teacher of SynthDistill; insightface's own weights, by torch, take [-1, 1] itself [code].
+    "iresnet100_mxnet": Architecture(_face, embedder=_iresnet(100, iresnet.EPSILON_MXNET)),
     "mobilefacenet": Architecture(embedder=mobilefacenet.MobileFaceNet),
     "mbf": Architecture(embedder=functools.partial(mobilefacenet.MobileFaceNet, 2)),
     # Its map conv4 lies at a quarter of its layers, where IFRP's identity term looks.
     "sface": Architecture(
-        _of_rgb(facenet.adapt),  # the same scale [code: its ONNX graph]
+        _face,  # [code: its ONNX graph]
         maps=sface.SFaceMaps,
         embedder=sface.SFace,
         taps=("conv2", "conv4", "conv6"),
@@ -131,7 +130,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 }
 for _people in ("vggface2", "casia"):
     ARCHITECTURES[f"facenet_{_people}"] = Architecture(
-        _of_rgb(facenet.adapt),
+        _face,  # facenet-pytorch's fixed standardisation [code]
         maps=facenet.FaceNetMaps,
         embedder=facenet.InceptionResNetV1,
         taps=("conv2d_2b", "conv2d_4a", "repeat_1_4"),

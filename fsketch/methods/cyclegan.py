@@ -17,7 +17,7 @@ domains; it outputs grey sketches.  A step moves the translators, then the criti
 paper's code [secondary].
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import jax
 from ml_collections import ConfigDict
@@ -36,10 +36,6 @@ def method(config: ConfigDict) -> interface.Method:
     """See the module's docstring; the fields are those of configs/cyclegan.py."""
     losses = adversarial.of(config.critic.loss)
 
-    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
-        del batches
-        return {}
-
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
         del frozen
         players, pools = {}, {}
@@ -47,12 +43,8 @@ def method(config: ConfigDict) -> interface.Method:
         for target, source in SOURCES.items():
             channels = batch[target].shape[-1]
             net = students.translator(config.model, features=channels, relu_after_add=False)
-            players[f"translator_{target}"] = state.create_player(
-                next(keys),
-                net,
-                optimizers.adam(config.optim, num_steps=config.num_steps),
-                images.to_rgb(batch[source]),
-                ema_rate=config.optim.ema_rate,
+            players[f"translator_{target}"] = optimizers.player(
+                next(keys), net, config, images.to_rgb(batch[source])
             )
             players[f"critic_{target}"] = critics.create(next(keys), config, batch[target])
             pools[target] = image_pool.create(config.pool_size, batch[target].shape[1:])
@@ -116,7 +108,7 @@ def method(config: ConfigDict) -> interface.Method:
             for target, source in SOURCES.items()
         }
 
-    return interface.Method(freeze, init, train_step, predict)
+    return interface.Method(interface.loads(config), init, train_step, predict)
 
 
 def _distance(translate: Callable, image: jax.Array, target: jax.Array, domain: str) -> Callable:

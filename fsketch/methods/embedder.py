@@ -57,9 +57,7 @@ def method(config: ConfigDict) -> interface.Method:
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
         del frozen, batch
         photo = jnp.zeros((1, config.data.crop_px, config.data.crop_px, 3))
-        tx = optimizers.adam(config.optim, num_steps=config.num_steps)
-        player = state.create_player(key, net, tx, _adapted(photo), ema_rate=config.optim.ema_rate)
-        return state.create(embedder=player)
+        return state.create(embedder=optimizers.player(key, net, config, _adapted(photo)))
 
     def train_step(
         train_state: state.TrainState,

@@ -24,8 +24,6 @@ uniformly for each pair, where the code shuffles a thousand copies of all of the
 is the mean of its two terms, not their sum; Adam cancels the factor.
 """
 
-from collections.abc import Iterable
-
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -52,10 +50,6 @@ def method(config: ConfigDict) -> interface.Method:
     size = tuple(config.data.image_px)
     losses = adversarial.of(config.critic.loss)
 
-    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
-        del batches
-        return registry.load_all(config, needs(config))
-
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
         del frozen, batch  # sub-images have their own size
         refiner_key, critic_key = jax.random.split(key)
@@ -69,13 +63,7 @@ def method(config: ConfigDict) -> interface.Method:
             scaled_init=config.model.scaled_init,
             dtype=config.model.dtype,
         )
-        refiner = state.create_player(
-            refiner_key,
-            net,
-            optimizers.adam(config.optim, num_steps=config.num_steps),
-            jnp.zeros((1, px // 2, px // 2, 3)),
-            ema_rate=config.optim.ema_rate,
-        )
+        refiner = optimizers.player(refiner_key, net, config, jnp.zeros((1, px // 2, px // 2, 3)))
         judge = image_critic.ImageCritic(
             form=config.critic.form,
             width=config.critic.width,
@@ -150,7 +138,7 @@ def method(config: ConfigDict) -> interface.Method:
         window = (slice(None), *_window(size, coarse.shape[1:3]))
         return {"sketch": coarse.at[window].set(jnp.clip(grey, -1, 1)[..., None])}
 
-    return interface.Method(freeze, init, train_step, predict)
+    return interface.Method(interface.loads(config, needs=needs), init, train_step, predict)
 
 
 def cut(image: jax.Array, size: tuple[int, int]) -> jax.Array:

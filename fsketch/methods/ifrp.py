@@ -25,8 +25,6 @@ sees it one step earlier here, and the remover runs once.  Both losses of the ga
 critic before it moves, as there.
 """
 
-from collections.abc import Iterable
-
 import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
@@ -59,10 +57,6 @@ def method(config: ConfigDict) -> interface.Method:
             f"batch_size: expected at least 2 persons for a critic, got {config.batch_size}"
         )
     augment.check_unlit(config.data)
-
-    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
-        del batches
-        return registry.load_all(config, needs(config))
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
         del frozen
@@ -158,7 +152,7 @@ def method(config: ConfigDict) -> interface.Method:
         made = train_state["remover"].averaged()(images.to_rgb(batch["sketch"]))
         return {"photo": jnp.clip(made, -1.0, 1.0)}  # [code: only at test time]
 
-    return interface.Method(freeze, init, train_step, predict)
+    return interface.Method(interface.loads(config, needs=needs), init, train_step, predict)
 
 
 def _remover(model: ConfigDict, *, features: int) -> nets.Remover | nets.ReleasedRemover:

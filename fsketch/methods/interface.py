@@ -37,6 +37,13 @@ def nothing(config: ConfigDict) -> dict:
     return {}
 
 
+def loads(
+    config: ConfigDict, *, needs: Callable[[ConfigDict], registry.Needs] = nothing
+) -> Callable[[Iterable[types.Batch]], Frozens]:
+    """A `freeze` that loads the needed nets and looks at no training pairs."""
+    return lambda batches: registry.load_all(config, needs(config))
+
+
 class Entry(NamedTuple):
     """A method and its declarations, each a function of a configuration.
 

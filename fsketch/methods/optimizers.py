@@ -1,9 +1,18 @@
-"""Optimizers built from `config.optim`."""
+"""Optimizers built from `config.optim`, and players that they move."""
 
 import jax
 import jax.numpy as jnp
 import optax
+from flax import linen as nn
 from ml_collections import ConfigDict
+
+from fsketch.core import state, types
+
+
+def player(key: types.Key, net: nn.Module, config: ConfigDict, *inputs: jax.Array) -> state.Player:
+    """A player for inputs of these shapes, moved by `adam`; config is the whole one."""
+    tx = adam(config.optim, num_steps=config.num_steps)
+    return state.create_player(key, net, tx, *inputs, ema_rate=config.optim.ema_rate)
 
 
 def adam(config: ConfigDict, *, num_steps: int) -> optax.GradientTransformation:

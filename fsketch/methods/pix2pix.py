@@ -10,8 +10,6 @@ the translator made.  The published code moves the critic first, on the same fak
 Differences: the noise is dropout, as in the paper, but in training only (nets/unet.py).
 """
 
-from collections.abc import Iterable
-
 import jax
 from ml_collections import ConfigDict
 
@@ -31,10 +29,6 @@ def method(config: ConfigDict) -> interface.Method:
     source, target = images.DIRECTIONS[config.direction]
     losses = adversarial.of(config.critic.loss)
 
-    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
-        del batches
-        return {}
-
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
         del frozen
         translator_key, critic_key = jax.random.split(key)
@@ -46,13 +40,7 @@ def method(config: ConfigDict) -> interface.Method:
             dropout_rate=config.model.dropout_rate,
             dtype=config.model.dtype,
         )
-        translator = state.create_player(
-            translator_key,
-            net,
-            optimizers.adam(config.optim, num_steps=config.num_steps),
-            *augment.inputs(batch, source),
-            ema_rate=config.optim.ema_rate,
-        )
+        translator = optimizers.player(translator_key, net, config, *augment.inputs(batch, source))
         example = critics.pair(batch, source, batch[target])
         critic = critics.create(critic_key, config, example)
         return state.create(translator=translator, critic=critic)
@@ -99,4 +87,4 @@ def method(config: ConfigDict) -> interface.Method:
         del frozen
         return {target: train_state["translator"].averaged()(*augment.inputs(batch, source))}
 
-    return interface.Method(freeze, init, train_step, predict)
+    return interface.Method(interface.loads(config), init, train_step, predict)

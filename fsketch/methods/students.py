@@ -76,13 +76,8 @@ def create(
             for tap, name in zip(taps, transfer.TEACHER, strict=True)
             if domain in maps
         }
-        players[role] = state.create_player(
-            role_key,
-            nets.student(config.model, features=batch[target].shape[-1], shapes=shapes),
-            optimizers.adam(config.optim, num_steps=config.num_steps),
-            *augment.inputs(batch, source),
-            ema_rate=config.optim.ema_rate,
-        )
+        net = nets.student(config.model, features=batch[target].shape[-1], shapes=shapes)
+        players[role] = optimizers.player(role_key, net, config, *augment.inputs(batch, source))
     return players
 
 

@@ -66,9 +66,7 @@ def method(config: ConfigDict) -> interface.Method:
         net = style.StyleNet(
             width=config.model.width, num_blocks=config.model.num_blocks, dtype=config.model.dtype
         )
-        tx = optimizers.adam(config.optim, num_steps=config.num_steps)
-        player = state.create_player(key, net, tx, batch["photo"], ema_rate=config.optim.ema_rate)
-        return state.create(stylist=player)
+        return state.create(stylist=optimizers.player(key, net, config, batch["photo"]))
 
     def train_step(
         train_state: state.TrainState,

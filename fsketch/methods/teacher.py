@@ -9,8 +9,6 @@ Player   teacher: nets/vgg.py Recogniser.
 Terms    identity: softmax cross-entropy over identities, mean of all kinds of images that it sees.
 """
 
-from collections.abc import Iterable
-
 import jax
 import jax.numpy as jnp
 import optax
@@ -47,15 +45,9 @@ def method(config: ConfigDict) -> interface.Method:
         embedding_size=config.model.embedding_size,
     )
 
-    def freeze(batches: Iterable[types.Batch]) -> interface.Frozens:
-        del batches
-        return {}
-
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
         del frozen
-        tx = optimizers.adam(config.optim, num_steps=config.num_steps)
-        player = state.create_player(key, net, tx, batch["photo"], ema_rate=config.optim.ema_rate)
-        return state.create(teacher=player)
+        return state.create(teacher=optimizers.player(key, net, config, batch["photo"]))
 
     def train_step(
         train_state: state.TrainState,
@@ -89,4 +81,4 @@ def method(config: ConfigDict) -> interface.Method:
         player = train_state["teacher"].averaged()
         return {f"embedding_{kind}": player(images.to_rgb(batch[kind]))[0] for kind in config.kinds}
 
-    return interface.Method(freeze, init, train_step, predict)
+    return interface.Method(interface.loads(config), init, train_step, predict)

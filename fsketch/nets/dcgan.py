@@ -30,7 +30,7 @@ class Generator(nn.Module):
         x = latents[:, None, None]  # B x 1 x 1 x D
         for i, factor in enumerate((8, 4, 2, 1)):
             x = _enlarged(x, self.width * factor, f"main_{3 * i}", is_first=i == 0)
-            x = layers.Norm("batch", scale_init=nn.initializers.ones, name=f"main_{3 * i + 1}")(x)
+            x = layers.batch_norm(f"main_{3 * i + 1}")(x)
             x = nn.relu(x)
         return jnp.tanh(_enlarged(x, 3, "main_12"))
 

@@ -34,11 +34,6 @@ SIZE_PX = 160
 MIN_SIZE_PX = 75  # at which mixed_7a leaves one pixel
 
 
-def adapt(image: jax.Array) -> jax.Array:
-    """[-1, 1] -> facenet-pytorch's fixed standardisation (v - 127.5) / 128 of v in 0..255."""
-    return image * (127.5 / 128)
-
-
 class ConvNormReLU(nn.Module):
     """Convolution of rows x columns without bias, BN, ReLU; "VALID" adds no border."""
 
@@ -57,11 +52,7 @@ class ConvNormReLU(nn.Module):
             use_bias=False,
             name="conv",
         )(x)
-        return nn.relu(_norm("bn")(x, train=train))
-
-
-def _norm(name: str) -> layers.Norm:
-    return layers.Norm("batch", epsilon=EPSILON, scale_init=nn.initializers.ones, name=name)
+        return nn.relu(layers.batch_norm("bn", epsilon=EPSILON)(x, train=train))
 
 
 class Block(nn.Module):
@@ -187,5 +178,5 @@ class InceptionResNetV1(nn.Module):
         if train and self.dropout_rate:
             x = layers.dropout(x, keys, rate=self.dropout_rate)
         x = nn.Dense(self.embedding_size, use_bias=False, name="last_linear")(x)
-        x = _norm("last_bn")(x, train=train)
+        x = layers.batch_norm("last_bn", epsilon=EPSILON)(x, train=train)
         return x / jnp.maximum(jnp.linalg.norm(x, axis=-1, keepdims=True), 1e-12)

@@ -35,14 +35,6 @@ EPSILON_MXNET = 2e-5  # of the weights that were ported from MXNet [code]
 _conv_init = nn.initializers.normal(0.1)  # [code]
 
 
-def adapt_mxnet(image: jax.Array) -> jax.Array:
-    """[-1, 1] -> (v - 127.5) / 128 of v in 0..255, as the ports from MXNet expect [code].
-
-    The weights that insightface trained with torch take [-1, 1] itself.
-    """
-    return image * (127.5 / 128)
-
-
 class Unit(nn.Module):
     """BN, 3x3, BN, PReLU, 3x3 / stride, BN, beside the identity or 1x1 / stride and BN."""
 
@@ -53,7 +45,7 @@ class Unit(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         def norm(x: jax.Array, name: str) -> jax.Array:
-            return _norm(self.epsilon, name)(x, train=train)
+            return layers.batch_norm(name, epsilon=self.epsilon)(x, train=train)
 
         def conv(x: jax.Array, name: str, size: int = 3, stride: int = 1) -> jax.Array:
             return layers.Conv(
@@ -101,21 +93,21 @@ class IResNet(nn.Module):
                 f"image: expected {self.size_px} x {self.size_px} x 3 (IResNet's linear layer sees "
                 f"all pixels; size_px sets the size), got {image.shape[1:]}"
             )
+
+        def norm(x: jax.Array, name: str) -> jax.Array:
+            return layers.batch_norm(name, epsilon=self.epsilon)(x, train=train)
+
         x = layers.Conv(WIDTHS[0], padding=1, use_bias=False, kernel_init=_conv_init, name="conv1")(
             image
         )
-        x = layers.PReLU(name="prelu")(_norm(self.epsilon, "bn1")(x, train=train))
+        x = layers.PReLU(name="prelu")(norm(x, "bn1"))
         for stage, (width, depth) in enumerate(zip(WIDTHS, self.depths, strict=True), 1):
             for unit in range(depth):
                 stride = 2 if unit == 0 else 1
                 x = Unit(width, stride, self.epsilon, name=f"layer{stage}_{unit}")(x, train=train)
-        x = _norm(self.epsilon, "bn2")(x, train=train)
+        x = norm(x, "bn2")
         if train and self.dropout_rate:
             x = layers.dropout(x, keys, rate=self.dropout_rate)
         x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)  # channels lead in published kernels
         x = nn.Dense(self.embedding_size, name="fc")(x)
-        return _norm(self.epsilon, "features")(x, train=train)
-
-
-def _norm(epsilon: float, name: str) -> layers.Norm:
-    return layers.Norm("batch", epsilon=epsilon, scale_init=nn.initializers.ones, name=name)
+        return norm(x, "features")

@@ -203,6 +203,11 @@ class Norm(nn.Module):
         return inner(x)
 
 
+def batch_norm(name: str, *, epsilon: float = 1e-5) -> Norm:
+    """Batch normalisation whose scales start at 1, as in recognisers."""
+    return Norm("batch", epsilon=epsilon, scale_init=nn.initializers.ones, name=name)
+
+
 class PReLU(nn.Module):
     """max(x, 0) + slope min(x, 0) with a learned `slope` for each channel, 0.25 at first."""
 

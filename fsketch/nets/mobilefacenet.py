@@ -74,9 +74,7 @@ class ConvNorm(nn.Module):
                 use_bias=False,
                 **options,
             )(x)
-        x = layers.Norm("batch", epsilon=self.epsilon, scale_init=nn.initializers.ones, name="bn")(
-            x, train=train
-        )
+        x = layers.batch_norm("bn", epsilon=self.epsilon)(x, train=train)
         return layers.PReLU(name="prelu")(x) if self.acts else x
 
 
@@ -135,6 +133,4 @@ class MobileFaceNet(nn.Module):
         x = nn.Dense(self.embedding_size, use_bias=False, kernel_init=_conv_init, name="linear")(
             x[:, 0, 0]
         )
-        return layers.Norm("batch", epsilon=EPSILON, scale_init=nn.initializers.ones, name="bn")(
-            x, train=train
-        )
+        return layers.batch_norm("bn", epsilon=EPSILON)(x, train=train)

@@ -80,11 +80,11 @@ class SFace(nn.Module):
                 f"image: expected {SIZE_PX} x {SIZE_PX} x 3 (SFace's linear layer sees all "
                 f"pixels), got {image.shape[1:]}"
             )
-        x = _norm("bn")(_maps(image, train=train)[f"conv{len(UNITS) + 1}"], train=train)
+
+        def norm(x: jax.Array, name: str) -> jax.Array:
+            return layers.batch_norm(name, epsilon=HEAD_EPSILON)(x, train=train)
+
+        x = norm(_maps(image, train=train)[f"conv{len(UNITS) + 1}"], "bn")
         x = x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)  # channels lead in published kernels
         x = nn.Dense(self.embedding_size, name="fc")(x)
-        return _norm("features")(x, train=train)
-
-
-def _norm(name: str) -> layers.Norm:
-    return layers.Norm("batch", epsilon=HEAD_EPSILON, scale_init=nn.initializers.ones, name=name)
+        return norm(x, "features")

@@ -61,9 +61,7 @@ def _conv(x: jax.Array, features: int, name: str, *, bias: bool = False) -> jax.
 
 
 def _norm(x: jax.Array, name: str, *, train: bool) -> jax.Array:
-    return layers.Norm("batch", epsilon=EPSILON, scale_init=nn.initializers.ones, name=name)(
-        x, train=train
-    )
+    return layers.batch_norm(name, epsilon=EPSILON)(x, train=train)
 
 
 class Block(nn.Module):

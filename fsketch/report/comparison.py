@@ -13,13 +13,13 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from fsketch import evaluate, prediction
-from fsketch.core import checkpoint, progress, state, types
+from fsketch.core import checkpoint, images, progress, state, types
 from fsketch.data import augment, pipeline
 from fsketch.frozen import registry, teachers
 from fsketch.methods import students
 from fsketch.nets import students as nets
 from fsketch.report import cost, distances, quality, runs
-from fsketch.scoring import matching, results
+from fsketch.scoring import results
 
 PACKAGES = ("fsketch", "jax", "jaxlib", "flax", "numpy")
 NUM_CALIBRATION = 64  # training pairs for a teacher that no run has; the default of configs/
@@ -162,7 +162,7 @@ def _device() -> dict[str, Any]:
 def _translators(found: Mapping[str, runs.Run]) -> Iterator[_Model]:
     for label, run in found.items():
         for direction in run.directions:
-            _, kind = matching.DIRECTIONS[direction]
+            _, kind = images.DIRECTIONS[direction]
 
             def function(
                 variables: types.PyTree, batch: types.Batch, run: runs.Run = run, kind: str = kind

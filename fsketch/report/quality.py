@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from fsketch import score
+from fsketch.core import images
 from fsketch.report import runs
 from fsketch.scoring import matching, measures, results
 
@@ -21,7 +22,7 @@ def measure(
     Raises ValueError for images that are not those of evaluation.json.
     """
     rows, shown = {}, {}
-    for direction in matching.DIRECTIONS:
+    for direction in images.DIRECTIONS:
         having = [run for run in found if direction in run.directions]
         equal = [run for run in having if not different[run.label]]
         for group in [equal, *([run] for run in having if different[run.label])]:
@@ -57,7 +58,7 @@ def _scored(group: list[runs.Run], direction: str, *, seed: int) -> results.Resu
     """Scores the outputs of these runs, which share their truth, by their protocol."""
     problems = matching.Problems()
     first = group[0].workdir
-    given, truth = (Path(matching.outputs_of(first, k)) for k in matching.DIRECTIONS[direction])
+    given, truth = (Path(matching.outputs_of(first, k)) for k in images.DIRECTIONS[direction])
     matched = matching.by_folders(truth, given if given.is_dir() else None, problems)
     outputs = {run.label: Path(matching.outputs_of(run.workdir, direction)) for run in group}
     matched = matching.attach(matched, outputs, {id: id for id in matched.ids}, problems)

@@ -14,7 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from fsketch import restore
-from fsketch.core import checkpoint, state, writers
+from fsketch.core import checkpoint, images, state, writers
 from fsketch.data import lazy, pipeline, records
 from fsketch.methods import interface
 from fsketch.scoring import matching
@@ -51,7 +51,7 @@ class Run(NamedTuple):
     @property
     def directions(self) -> list[str]:
         """The directions in which the run translates."""
-        return [name for name in matching.DIRECTIONS if _scored(self.evaluation, name)]
+        return [name for name in images.DIRECTIONS if _scored(self.evaluation, name)]
 
 
 def read_all(folders: Mapping[str, Path]) -> dict[str, Run]:
@@ -84,7 +84,7 @@ def read(label: str, workdir: Path) -> Run:
             f"{path}: expected JSON, got an error ({error}); evaluate again by\n"
             f"    {evaluate_command(workdir)}"
         ) from None
-    if not any(_scored(evaluation, direction) for direction in matching.DIRECTIONS):
+    if not any(_scored(evaluation, direction) for direction in images.DIRECTIONS):
         raise ValueError(
             f"{workdir}: expected a run that translates images, got method "
             f"{evaluation['method']!r} with {', '.join(evaluation['metrics'])}; "
@@ -184,10 +184,10 @@ def test_pairs(run: Run) -> pipeline.AnyCanvases:
             f"{len(files['photo'])} and {len(files['sketch'])} files"
         )
     ids = list(files["photo"])
-    images = lazy.Lazy(ids, lambda id: {kind: _decoded(files[kind][id]) for kind in KINDS})
+    pictures = lazy.Lazy(ids, lambda id: {kind: _decoded(files[kind][id]) for kind in KINDS})
     data = run.config.data
     return pipeline.place(
-        records.Pairs(images, KINDS, ids, np.zeros(len(ids), np.int32)),
+        records.Pairs(pictures, KINDS, ids, np.zeros(len(ids), np.int32)),
         canvas_px=data.crop_px,
         **pipeline.fills(data),
         sketch_channels=data.sketch_channels,

@@ -5,8 +5,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fsketch.core import images
 from fsketch.losses import transfer
-from fsketch.scoring import matching, measures, text
+from fsketch.scoring import measures, text
 
 WIDTH = 118  # of text on the terminal, characters
 MARK = "*"  # marks runs that cannot be compared with the reference
@@ -18,7 +19,7 @@ def tables(content: Mapping[str, Any], *, with_quality: bool = True) -> list[tex
     """All tables of a comparison; tables without rows are omitted."""
     found = [_size(content), _latency(content)]
     for part in ("quality", "differences") if with_quality else ():
-        found += [_quality(content, part, direction) for direction in matching.DIRECTIONS]
+        found += [_quality(content, part, direction) for direction in images.DIRECTIONS]
     found += [_features(content, term) for term in TERMS]
     found += [_training(content)]
     return [table for table in found if table.rows]

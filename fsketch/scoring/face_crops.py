@@ -9,12 +9,10 @@ import numpy as np
 from PIL import Image
 
 from fsketch.core import images, state, types
-from fsketch.faces import template
+from fsketch.faces import align, template
 
-# Eyes (x, y) on the recognition crop of 112 x 112 px [code: SynthDistill], and on the field's
-# aligned images of 200 x 250 px.
+# Eyes (x, y) on the recognition crop of 112 x 112 px [code: SynthDistill].
 SIDE_PX, EYES = 112, ((38.2946, 51.6), (73.5318, 51.6))
-FRAME_PX, FRAME_EYES = (200, 250), ((75.0, 125.0), (125.0, 125.0))
 
 
 def on_pictures(embedder: state.Frozen) -> Callable[[Sequence[np.ndarray]], np.ndarray]:
@@ -65,7 +63,7 @@ def placed(embedder: state.Frozen, pictures: Sequence[np.ndarray]) -> np.ndarray
     """The embedder's input uint8[N, S, S, 3] for pictures uint8[H, W, 1 or 3].
 
     In the frame "face", a square picture is the recognition crop itself; a picture of shape 4 : 5
-    is an aligned image (eyes as in FRAME_EYES), from which the crop is cut; both are resized with
+    is an aligned image (eyes as in `align.EYES`), from which the crop is cut; both are resized with
     antialiasing.  In the frame "canvas", a picture must fit.  ValueError otherwise.
     """
     fields = json.loads(embedder.spec)
@@ -80,11 +78,7 @@ def placed(embedder: state.Frozen, pictures: Sequence[np.ndarray]) -> np.ndarray
 
 
 def _centred(picture: np.ndarray, side: int, fill: int) -> np.ndarray:
-    canvas = np.full((side, side, 3), fill, np.uint8)
-    height, width = picture.shape[:2]
-    top, left = images.centre((height, width), (side, side))
-    canvas[top : top + height, left : left + width] = picture
-    return canvas
+    return images.laid(picture, (side, side), fill=fill)
 
 
 def _face(picture: np.ndarray, side: int, fill: int) -> np.ndarray:
@@ -93,7 +87,7 @@ def _face(picture: np.ndarray, side: int, fill: int) -> np.ndarray:
     if height == width:
         box = (0.0, 0.0, float(width), float(height))
     elif 5 * width == 4 * height:
-        box = tuple(edge * width / FRAME_PX[0] for edge in face_box())
+        box = tuple(edge * width / align.FRAME[1] for edge in face_box())
     else:
         raise ValueError(
             "expected a square (recognition crop) or the shape of 200 x 250 px (width x height), "
@@ -106,6 +100,7 @@ def _face(picture: np.ndarray, side: int, fill: int) -> np.ndarray:
 def face_box() -> tuple[float, float, float, float]:
     """(left, top, right, bottom) of the recognition crop in aligned images of 200 x 250 px."""
     (x, y), (other, _) = EYES
-    scale = (FRAME_EYES[1][0] - FRAME_EYES[0][0]) / (other - x)
-    left, top = FRAME_EYES[0][0] - x * scale, FRAME_EYES[0][1] - y * scale
+    (frame_x, frame_y), (frame_other, _) = align.EYES
+    scale = (frame_other - frame_x) / (other - x)
+    left, top = frame_x - x * scale, frame_y - y * scale
     return left, top, left + SIDE_PX * scale, top + SIDE_PX * scale

@@ -17,8 +17,6 @@ from fsketch.data import checks
 from fsketch.data import fs2k as annotations
 from fsketch.scoring import protocols
 
-# direction -> (input, output): names of folders and columns.
-DIRECTIONS = images.DIRECTIONS
 FLOOR = "input itself"  # label of inputs that are scored as if they were outputs
 RESERVED = ("truth", "input", FLOOR)  # labels of a result's and its page's own images
 _COLUMNS = ("id", "photo", "sketch", "split", "identity", "output")
@@ -132,7 +130,7 @@ def by_manifest(
     if report.problems:  # stop here: further problems would follow from these
         problems.take(report)
         problems.close()
-    given, made = DIRECTIONS[direction]
+    given, made = images.DIRECTIONS[direction]
     chosen = [row for row in rows if not split or row["split"] == split]
     if rows and not chosen:
         got = f"no row of split {split!r}"
@@ -184,7 +182,7 @@ def by_annotation(manifest: Path, direction: str, problems: Problems) -> Matched
             if id not in found:
                 report.problem(id, got=f"no {role}", expected=f"the files of {manifest.name}")
     problems.take(report)
-    given, made = ({id: files[role].get(id) for id in ids} for role in DIRECTIONS[direction])
+    given, made = ({id: files[role].get(id) for id in ids} for role in images.DIRECTIONS[direction])
     attributes = {
         name: {id: meanings[record.codes[name]] for id, record in zip(ids, records, strict=True)}
         for name, meanings in annotations.ATTRIBUTES.items()
@@ -201,7 +199,7 @@ def made_by(workdir: Path, direction: str, problems: Problems) -> epath.Path:
     """`outputs_of` a workdir in this direction; a problem if the run has only the other one."""
     folder = outputs_of(workdir, direction)
     if not folder.is_dir():
-        there = [name for name in DIRECTIONS if outputs_of(workdir, name).is_dir()]
+        there = [name for name in images.DIRECTIONS if outputs_of(workdir, name).is_dir()]
         problems.add(
             str(workdir),
             got=f"no outputs of direction {direction}",

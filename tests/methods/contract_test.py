@@ -29,7 +29,8 @@ from fsketch.configs import students as configs_students
 from fsketch.core import checkpoint, parallel
 from fsketch.data import augment, pipeline
 from fsketch.frozen import registry
-from fsketch.nets import convolution
+
+pytestmark = pytest.mark.usefixtures("quick_faces", "plain_convolutions")
 
 EXPERIMENTS = {
     "teacher": teacher, "kt": kt, "kd": kd, "kd_plus": kd_plus, "pix2pix": pix2pix,
@@ -112,12 +113,6 @@ class Setup:
             return mapped(self.start, self.frozen, parts, keys, light)
 
         return run
-
-
-@pytest.fixture(autouse=True)
-def plain_convolutions(quick_faces):
-    with convolution.plain():
-        yield
 
 
 @pytest.fixture(scope="module", params=sorted(EXPERIMENTS))

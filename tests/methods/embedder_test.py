@@ -12,15 +12,8 @@ from fsketch.configs import embedder, kd
 from fsketch.data import pipeline
 from fsketch.data.synthetic import procedural
 from fsketch.methods import drawn
-from fsketch.nets import convolution
 
-pytestmark = pytest.mark.usefixtures("quick_faces")
-
-
-@pytest.fixture(autouse=True)
-def plain_convolutions():
-    with convolution.plain():  # sooner compiled
-        yield
+pytestmark = pytest.mark.usefixtures("quick_faces", "plain_convolutions")
 
 
 @pytest.fixture

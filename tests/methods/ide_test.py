@@ -13,11 +13,7 @@ from fsketch.data import augment
 from fsketch.methods import ide, optimizers
 from fsketch.nets import convolution
 
-
-@pytest.fixture(autouse=True)
-def plain_convolutions():
-    with convolution.plain():
-        yield
+pytestmark = pytest.mark.usefixtures("plain_convolutions")
 
 
 def batch_of(size, crop, seed=0):

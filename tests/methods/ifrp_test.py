@@ -11,13 +11,8 @@ from fsketch import methods, prediction
 from fsketch.configs import ifrp as experiment
 from fsketch.core import parallel
 from fsketch.methods import ifrp, optimizers
-from fsketch.nets import convolution
 
-
-@pytest.fixture(autouse=True)
-def plain_convolutions():
-    with convolution.plain():
-        yield
+pytestmark = pytest.mark.usefixtures("plain_convolutions")
 
 
 @pytest.mark.parametrize(

@@ -7,16 +7,11 @@ import pytest
 
 from fsketch import methods, prediction
 from fsketch.configs import kd_plus
-from fsketch.nets import convolution
+
+pytestmark = pytest.mark.usefixtures("plain_convolutions")
 
 STUDENTS = {"student_sketch": ("photo", "sketch"), "student_photo": ("sketch", "photo")}
 CRITICS = {"critic_sketch": "student_sketch", "critic_photo": "student_photo"}
-
-
-@pytest.fixture(autouse=True)
-def plain_convolutions():
-    with convolution.plain():
-        yield
 
 
 def test_each_player_moves_by_its_own_loss_against_the_others_as_they_were():

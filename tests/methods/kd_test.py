@@ -12,13 +12,8 @@ from fsketch.configs import kd
 from fsketch.frozen import teachers
 from fsketch.losses import strokes, transfer
 from fsketch.methods import optimizers, students
-from fsketch.nets import convolution
 
-
-@pytest.fixture(autouse=True)
-def plain_convolutions():
-    with convolution.plain():
-        yield
+pytestmark = pytest.mark.usefixtures("plain_convolutions")
 
 
 def batches(count=3, size=32):

@@ -14,16 +14,9 @@ from fsketch.core import checkpoint, trees
 from fsketch.data import sources
 from fsketch.frozen import registry
 from fsketch.methods import drawn
-from fsketch.nets import convolution
 from fsketch.scoring import face_crops
 
-pytestmark = pytest.mark.usefixtures("quick_faces")
-
-
-@pytest.fixture(autouse=True)
-def plain_convolutions():
-    with convolution.plain():  # sooner compiled
-        yield
+pytestmark = pytest.mark.usefixtures("quick_faces", "plain_convolutions")
 
 
 @pytest.fixture

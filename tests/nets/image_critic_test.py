@@ -9,15 +9,11 @@ import pytest
 from golden import make_mla
 
 from fsketch.core import trees
-from fsketch.nets import convolution, image_critic
+from fsketch.nets import image_critic
+
+pytestmark = pytest.mark.usefixtures("plain_convolutions")
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
-
-
-@pytest.fixture(autouse=True)
-def plain_convolutions():
-    with convolution.plain():
-        yield
 
 
 def shapes_of(net, *size):

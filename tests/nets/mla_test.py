@@ -9,15 +9,11 @@ import pytest
 from golden import make_mla
 
 from fsketch.core import trees
-from fsketch.nets import bicubic, convolution, mla
+from fsketch.nets import bicubic, mla
+
+pytestmark = pytest.mark.usefixtures("plain_convolutions")
 
 GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
-
-
-@pytest.fixture(autouse=True)
-def plain_convolutions():
-    with convolution.plain():
-        yield
 
 
 with np.load(GOLDEN / "mla.npz") as _archive:

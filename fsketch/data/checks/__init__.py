@@ -6,9 +6,10 @@ counted; nothing is repaired.  Image sizes are written width x height, in pixels
 from the upper left corner.
 """
 
+# ruff: noqa: F401, what others call
+
 from fsketch.data.checks.decoding import (
     FORMATS,
-    Decoded,
     Look,
     decode,
     encode,
@@ -36,32 +37,3 @@ from fsketch.data.checks.sets import (
     near_duplicates,
     remark,
 )
-
-__all__ = [
-    "EYES",
-    "EYE_PHOTOS",
-    "FORMATS",
-    "NEAR_BITS",
-    "SECTIONS",
-    "Decoded",
-    "Look",
-    "Report",
-    "Row",
-    "check_eyes",
-    "check_ids_unique",
-    "check_images",
-    "check_name",
-    "decode",
-    "encode",
-    "files_by_stem",
-    "first_use",
-    "inspect",
-    "near_duplicates",
-    "person_ids",
-    "persons",
-    "pixels",
-    "png",
-    "read_table",
-    "remark",
-    "rows_in",
-]

@@ -27,7 +27,7 @@ def draw(
     folder: str | Path,
     *,
     seed: int,
-    num_folds: int = face_sets.NUM_FOLDS,
+    num_folds: int = lists.NUM_FOLDS,
     max_pairs: int = MAX_PAIRS,
 ) -> list[lists.Pair]:
     """Pairs fold by fold from a folder with a folder of images for each person; see `pair_up`.

@@ -42,7 +42,6 @@ from fsketch.data.verification import lists, packed
 Align = Callable[[np.ndarray], np.ndarray | None]  # uint8[H, W, 3] -> uint8[112, 112, 3]
 
 SIDE_PX, LFW_CROP_PX = 112, 128
-NUM_FOLDS = lists.NUM_FOLDS
 # Pairs, half of them of one person [secondary, for all; counted for LFW].
 SETS = {"lfw": 6000, "calfw": 6000, "cplfw": 6000, "cfp_fp": 7000, "agedb_30": 6000}
 # SHA-256 over the official list of LFW's View 2, "FILE FILE 1" or "... 0" a line.
@@ -177,15 +176,15 @@ def _pack(name: str, path: Path, report: checks.Report) -> PairSet:
         first.setdefault(content, number)
     contents = {f"{path.name} image {number}": content for content, number in first.items()}
     faces, notes = _decoded(contents, report, _SIZES)
-    folds = [int(fold.sum()) for fold in np.array_split(is_same, NUM_FOLDS)]
-    if {2 * fold for fold in folds} != {SETS[name] // NUM_FOLDS}:
+    folds = [int(fold.sum()) for fold in np.array_split(is_same, lists.NUM_FOLDS)]
+    if {2 * fold for fold in folds} != {SETS[name] // lists.NUM_FOLDS}:
         notes.append(
             f"{name}: the folds of the pack hold {min(folds)} to {max(folds)} pairs of one person"
         )
     row = {content: i for i, content in enumerate(first)}
     rows = np.asarray([row[content] for content in pack.images], np.int32)
     return PairSet(
-        name, faces, rows[::2], rows[1::2], is_same, None, NUM_FOLDS, path.name, tuple(notes)
+        name, faces, rows[::2], rows[1::2], is_same, None, lists.NUM_FOLDS, path.name, tuple(notes)
     )
 
 
