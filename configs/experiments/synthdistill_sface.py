@@ -15,12 +15,12 @@ from fsketch.configs import experiments, synthdistill
 SEEDS = (0, 1, 2)
 ROWS = {"dynamic": "none", "static": "static", "no_resampling": "no_resampling"}
 CHANGES = {
-    "num_steps": 300,
-    "optim.learning_rate": 2e-3,
+    "batch_size": 16,
+    "num_steps": 600,
     "optim.decay_from": 0.5,
     "optim.halve_at": (),
-    "eval_every_steps": 100,
-    "save_every_steps": 50,
+    "eval_every_steps": 200,
+    "save_every_steps": 100,
 }
 
 
