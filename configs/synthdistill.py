@@ -19,8 +19,8 @@ Cost       procedural: 8 minutes of 2 CPU cores with compilation, 0.4 s a step o
            cores: 101 s, 2.5 faces/s, 22 GB, so 4600 hours for the 328 104 updates (fsketch
            benchmark --synthdistill --batch=128 --repeats=1, random weights).  On GPU and TPU: not
            run yet.
-Expect     procedural: configs/experiments/synthdistill.py, synthdistill_sampling.py.  stylegan2:
-           not run yet.  The paper: 99.52 % on LFW with a light student [paper].
+Expect     procedural: configs/experiments/synthdistill.py, synthdistill_sampling.py.  dcgan:
+           configs/experiments/synthdistill_sface.py.  stylegan2: not run yet.  The paper: 99.52 % on LFW with a light student [paper].
 """
 
 from ml_collections import ConfigDict
