@@ -19,8 +19,8 @@ Cost       procedural: 8 minutes of 2 CPU cores with compilation, 0.4 s a step o
            cores: 101 s, 2.5 faces/s, 22 GB, so 4600 hours for the 328 104 updates (fsketch
            benchmark --synthdistill --batch=128 --repeats=1, random weights).  On GPU and TPU: not
            run yet.
-Expect     procedural: configs/experiments/synthdistill.py, synthdistill_sampling.py.  stylegan2:
-           not run yet.  The paper: 99.52 % on LFW with a light student [paper].
+Expect     procedural: configs/experiments/synthdistill.py, synthdistill_sampling.py.  dcgan:
+           configs/experiments/synthdistill_sface.py.  stylegan2: not run yet.  The paper: 99.52 % on LFW with a light student [paper].
 """
 
 from ml_collections import ConfigDict
@@ -86,7 +86,7 @@ def _use_procedural(config: ConfigDict) -> None:
 
 
 def _use_dcgan(config: ConfigDict, student: str) -> None:
-    """SFace teaches on the GAN's faces, enlarged from 64 px; sizes for two CPU cores [inferred]."""
+    """SFace teaches on the GAN's faces; sizes for two CPU cores [inferred]."""
     config.generator.path = "dcgan_digiface"
     config.embedder.path = "sface"
     shared.add_embedder(config, "tinyfar", variant=student, embedding_size=128)
@@ -94,7 +94,7 @@ def _use_dcgan(config: ConfigDict, student: str) -> None:
     config.data.name = "drawn"
     config.data.train = "0:128"  # not used
     config.data.validation, config.data.test = "0:256", "256:1280"
-    config.data.canvas_px = config.data.crop_px = 112
+    config.data.canvas_px = config.data.crop_px = 64  # the GAN's; SFace sees them enlarged
     config.batch_size = 32
     config.num_steps = 3000
     _halve_every(config, 1000)

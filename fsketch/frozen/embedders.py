@@ -16,6 +16,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import jax
 from flax import linen as nn
 from ml_collections import ConfigDict
 
@@ -58,11 +59,17 @@ def load(path: str) -> state.Frozen:
     return build(json.dumps(published | source.fields), source.variables)
 
 
-def check_faces(embedder: state.Frozen, side_px: int, *, field: str) -> None:
-    """Raises ValueError unless the embedder takes recognition crops of this side."""
+def of_faces(embedder: state.Frozen, photo: jax.Array) -> jax.Array:
+    """Embeddings [B, D] of recognition crops [B, S, S, 3] of any side, which are resized to its."""
+    side = json.loads(embedder.spec)["side_px"]
+    return embedder(jax.image.resize(photo, (len(photo), side, side, 3), "bilinear"))
+
+
+def check_faces(embedder: state.Frozen, *, field: str) -> None:
+    """Raises ValueError unless the embedder takes recognition crops."""
     fields = json.loads(embedder.spec)
-    if (fields["frame"], fields["side_px"]) != ("face", side_px):
+    if fields["frame"] != "face":
         raise ValueError(
-            f"{field}.path: expected an embedder of {side_px} px (data.crop_px) of 'face', "
-            f"got {fields['path']!r} of {fields['side_px']} px of {fields['frame']!r}"
+            f"{field}.path: expected an embedder of 'face', "
+            f"got {fields['path']!r} of {fields['frame']!r}"
         )

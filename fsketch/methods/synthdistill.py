@@ -3,7 +3,9 @@
 Source     Otroshi Shahreza et al., IJCB 2023 (arXiv 2308.14852); everything below as in its code
            [code: github.com/otroshi/synthdistill], unless stated.
 Player     student: any embedder of frozen/architectures.py, the paper's TinyFaR.
-Frozen     teacher: an embedder, whose embeddings are taken raw; generator: latents -> faces.
+Frozen     teacher: an embedder, whose embeddings are taken raw; one of another side than the
+           student's, data.crop_px, sees the same faces resized [ours].  generator: latents ->
+           faces.
 Terms      mse: mean over batch and numbers of (student - teacher)^2.  The cosine between the two is
            logged and decides how far latents move.
 
@@ -19,6 +21,7 @@ No image is read: the loop's batch is ignored.  Validation also takes generated 
 ones every time, where the code draws others, so that scores of different steps compare.
 """
 
+import functools
 from collections.abc import Iterable
 
 import jax
@@ -63,11 +66,12 @@ def method(config: ConfigDict) -> interface.Method:
 
     def init(key: types.Key, frozen: interface.Frozens, batch: types.Batch) -> state.TrainState:
         del batch
-        embedders.check_faces(frozen["teacher"], side, field="embedder")
+        embedders.check_faces(frozen["teacher"], field="embedder")
         photo = jnp.zeros((1, side, side, 3))
         tx = optimizers.adam(config.optim, num_steps=UPDATES * config.num_steps)
         student = state.create_player(key, net, tx, _adapted(photo), ema_rate=config.optim.ema_rate)
-        shapes = [jax.eval_shape(f, photo).shape for f in (frozen["teacher"], student)]
+        taught = functools.partial(embedders.of_faces, frozen["teacher"])
+        shapes = [jax.eval_shape(f, photo).shape for f in (taught, student)]
         if shapes[0] != shapes[1]:
             raise ValueError(
                 f"model.arguments: expected embeddings of {shapes[0][1]} numbers, the teacher's, "
@@ -102,7 +106,7 @@ def method(config: ConfigDict) -> interface.Method:
         """(the student after an optimizer step on faces of w, terms, cosines [B] before it)."""
         noise, own = drawn.split(keys, 2)
         photo = frozen["generator"].face(w, noise, size_px=side)
-        target = frozen["teacher"](photo)
+        target = embedders.of_faces(frozen["teacher"], photo)
 
         def loss_fn(
             params: dict, photo: jax.Array, target: jax.Array, keys: types.Key
@@ -126,7 +130,7 @@ def method(config: ConfigDict) -> interface.Method:
         return {
             **drawn.faces(batch, photo),
             "embedding_student": train_state["student"].averaged()(_adapted(photo)),
-            "embedding_teacher": frozen["teacher"](photo),
+            "embedding_teacher": embedders.of_faces(frozen["teacher"], photo),
         }
 
     def _adapted(photo: jax.Array) -> jax.Array:

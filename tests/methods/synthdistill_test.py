@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from PIL import Image
 
 from fsketch import methods, train
 from fsketch.configs import synthdistill
@@ -159,16 +160,28 @@ def test_student_and_teacher_have_to_fit(config, start):
         config.model.arguments.embedding_size = 4
     with pytest.raises(ValueError, match=r"expected embeddings of 8 numbers, the teacher's, got 4"):
         jax.eval_shape(methods.create(config).init, jax.random.key(0), frozen, {})
-    with config.unlocked():
-        config.data.crop_px = 48
-    with pytest.raises(
-        ValueError, match=r"expected an embedder of 48 px .*got .* of 32 px of 'face'"
-    ):
+    canvas = frozen["teacher"].spec.replace('"face"', '"canvas"')
+    frozen = frozen | {"teacher": frozen["teacher"].replace(spec=canvas)}
+    with pytest.raises(ValueError, match=r"expected an embedder of 'face', got .* of 'canvas'"):
         jax.eval_shape(methods.create(config).init, jax.random.key(0), frozen, {})
     with config.unlocked():
         config.resampling = "sometimes"
     with pytest.raises(ValueError, match=r"resampling: .*'static'.*got 'sometimes'"):
         methods.create(config)
+
+
+def test_a_teacher_of_another_side_sees_the_faces_resized(config, start):
+    _, frozen = start
+    with config.unlocked():
+        config.data.canvas_px = config.data.crop_px = 16
+    method = methods.create(config)
+    photo = jnp.linspace(-1, 1, 2 * 16 * 16 * 3).reshape(2, 16, 16, 3)
+    found = method.predict(method.init(jax.random.key(1), frozen, {}), frozen, {"photo": photo})
+    rows = [Image.fromarray(np.asarray(face[..., c])) for face in photo for c in range(3)]
+    large = [np.asarray(row.resize((32, 32), Image.Resampling.BILINEAR)) for row in rows]
+    large = np.stack(large).reshape(2, 3, 32, 32).transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(found["embedding_teacher"], frozen["teacher"](large), atol=1e-5)
+    assert found["embedding_student"].shape == (2, 8)
 
 
 def test_the_faithful_configuration_is_the_published_one():
