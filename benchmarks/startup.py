@@ -6,7 +6,7 @@
                                                             -> the end of the first training step
 
 A first run that is not measured draws the faces and trains the teacher, beside the workdir; the
-measured ones start in a fresh workdir.  Processor time includes all threads; it hardly depends on
+measured ones start in a fresh workdir.  Processor time includes all threads, and depends little on
 what else the machine does.
 """
 

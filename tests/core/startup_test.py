@@ -1,6 +1,9 @@
 """What programs set before jax starts."""
 
+import gc
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -14,7 +17,9 @@ def environment(monkeypatch):
         monkeypatch.setenv(name, "")  # so that it is restored whatever the test leaves
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_CACHE_HOME", "caches")
-    return os.environ
+    threshold = gc.get_threshold()
+    yield os.environ
+    gc.set_threshold(*threshold)
 
 
 def version(monkeypatch, number):
@@ -50,3 +55,19 @@ def test_one_switch_turns_it_off(environment, monkeypatch):
     startup.prepare()
     assert "XLA_FLAGS" not in environment
     assert "JAX_COMPILATION_CACHE_DIR" not in environment
+
+
+@pytest.mark.parametrize(("switch", "often"), [("1", startup.NEW_OBJECTS), ("0", 700)])
+def test_a_program_collects_garbage_less_often(environment, monkeypatch, switch, often):
+    monkeypatch.setenv("FSKETCH_STARTUP", switch)
+    gc.set_threshold(700, 10, 10)
+    startup.prepare()
+    assert gc.get_threshold() == (often, 10, 10)
+
+
+def test_sketch_imports_nothing_of_the_training():
+    code = "import fsketch.own_photos, sys; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(run.stdout.split())
+    assert {"jax", "flax"} <= loaded
+    assert not loaded & {"grain", "optax", "orbax", "scipy", "tensorflow_datasets", "tensorstore"}

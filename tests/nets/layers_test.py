@@ -1,5 +1,6 @@
 """Layers: initial values, normalisation against numpy and flax, pooling, resampling."""
 
+import flax.errors
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -211,3 +212,25 @@ def test_dropout_keeps_the_mean_and_each_example_has_its_own():
     assert float((y == 0).mean()) == pytest.approx(0.25, abs=0.01)
     assert (y[0] != y[1]).any()
     np.testing.assert_array_equal(layers.dropout(x[1:2], keys[1:2], rate=0.25), y[1:2])
+
+
+@pytest.mark.parametrize("kind", ["Conv", "ConvTranspose"])
+def test_a_parameter_that_is_there_is_not_drawn_again(kind):
+    drawn = []
+
+    def init(key, shape, dtype=jnp.float32):
+        drawn.append(shape)
+        return jnp.ones(shape, dtype)
+
+    net = getattr(layers, kind)(3, kernel_init=init, bias_init=init)
+    variables = net.init(jax.random.key(0), jnp.ones((1, 4, 4, 2)))
+    assert len(drawn) == 2
+    net.apply(variables, jnp.ones((1, 4, 4, 2)))
+    assert len(drawn) == 2
+
+
+def test_a_parameter_of_another_shape_is_refused():
+    net = layers.Conv(3)
+    variables = net.init(jax.random.key(0), jnp.ones((1, 4, 4, 2)))
+    with pytest.raises(flax.errors.ScopeParamShapeError):
+        net.apply(variables, jnp.ones((1, 4, 4, 5)))
