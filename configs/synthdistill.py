@@ -20,7 +20,8 @@ Cost       procedural: 8 minutes of 2 CPU cores with compilation, 0.4 s a step o
            benchmark --synthdistill --batch=128 --repeats=1, random weights).  On GPU and TPU: not
            run yet.
 Expect     procedural: configs/experiments/synthdistill.py, synthdistill_sampling.py.  dcgan:
-           configs/experiments/synthdistill_sface.py.  stylegan2: not run yet.  The paper: 99.52 % on LFW with a light student [paper].
+           configs/experiments/synthdistill_sface.py.  stylegan2: not run yet.  The
+           paper: 99.52 % on LFW with a light student [paper].
 """
 
 from ml_collections import ConfigDict
