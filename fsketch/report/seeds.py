@@ -185,12 +185,15 @@ def lines(means: Mapping[str, Mapping[str, Mean]]) -> figure.Figure:
             panel.xaxis.set_major_formatter(ticker.ScalarFormatter())
             panel.set_xticks(sorted({number for its in points.values() for number in its}))
             panel.xaxis.set_minor_locator(ticker.NullLocator())
-            for (name, its), colour in zip(points.items(), itertools.cycle(charts.COLOURS)):
+            for k, (name, its) in enumerate(points.items()):
                 numbers = sorted(number for number in its if metric in its[number])
+                # Side by side, so that intervals do not hide each other.
+                places = [number * 1.03 ** (k - len(points) / 2) for number in numbers]
+                colour = charts.COLOURS[k % len(charts.COLOURS)]
                 scores = [its[number][metric] for number in numbers]
                 halves = [0.0 if math.isinf(score.half) else score.half for score in scores]
                 panel.errorbar(
-                    numbers, [score.value for score in scores], halves, color=colour, marker="o",
+                    places, [score.value for score in scores], halves, color=colour, marker="o",
                     capsize=3, label=name,
                 )  # fmt: skip
         handles, names = panels[0].get_legend_handles_labels()
