@@ -5,8 +5,8 @@
     python benchmarks/startup.py train --config=configs/kd.py [--config.FIELD=VALUE ...]
                                                             -> the end of the first training step
 
-A first run that is not measured draws the faces and trains the teacher, beside the workdir; the
-measured ones start in a fresh workdir.  Processor time includes all threads, and depends little on
+`fsketch prepare` draws the faces and trains the teacher, beside the workdir, before; the measured
+ones start in a fresh workdir.  Processor time includes all threads, and depends little on
 what else the machine does.
 """
 
@@ -110,7 +110,8 @@ def measure(flags: argparse.Namespace, rest: list[str], folder: pathlib.Path) ->
         given = [str(photo(folder)), str(folder / "out"), "--overwrite"]
     else:
         given = [*rest, f"--workdir={folder / 'run'}"]
-        start("train", given, folder / "first")
+        prepare = [sys.executable, "-m", "fsketch", "prepare", *given]  # the teacher, too
+        subprocess.run(prepare, check=True, capture_output=True)
     rows = {"cold": [], "warm": []}
     for _ in range(flags.repeats):
         shutil.rmtree(folder / "cache", ignore_errors=True)
