@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from fsketch.core import images, mapping, parallel, progress, state, types
+from fsketch.core import images, mapping, parallel, platforms, progress, state, types
 from fsketch.data import augment, pipeline
 from fsketch.methods import interface
 
@@ -32,7 +32,8 @@ def initial_state(
         if shapes_only:
             return jax.eval_shape(method.init, key, frozen, one)
         with progress.compiling("the initial state"):
-            return jax.device_get(jax.jit(method.init)(key, frozen, one))
+            init = jax.jit(method.init, compiler_options=quick_to_compile())
+            return jax.device_get(init(key, frozen, one))
     except KeyError as error:
         if error.args[0] in ("photo", "sketch") and error.args[0] not in one:
             raise ValueError(
@@ -40,6 +41,14 @@ def initial_state(
                 f"{config.method!r}, got {config.data.name!r}"
             ) from None
         raise
+
+
+def quick_to_compile() -> dict[str, int]:
+    """Compiler options for a program that runs once; they leave its results as they are.
+
+    On CPU, LLVM optimises less: a quarter of the time for hundreds of draws.
+    """
+    return {"xla_backend_optimization_level": 2} if platforms.is_cpu() else {}
 
 
 def channels(config: ConfigDict) -> dict[str, int]:
