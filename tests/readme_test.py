@@ -116,7 +116,8 @@ def check_other(name, *words):
     else:
         assert name in ("pytest", "ruff", "python")
         for word in () if words[:2] == ("-m", "zipfile") else words:
-            assert "/" not in word or (ROOT / word).exists(), word
+            path = word.rpartition("=")[2]
+            assert "/" not in path or (ROOT / path).exists(), word
 
 
 def text_of(case):
