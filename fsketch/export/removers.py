@@ -17,6 +17,8 @@ def journal(layers: graph.Layers, net: remover.Remover, image: str) -> str:
         return layers.leaky_relu(layers.norm(x, net.norm), remover.SLOPE)
 
     def up(x: str) -> str:
+        if net.up == "nearest":
+            return layers.conv(layers.upsample(x))
         return layers.conv_transpose(x, output_padding=0)
 
     maps, x = {}, image
@@ -35,7 +37,8 @@ def journal(layers: graph.Layers, net: remover.Remover, image: str) -> str:
                 x = layers.conv(layers.concat(x, skip))
         if level == 2:
             x = _transformed(layers, net, x, 4, px=_size(layers, 2))
-    return _clipped(layers, up(x))
+    x = layers.conv(finish(up(x))) if net.up == "nearest" else up(x)
+    return _clipped(layers, x)
 
 
 def released(layers: graph.Layers, net: remover.ReleasedRemover, image: str) -> str:

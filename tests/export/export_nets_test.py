@@ -29,7 +29,9 @@ CASES = {
     "remover_joined": (
         remover.Remover(1, width=2, skips="unet", join="concat", norm="instance"), 3, [(64, 64)],
     ),
-    "remover_still": (remover.Remover(3, width=2, has_transformers=False), 1, [(32, 64)]),
+    "remover_still": (
+        remover.Remover(3, width=2, has_transformers=False, up="nearest"), 1, [(32, 64)],
+    ),
     "remover_released": (remover.ReleasedRemover(3, width=2), 3, [(64, 64)]),
 }  # fmt: skip
 
