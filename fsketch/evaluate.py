@@ -40,7 +40,6 @@ EMBEDDINGS = {
     "pairs of one person and as many of two, by squared Euclidean distance at length 1, accuracy "
     "in ten folds with the threshold of the other nine; mse, cosine: student and teacher"
 }
-_DRAWN = "paired_folder", "train"  # what reads the pairs that a teacher drew
 UNSCORED = {"none": "images are not scored: no metric here judges a style"}
 
 
@@ -294,22 +293,6 @@ def _convention(config: ConfigDict, metrics: Mapping[str, float]) -> dict[str, s
     if not any("/" in name for name in metrics):
         return EMBEDDINGS
     return {config.protocol: protocols.get(config.protocol).about}
-
-
-def drawn_pairs(config: ConfigDict) -> records.Pairs | None:
-    """The pairs of `config.unlabelled`, whose sketches a teacher drew; None without any."""
-    if "unlabelled" not in config or not config.unlabelled.pairs:
-        return None
-    return sources.load(*_DRAWN, data_dir=config.data.data_dir, manual_dir=config.unlabelled.pairs)
-
-
-def prepared_for_training(config: ConfigDict) -> str:
-    """`prepared_name`, and that of the `drawn_pairs`."""
-    name = prepared_name(config.data)
-    if "unlabelled" not in config or not config.unlabelled.pairs:
-        return name
-    folder, data_dir = config.unlabelled.pairs, config.data.data_dir
-    return f"{name}+{sources.prepared_name(_DRAWN[0], data_dir=data_dir, manual_dir=folder)}"
 
 
 def prepared_name(data: ConfigDict) -> str:

@@ -88,7 +88,7 @@ def plan(flags: argparse.Namespace, *, formats: Sequence[str]) -> Plan:
         root = Path(given)
         files = [root]
         if root.is_dir():
-            files, unread, remarks = _below(root, flags.recursive)
+            files, unread, remarks = below(root, recursive=flags.recursive)
             num_unread += unread
             notes += remarks
             if not files:
@@ -125,7 +125,7 @@ def _expanded(inputs: Iterable[str]) -> Iterator[str]:
         yield from matches or [given]
 
 
-def _below(root: Path, recursive: bool) -> tuple[list[Path], int, list[str]]:
+def below(root: Path, *, recursive: bool) -> tuple[list[Path], int, list[str]]:
     """Images of a folder, sorted, the number of other files, and notes on files not read."""
     files, unread, subfolders, visited = [], [], [], set()
     for place, folders, leaves in os.walk(root, followlinks=True):

@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from fsketch import evaluate, methods, prediction, restore, train_check, unlabelled, warm_start
 from fsketch.core import checkpoint, errors, state, trees
-from fsketch.data import coarse, pipeline
+from fsketch.data import coarse, drawn, pipeline
 from fsketch.data.synthetic import paintings
 from fsketch.frozen import registry, sources
 from fsketch.methods import interface
@@ -107,7 +107,7 @@ class _Checks:
             raise FileNotFoundError(
                 f"unlabelled.teacher: expected a trained run, got {teacher}: no checkpoint"
             )
-        evaluate.drawn_pairs(config)
+        drawn.pairs(config)
 
     def _portraits(self, config: ConfigDict, workdir: epath.Path) -> pipeline.AnyCanvases:
         """What stands for portraits; checks the faces and the networks that they are made by."""

@@ -36,7 +36,7 @@ from fsketch.core import (
     types,
     writers,
 )
-from fsketch.data import augment, coarse, pipeline
+from fsketch.data import augment, coarse, drawn, pipeline
 from fsketch.frozen import registry
 from fsketch.methods import interface
 
@@ -63,9 +63,8 @@ def train(config: ConfigDict, workdir: str | epath.Path) -> state.TrainState:
         styles=prediction.styles(config),
     )
 
-    drawn = evaluate.drawn_pairs(config)
     keyed = augment.needs_person(data)
-    train_set = load(data.train, canvas_px=data.canvas_px, keyed=keyed, drawn=drawn)
+    train_set = load(data.train, canvas_px=data.canvas_px, keyed=keyed, drawn=drawn.pairs(config))
     validation_set = load(data.validation, canvas_px=data.crop_px) if data.validation else None
     test_set = load(data.test, canvas_px=data.crop_px)
     checkpoints = checkpoint.open_workdir(workdir, keep=config.keep_checkpoints)
@@ -99,7 +98,8 @@ class _Training:
         checkpoints: checkpoint.Checkpoints,
     ) -> None:
         self.config, self.workdir = config, workdir
-        self.prepared = evaluate.prepared_for_training(config)
+        sources = (evaluate.prepared_name(config.data), drawn.prepared_name(config))
+        self.prepared = "+".join(filter(None, sources))
         self.checkpoints, self.sets = checkpoints, sets
         self.owes_evaluation = False  # a signal broke off that of the last step
         frozen = self._frozen(method)

@@ -23,8 +23,8 @@ from etils import epath
 from jax.experimental import multihost_utils
 from ml_collections import ConfigDict
 
-from fsketch import translator
-from fsketch.core import errors, image_files, names, pictures, progress, writers
+from fsketch import image_jobs, translator
+from fsketch.core import errors, names, pictures, progress, writers
 from fsketch.data import records, sources
 from fsketch.faces import align, detector
 from fsketch.stages import folders
@@ -39,7 +39,7 @@ def check(config: ConfigDict) -> None:
     asked = [name for name in ("pairs", "folder", "split") if section[name]]
     if len(asked) > 1:
         raise ValueError(f"unlabelled: expected one of pairs, folder and split, got {asked}")
-    if (asked in (["folder"], ["split"])) != bool(section.teacher):
+    if bool(section.folder or section.split) != bool(section.teacher):
         raise ValueError(
             "unlabelled.teacher: expected a run together with unlabelled.folder or .split, got "
             f"{section.teacher!r} with {asked or 'none of them'}"
@@ -147,15 +147,14 @@ def _split(config: ConfigDict) -> records.Pairs:
 
 
 def _files(folder: str) -> dict[str, Path]:
-    """The images below a folder by id, sorted; an id is the path with "-" for "/", no suffix.
+    """The images below a folder by id; an id is the path with "-" for "/", no suffix.
 
     Raises DataError if there are none, for two of one id, and for an id that is no plain name.
     """
     root = Path(folder).expanduser()
     if not root.is_dir():
         raise errors.refusal("unlabelled.folder", got=folder, expected="a folder of photos")
-    paths = [path for path in sorted(root.rglob("*")) if image_files.is_image(path)]
-    paths = [path for path in paths if not names.is_debris(path.name)]
+    paths, _, _ = image_jobs.below(root, recursive=True)
     if not paths:
         raise errors.refusal("unlabelled.folder", got=f"no image in {folder}", expected="photos")
     files: dict[str, Path] = {}

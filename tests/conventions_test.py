@@ -26,7 +26,7 @@ FLOORS = {
     "nets": 1, "convert": 1, "metrics": 1, "patches": 1, "losses": 2, "faces": 2,
     "frozen.architectures": 2, "convert.published": 3, "data": 2, "tfds_builders": 3,
     "data.sources": 4, "data.faces": 4, "data.pipeline": 4, "data.coarse": 4, "data.augment": 4,
-    "data.prepare": 5,
+    "data.drawn": 4.5, "data.prepare": 5,
     "frozen": 5, "methods": 6, "prediction": 7, "scoring": 7, "restore": 8, "warm_start": 8,
     "training_log": 8, "evaluate": 9, "train_check": 9, "sample_sheets": 9.5, "train": 10,
     "stages": 11, "prepare": 12.7, "preflight": 12.7, "experiment": 13, "tpu": 13,

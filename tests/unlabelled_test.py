@@ -10,6 +10,7 @@ from skimage import data
 from fsketch import evaluate, experiment, prepare, train, translator
 from fsketch.configs import experiments, kd
 from fsketch.core import checkpoint
+from fsketch.data import drawn as drawn_data
 from fsketch.data import pipeline, sources
 from fsketch.faces import align
 
@@ -32,7 +33,7 @@ def read(path):
 
 def test_a_teacher_draws_photos_and_an_epoch_has_as_many_of_them(config, kd_run, tmp_path):
     done = prepare.prepare(config, tmp_path)
-    drawn = evaluate.drawn_pairs(done)
+    drawn = drawn_data.pairs(done)
     teacher = translator.load_translator(kd_run, "to_sketch")
     source = {"data_dir": config.data.data_dir, "manual_dir": config.data.manual_dir}
     photos = sources.load("paired_folder", "train[4:7]", **source)

@@ -8,19 +8,27 @@ Expect     300 steps, cosine to the teacher, 95 % interval over seeds: static 0.
            makes no difference here.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from ml_collections import ConfigDict
 
 from fsketch.configs import experiments, synthdistill
 
 SEEDS = (0, 1, 2)
-ROWS = {"static": "static", "dynamic": "none", "no_resampling": "no_resampling"}
+ABLATIONS = {"static": "static", "dynamic": "none", "no_resampling": "no_resampling"}  # by row
 CHANGES = {"num_steps": 300, "optim.halve_at": (240, 480), "embedder.config.num_steps": 700}
 
 
-def get_config() -> ConfigDict:
+def rows(faces: str, order: Sequence[str], changes: Mapping[str, Any]) -> dict[str, ConfigDict]:
+    """The stages ROW_SEED, all rows of a seed in this order; faces: of configs/synthdistill.py."""
     stages = {}
     for seed in SEEDS:
-        for row, ablation in ROWS.items():
-            config = synthdistill.get_config(f"ablation={ablation}")
-            stages[f"{row}_{seed}"] = experiments.stage(config, {**CHANGES, "seed": seed})
-    return experiments.experiment(stages)
+        for row in order:
+            config = synthdistill.get_config(f"faces={faces},ablation={ABLATIONS[row]}")
+            stages[f"{row}_{seed}"] = experiments.stage(config, {**changes, "seed": seed})
+    return stages
+
+
+def get_config() -> ConfigDict:
+    return experiments.experiment(rows("procedural", tuple(ABLATIONS), CHANGES))

@@ -14,10 +14,10 @@ Expect     dynamic_0, checkpoint of step 200: cosine to the teacher 0.458 on gen
 
 from ml_collections import ConfigDict
 
-from fsketch.configs import experiments, synthdistill
+from fsketch.configs import experiments
+from fsketch.configs.experiments import synthdistill_sampling
 
-SEEDS = (0, 1, 2)
-ROWS = {"dynamic": "none", "static": "static", "no_resampling": "no_resampling"}
+ROWS = ("dynamic", "static", "no_resampling")
 CHANGES = {
     "batch_size": 16,
     "num_steps": 600,
@@ -29,9 +29,4 @@ CHANGES = {
 
 
 def get_config() -> ConfigDict:
-    stages = {}
-    for seed in SEEDS:
-        for row, ablation in ROWS.items():
-            config = synthdistill.get_config(f"faces=dcgan,ablation={ablation}")
-            stages[f"{row}_{seed}"] = experiments.stage(config, {**CHANGES, "seed": seed})
-    return experiments.experiment(stages)
+    return experiments.experiment(synthdistill_sampling.rows("dcgan", ROWS, CHANGES))
